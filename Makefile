@@ -1,0 +1,52 @@
+# Every target makes the virtual environment first when it is missing or older than the requirements.
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin
+CASES ?= ../shared/conformance/cases.yaml
+FLOWS_DIR ?= ../shared/conformance/flows
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev up test lint format conformance bench flower
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Celestra needs Python 3.11 or later: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## Install what the product needs
+install-dev: $(VENV)/.installed-dev ## Install what tests and checks need, too
+
+up: $(VENV)/.installed ## Start the whole system here; Ctrl-C stops it
+	@$(RUN)/python manage.py up
+
+test: $(VENV)/.installed-dev ## Run all tests (ARGS="-k word")
+	@$(RUN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style, types, imports between layers, and migrations
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy flows plugins orchestrator manage.py
+	$(RUN)/lint-imports
+	$(RUN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.installed-dev ## Put all Python files into shape
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+conformance: $(VENV)/.installed-dev ## Run the conformance corpus on a fresh system (ARGS="--only 'pause-*'")
+	@$(RUN)/python tests/conformance/run_system.py --cases $(CASES) --flows-dir $(FLOWS_DIR) $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure, one benchmark after the other (on a machine that does nothing else)
+	@set -e; for file in benchmarks/bench_*.py; do $(RUN)/python $$file; done
+
+flower: $(VENV)/.installed ## Show the Celery workers of the running system on http://127.0.0.1:5555
+	@$(RUN)/celery -A orchestrator --quiet flower --address=127.0.0.1 --port=5555

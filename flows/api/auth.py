@@ -1,0 +1,172 @@
+"""Who is calling: basic credentials or the browser's session, and the explicit list of routes that are open to everybody."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_out
+from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest, HttpResponse
+from rest_framework.authentication import BaseAuthentication, CSRFCheck, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+OPEN_ROUTES = frozenset(
+    {
+        "ping",
+        "health",
+        "health-liveness",
+        "health-readiness",
+        "login-configuration",
+        "login",
+        "webhook",
+        "webhook-with-path",
+    }
+)
+"""Names of the routes that need no credentials. Whatever is not listed needs them. Source: security, S-01."""
+
+CHALLENGE = 'Basic realm="Celestra", charset="UTF-8"'
+REMEMBERED_SECONDS = 60.0
+REMEMBERED_COUNT = 1000
+LONGEST_HEADER = 2048
+
+
+class VerifiedCredentials:
+    """
+    Which Authorization headers were verified within the last minute, so that the slow password hash is not computed for
+    every request. Held in memory only, under a keyed hash: the header itself is never kept.
+    """
+
+    def __init__(self, *, seconds: float = REMEMBERED_SECONDS, count: int = REMEMBERED_COUNT) -> None:
+        self._key = secrets.token_bytes(32)
+        self._seconds = seconds
+        self._count = count
+        self._lock = Lock()
+        self._users: OrderedDict[bytes, tuple[float, AbstractBaseUser]] = OrderedDict()
+
+    def _name(self, header: bytes) -> bytes:
+        return hmac.new(self._key, header, hashlib.sha256).digest()
+
+    def find(self, header: bytes) -> AbstractBaseUser | None:
+        """Return the user of a header that was verified not too long ago."""
+        with self._lock:
+            found = self._users.get(self._name(header))
+        return found[1] if found and found[0] > time.monotonic() else None
+
+    def remember(self, header: bytes, user: AbstractBaseUser) -> None:
+        """Keep a header as verified; the oldest one is dropped when there are too many."""
+        with self._lock:
+            self._users[self._name(header)] = (time.monotonic() + self._seconds, user)
+            while len(self._users) > self._count:
+                self._users.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything, because an account changed."""
+        with self._lock:
+            self._users.clear()
+
+
+verified_credentials = VerifiedCredentials()
+
+
+def _forget_on_account_change(sender: Any, **_: Any) -> None:
+    if isinstance(sender, type) and issubclass(sender, AbstractBaseUser):
+        verified_credentials.clear()
+
+
+post_save.connect(_forget_on_account_change, dispatch_uid="flows.api.auth.saved")
+post_delete.connect(_forget_on_account_change, dispatch_uid="flows.api.auth.deleted")
+user_logged_out.connect(lambda **_: verified_credentials.clear(), weak=False, dispatch_uid="flows.api.auth.logged_out")
+
+
+class HeaderCredentials(BaseAuthentication):
+    """Basic credentials in the Authorization header. Cookies are not looked at when the header is there."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, None] | None:
+        """Return the user, or None without a header. Raises AuthenticationFailed for anything that is not right."""
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header:
+            return None
+        raw = header.encode("utf-8", "surrogateescape")
+        user = verified_credentials.find(raw)
+        if user is None:
+            user = self._verify(request, header)
+            verified_credentials.remember(raw, user)
+        return user, None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return what a 401 asks for."""
+        return CHALLENGE
+
+    def _verify(self, request: Request, header: str) -> AbstractBaseUser:
+        scheme, _, text = header.partition(" ")
+        if scheme.lower() != "basic" or len(header) > LONGEST_HEADER:
+            raise AuthenticationFailed("Send basic credentials: user name (an e-mail address) and password.")
+        try:
+            name, colon, password = base64.b64decode(text.strip(), validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, ValueError):
+            colon = name = password = ""
+        # Without a user the hasher works as long as with one, so time does not tell which names exist.
+        user = authenticate(request=request._request, username=name, password=password) if colon and "\0" not in name else None
+        if user is None:
+            raise AuthenticationFailed("The user name or the password is wrong.")
+        return user
+
+
+class BrowserSession(SessionAuthentication):
+    """The session cookie of our pages; a request that changes something must carry the CSRF token."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Check the token on the plain request, so that the body stays unread. Raises PermissionDenied."""
+        check = CSRFCheck(_no_response)
+        check.process_request(request._request)
+        reason = check.process_view(request._request, None, (), {})
+        if reason:
+            raise PermissionDenied(f"The CSRF token is missing or wrong: {reason}")
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return what a 401 asks for."""
+        return CHALLENGE
+
+
+def _no_response(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+class IsSignedIn(BasePermission):
+    """Lets signed-in users pass, and everybody on the routes that are listed as open."""
+
+    message = "Sign in first."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Decide by the resolved route, never by the text of the path."""
+        return is_open(request) or bool(request.user and request.user.is_authenticated and request.user.is_active)
+
+
+def is_open(request: Any) -> bool:
+    """Tell whether the resolved route needs no credentials."""
+    match = getattr(request, "resolver_match", None)
+    return match is not None and match.namespaces == ["api"] and match.url_name in OPEN_ROUTES
+
+
+def is_sent_from_login_page(request: Any) -> bool:
+    """Tell whether the login page made this request; then a 401 must not open the browser's own password window."""
+    return urlsplit(request.META.get("HTTP_REFERER", "")).path.rstrip("/").endswith("/login")
+
+
+def name_of(request: Any) -> str:
+    """Return the signed-in user's name for records, empty on open routes."""
+    user = getattr(request, "user", None)
+    return user.get_username() if user is not None and user.is_authenticated else ""

@@ -1,0 +1,171 @@
+"""The one door of the API: every route is an `Endpoint` that checks credentials and size, calls one function, answers errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.parsers import FileUploadParser, FormParser, MultiPartParser
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from flows.api.auth import BrowserSession, HeaderCredentials, IsSignedIn, is_open, is_sent_from_login_page
+from flows.api.errors import BadRequestError, answer_exception
+from flows.conf import get_settings
+from flows.primitives.errors import InvalidError, TooLargeError
+
+Handler = Callable[..., HttpResponseBase]
+
+_ODD_IN_PATHS = ("\0", "//", "\\", ";", "/./", "/../")
+
+
+class Endpoint(APIView):
+    """
+    One address of the API. `accepts_files` raises the limit of the body from texts to uploads; `action` names an action on an
+    execution for the choice between 409 and 422.
+    """
+
+    authentication_classes = (HeaderCredentials, BrowserSession)
+    permission_classes = (IsSignedIn,)
+    parser_classes = (MultiPartParser, FormParser, FileUploadParser)
+    renderer_classes = (JSONRenderer,)
+    accepts_files: ClassVar[bool] = False
+    action: ClassVar[str] = ""
+
+    def get_authenticators(self) -> list[Any]:
+        """Leave credentials unread on open routes: a webhook's caller may send a header that is not meant for us."""
+        request = getattr(self, "request", None)
+        return [] if request is not None and is_open(request) else super().get_authenticators()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[Any, str]:
+        """Never answer 406: clients send all kinds of Accept headers."""
+        return JSONRenderer(), "application/json"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who is calling first, then what was sent."""
+        super().initial(request, *args, **kwargs)
+        if any(odd in request.path for odd in _ODD_IN_PATHS) or "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequestError("The address holds a character or an empty or dotted part that no address of the API has.")
+        check_body_size(request, accepts_files=self.accepts_files)
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        """Answer every exception as JSON."""
+        if isinstance(exc, (NotAuthenticated, AuthenticationFailed)) and not is_sent_from_login_page(self.request):
+            # The header is what turns the framework's refusal into a 401 that clients understand.
+            exc.auth_header = self.get_authenticate_header(self.request)  # type: ignore[union-attr]
+        return answer_exception(self.request._request, exc, action=self.action or self.kwargs.get("action", ""))
+
+
+def check_body_size(request: Request, *, accepts_files: bool) -> None:
+    """Raise TooLargeError when the announced body is larger than the limit for texts, or for uploads."""
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if not announced.isdigit():
+        raise BadRequestError("The header Content-Length must be a number.")
+    limits = get_settings()
+    name, limit = ("max_file_bytes", limits.max_file_bytes) if accepts_files else ("max_body_bytes", limits.max_body_bytes)
+    if int(announced) > limit:
+        raise TooLargeError(f"The request body has {announced} bytes; the limit {name} allows {limit}.")
+
+
+def route(
+    pattern: str,
+    name: str,
+    *,
+    get: Handler | None = None,
+    post: Handler | None = None,
+    put: Handler | None = None,
+    patch: Handler | None = None,
+    delete: Handler | None = None,
+    accepts_files: bool = False,
+    action: str = "",
+) -> URLPattern:
+    """
+    Return one address with the functions that answer it, by method; other methods give 405.
+
+    A function takes the request and the parts of the address as keywords. What it raises becomes the answer.
+    """
+    handlers = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
+    methods = {method: _as_method(function) for method, function in handlers.items() if function is not None}
+    view = type("Endpoint", (Endpoint,), {**methods, "accepts_files": accepts_files, "action": action})
+    return path(pattern, view.as_view(), name=name)  # type: ignore[attr-defined]
+
+
+def _as_method(function: Handler) -> Callable[..., HttpResponseBase]:
+    def method(self: Endpoint, request: Request, **kwargs: Any) -> HttpResponseBase:
+        return function(request, **kwargs)
+
+    return method
+
+
+def now() -> datetime:
+    """Return the moment of a request; everything below receives it as an argument."""
+    return timezone.now()
+
+
+def read_text(request: Request) -> str:
+    """Return the body as text. Raises InvalidError when it is no UTF-8."""
+    try:
+        return raw_body(request).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"The request body must be UTF-8 text; byte {error.start} is not.", code="encoding") from error
+
+
+def raw_body(request: Request) -> bytes:
+    """Return the body as bytes. Raises RequestDataTooBig beyond the limit for texts."""
+    body: bytes = request._request.body
+    return body
+
+
+def read_json(request: Request, *, default: Any = ...) -> Any:
+    """Return the parsed JSON body; an empty body gives `default`, or an error when there is none."""
+    text = read_text(request)
+    if not text.strip():
+        if default is ...:
+            raise InvalidError("Invalid json: the request needs a JSON body and has none.", code="json-missing")
+        return default
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise InvalidError("Invalid json: the body is nested too deeply.", code="json") from error
+    except ValueError as error:
+        raise InvalidError(f"Invalid json: {error}.", code="json") from error
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON value")
+
+
+def read_object(request: Request, *, default: Any = ...) -> dict[str, Any]:
+    """Return the JSON body, which must be an object."""
+    value = read_json(request, default=default)
+    if not isinstance(value, dict):
+        raise InvalidError("Invalid json: the body must be an object.", code="json-shape")
+    return value
+
+
+def read_list(request: Request, *, of: type, default: Any = ...) -> list[Any]:
+    """Return the JSON body, which must be a list whose members are all `of` one type."""
+    value = read_json(request, default=default)
+    if not isinstance(value, list) or not all(isinstance(item, of) for item in value):
+        words = {str: "texts", dict: "objects"}[of]
+        raise InvalidError(f"Invalid json: the body must be a list of {words}.", code="json-shape")
+    return value
+
+
+def media_type(request: HttpRequest | Request) -> str:
+    """Return the content type of the body in lower case, without its parameters."""
+    return str(request.META.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+
+
+def text_limit() -> int:
+    """Return how many bytes of text one request may carry."""
+    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or get_settings().max_body_bytes)

@@ -1,0 +1,283 @@
+"""Streams of server-sent events that follow an execution or its log, and the wait for the end of an execution."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import connection
+from django.http import StreamingHttpResponse
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from flows.api.answers import encode_json
+from flows.conf import get_settings
+
+log = logging.getLogger(__name__)
+
+CHANNEL_PREFIX = "celestra:execution:"
+POLL_SECONDS = 1.0
+KEEP_ALIVE_SECONDS = 15.0
+IDLE_LOG_SECONDS = 3600.0
+LONGEST_WAIT_SECONDS = 3600.0
+RECONNECT_SECONDS = 2.0
+
+KEEP_ALIVE = b": keep-alive\n\n"
+_LOOK_BACK = 1000
+
+
+def frame(name: str, data: Any) -> bytes:
+    """Return one event. Its id carries the name, which is how the clients of this API tell frames apart."""
+    return f"id: {name}\ndata: {encode_json(data)}\n\n".encode("utf-8", "replace")
+
+
+class WakeUps:
+    """
+    The wake-ups of one event loop. All streams share one subscription connection; without one (another broker, a broken
+    connection) every stream still looks once a second.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._pubsub: Any = None
+
+    @contextlib.asynccontextmanager
+    async def listen(self, execution_id: str) -> AsyncIterator[asyncio.Event]:
+        """Give an event that is set whenever something about the execution was committed."""
+        channel = f"{CHANNEL_PREFIX}{execution_id}"
+        event = asyncio.Event()
+        self._waiting.setdefault(channel, set()).add(event)
+        await self._subscribe(channel)
+        try:
+            yield event
+        finally:
+            events = self._waiting.get(channel, set())
+            events.discard(event)
+            if not events:
+                self._waiting.pop(channel, None)
+                await self._unsubscribe(channel)
+
+    async def _subscribe(self, channel: str) -> None:
+        if get_settings().redis_url is None:
+            return
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read())
+        elif self._pubsub is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self._pubsub.subscribe(channel)
+
+    async def _unsubscribe(self, channel: str) -> None:
+        if not self._waiting and self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+        elif self._pubsub is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self._pubsub.unsubscribe(channel)
+
+    async def _read(self) -> None:
+        """Hand messages to the streams until the last one is gone; a broken connection is opened again."""
+        client = Redis.from_url(str(get_settings().redis_url))
+        try:
+            while True:
+                try:
+                    async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+                        await pubsub.subscribe(*self._waiting)
+                        self._pubsub = pubsub
+                        # What happened before the subscription was in place was not heard.
+                        self._wake(list(self._waiting))
+                        while True:
+                            message = await pubsub.get_message(timeout=KEEP_ALIVE_SECONDS)
+                            if message is not None:
+                                self._wake([message["channel"].decode()])
+                except (RedisError, OSError) as error:
+                    self._pubsub = None
+                    log.warning("stream.wake_ups_lost", extra={"reason": str(error)})
+                    await asyncio.sleep(RECONNECT_SECONDS)
+        finally:
+            self._pubsub = None
+            await client.aclose()
+
+    def _wake(self, channels: list[str]) -> None:
+        for channel in channels:
+            for event in self._waiting.get(channel, ()):
+                event.set()
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, WakeUps] = WeakKeyDictionary()
+
+
+def _hub() -> WakeUps:
+    return _hubs.setdefault(asyncio.get_running_loop(), WakeUps())
+
+
+# A few threads read for all streams: a stream costs no thread and no database connection of its own.
+_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stream-reader")
+
+
+def _run_query(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    finally:
+        # Back to the pool, where there is one.
+        connection.close()
+
+
+async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
+    """Run a blocking read in one of the reader threads."""
+    return await asyncio.get_running_loop().run_in_executor(_readers, _run_query, function, *args)
+
+
+def _release_connection() -> None:
+    # The thread of the request lives as long as its answer; its connection is of no use to a stream.
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, at most so long; tell whether it came."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
+
+
+def answer_slow_json(body: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
+    """Answer with JSON that is not known yet."""
+    _release_connection()
+    return StreamingHttpResponse(body, content_type="application/json")
+
+
+def answer_stream(frames: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
+    """Answer with a stream of events that no proxy holds back."""
+    _release_connection()
+    response = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
+    response["Cache-Control"] = "no-cache, no-transform"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | None]) -> AsyncGenerator[bytes, None]:
+    """
+    Yield `start`, `progress` on every change, `end` when everything has ended.
+
+    Args:
+        read: blocking; returns what to show and whether it has ended, or None when the execution is gone.
+
+    Source: REST API, 7.
+    """
+    async with _hub().listen(execution_id) as changed:
+        sent: str | None = None
+        last_at = time.monotonic()
+        yield frame("start", {})
+        while True:
+            found = await ask_database(read, execution_id)
+            if found is None:
+                return
+            data, ended = found
+            text = encode_json(data)
+            if ended:
+                yield f"id: end\ndata: {text}\n\n".encode("utf-8", "replace")
+                return
+            if text != sent:
+                sent, last_at = text, time.monotonic()
+                yield f"id: progress\ndata: {text}\n\n".encode("utf-8", "replace")
+            elif time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
+                last_at = time.monotonic()
+                yield KEEP_ALIVE
+            await _wait(changed, POLL_SECONDS)
+
+
+async def follow_each(
+    execution_id: str, read: Callable[[str], tuple[Mapping[str, Any], bool] | None]
+) -> AsyncGenerator[bytes, None]:
+    """
+    Yield one `progress` per object and change of it, `end` when all have ended.
+
+    Args:
+        read: blocking; returns the objects by id and whether all have ended, or None when there is nothing to follow any more.
+    """
+    sent: dict[str, Any] = {}
+    last_at = time.monotonic()
+    async with _hub().listen(execution_id) as changed:
+        yield frame("start", {})
+        while True:
+            found = await ask_database(read, execution_id)
+            if found is None:
+                return
+            objects, ended = found
+            for name, data in objects.items():
+                if sent.get(name) != data:
+                    sent[name] = data
+                    last_at = time.monotonic()
+                    yield frame("progress", data)
+            if ended:
+                yield frame("end", objects.get(execution_id, {}))
+                return
+            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
+                last_at = time.monotonic()
+                yield KEEP_ALIVE
+            await _wait(changed, POLL_SECONDS)
+
+
+async def follow_rows(
+    execution_id: str, read: Callable[[str, int], list[tuple[int, Any]]], *, idle_seconds: float = IDLE_LOG_SECONDS
+) -> AsyncGenerator[bytes, None]:
+    """
+    Yield `start`, then one `progress` per log line: the stored ones, then those that come. Ends after an hour without a line.
+
+    Args:
+        read: blocking; returns numbered rows with a number above the given one, in the order to show them.
+
+    Source: REST API, 7.
+    """
+    # Numbers are given when a row is written and seen when it is committed, so a lower one may show up after a higher one:
+    # each look goes back a little and leaves out what was sent.
+    sent: set[int] = set()
+    highest = 0
+    async with _hub().listen(execution_id) as changed:
+        yield frame("start", {})
+        last_line_at = last_at = time.monotonic()
+        while time.monotonic() - last_line_at < idle_seconds:
+            rows = await ask_database(read, execution_id, max(0, highest - _LOOK_BACK))
+            fresh = [(number, row) for number, row in rows if number not in sent]
+            for number, row in fresh:
+                sent.add(number)
+                highest = max(highest, number)
+                last_line_at = last_at = time.monotonic()
+                yield frame("progress", row)
+            if len(sent) > 10 * _LOOK_BACK:
+                sent = {number for number in sent if number > highest - _LOOK_BACK}
+            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
+                last_at = time.monotonic()
+                yield KEEP_ALIVE
+            await _wait(changed, POLL_SECONDS)
+
+
+async def wait_for_end(
+    execution_id: str, read: Callable[[str], tuple[Any, bool] | None], *, seconds: float = LONGEST_WAIT_SECONDS
+) -> AsyncGenerator[bytes, None]:
+    """
+    Yield blanks, which JSON allows in front of a value, while the execution runs, then the execution as it ended (or as it is
+    when the time is over).
+    """
+    until = time.monotonic() + seconds
+    last_at = time.monotonic()
+    async with _hub().listen(execution_id) as changed:
+        while True:
+            found = await ask_database(read, execution_id)
+            if found is None or found[1] or time.monotonic() > until:
+                yield encode_json(found[0] if found else None).encode("utf-8", "replace")
+                return
+            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
+                last_at = time.monotonic()
+                yield b" "
+            await _wait(changed, POLL_SECONDS)

@@ -1,0 +1,267 @@
+"""
+Every address of the API, in both forms: with the tenant (`/api/v1/main/...`) and without it (`/api/v1/...`).
+
+Fixed words stand above variables. Names decide who may come in without credentials (`flows.api.auth.OPEN_ROUTES`).
+"""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, register_converter
+
+from flows.api.converters import ActionWord, ExecutionId
+from flows.api.endpoint import route
+from flows.api.fallback import answer_unknown
+from flows.api.views import (
+    execution_bulk as bulk,
+)
+from flows.api.views import (
+    execution_files,
+    executions,
+    flows,
+    graphs,
+    health,
+    instance,
+    key_values,
+    logs,
+    metrics,
+    namespace_files,
+    namespaces,
+    outputs,
+    plugins,
+    triggers,
+    webhooks,
+)
+from flows.conf import DEFAULT_TENANT
+
+app_name = "api"
+
+Patterns = list[URLPattern | URLResolver]
+
+register_converter(ExecutionId, "execution")
+register_converter(ActionWord, "action")
+
+_FLOWS: Patterns = [
+    route("search", "flow-search", get=flows.search),
+    route("validate", "flow-validate", post=flows.validate),
+    route("validate/task", "flow-validate-task", post=flows.validate_task),
+    route("validate/trigger", "flow-validate-trigger", post=flows.validate_trigger),
+    route("distinct-namespaces", "flow-namespaces", get=flows.list_namespaces),
+    route("bulk", "flow-bulk", post=flows.update_bulk),
+    route("graph", "flow-source-graph", post=graphs.of_source),
+    route("source", "flow-source-search", get=flows.search_sources),
+    route("deprecated", "flow-deprecated", get=flows.list_deprecated),
+    route("import", "flow-import", post=flows.import_file, accepts_files=True),
+    route("export/by-ids", "flow-export-by-ids", post=flows.export_by_ids),
+    route("export/by-query", "flow-export-by-query", get=flows.export_by_query),
+    route("delete/by-ids", "flow-delete-by-ids", delete=flows.delete_by_ids),
+    route("delete/by-query", "flow-delete-by-query", delete=flows.delete_by_query),
+    route("disable/by-ids", "flow-disable-by-ids", post=flows.disable_by_ids),
+    route("disable/by-query", "flow-disable-by-query", post=flows.disable_by_query),
+    route("enable/by-ids", "flow-enable-by-ids", post=flows.enable_by_ids),
+    route("enable/by-query", "flow-enable-by-query", post=flows.enable_by_query),
+    route("<str:namespace>", "flow-namespace", get=flows.list_of_namespace, post=flows.update_namespace),
+    route("<str:namespace>/<str:flow_id>", "flow", get=flows.get, put=flows.update, delete=flows.delete),
+    route("<str:namespace>/<str:flow_id>/revisions", "flow-revisions", get=flows.list_revisions, delete=flows.delete_revisions),
+    route("<str:namespace>/<str:flow_id>/graph", "flow-graph", get=graphs.of_flow),
+    route("<str:namespace>/<str:flow_id>/dependencies", "flow-dependencies", get=graphs.dependencies_of_flow),
+    route("<str:namespace>/<str:flow_id>/tasks/<str:task_id>", "flow-task", get=graphs.get_task),
+]
+
+_WEBHOOK_METHODS = {"get": webhooks.receive, "post": webhooks.receive, "put": webhooks.receive}
+
+_EXECUTIONS: Patterns = [
+    route("webhook/<str:namespace>/<str:flow_id>/<str:key>", "webhook", **_WEBHOOK_METHODS),
+    route("webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:sub_path>", "webhook-with-path", **_WEBHOOK_METHODS),
+    route("search", "execution-search", get=executions.search),
+    route("latest", "execution-latest", post=executions.list_latest),
+    route("namespaces", "execution-namespaces", get=executions.list_executable_namespaces),
+    route("namespaces/<str:namespace>/flows", "execution-namespace-flows", get=executions.list_executable_flows),
+    route(
+        "namespaces/<str:namespace>/flows/<str:flow_id>/average-duration",
+        "execution-average-duration",
+        get=executions.get_average_duration,
+    ),
+    route("distinct-field-values", "execution-distinct-values", get=executions.list_distinct_values),
+    route("export/by-query/csv", "execution-export-csv", get=executions.export_csv),
+    route("flows/<str:namespace>/<str:flow_id>", "execution-flow-form", get=executions.get_executable_flow),
+    route("by-ids", "execution-delete-by-ids", delete=bulk.delete_by_ids),
+    route("by-query", "execution-delete-by-query", delete=bulk.delete_by_query),
+    route("kill/by-ids", "execution-kill-by-ids", delete=bulk.kill_by_ids),
+    route("kill/by-query", "execution-kill-by-query", delete=bulk.kill_by_query),
+    route("restart/by-ids", "execution-restart-by-ids", post=bulk.restart_by_ids),
+    route("restart/by-query", "execution-restart-by-query", post=bulk.restart_by_query),
+    route("replay/by-ids", "execution-replay-by-ids", post=bulk.replay_by_ids),
+    route("replay/by-query", "execution-replay-by-query", post=bulk.replay_by_query),
+    route("pause/by-ids", "execution-pause-by-ids", post=bulk.pause_by_ids),
+    route("pause/by-query", "execution-pause-by-query", post=bulk.pause_by_query),
+    route("resume/by-ids", "execution-resume-by-ids", post=bulk.resume_by_ids),
+    route("resume/by-query", "execution-resume-by-query", post=bulk.resume_by_query),
+    route("force-run/by-ids", "execution-force-run-by-ids", post=bulk.force_run_by_ids),
+    route("force-run/by-query", "execution-force-run-by-query", post=bulk.force_run_by_query),
+    route("unqueue/by-ids", "execution-unqueue-by-ids", post=bulk.unqueue_by_ids),
+    route("unqueue/by-query", "execution-unqueue-by-query", post=bulk.unqueue_by_query),
+    route("change-status/by-ids", "execution-change-status-by-ids", post=bulk.change_status_by_ids),
+    route("change-status/by-query", "execution-change-status-by-query", post=bulk.change_status_by_query),
+    route("labels/by-ids", "execution-labels-by-ids", post=bulk.set_labels_by_ids),
+    route("labels/by-query", "execution-labels-by-query", post=bulk.set_labels_by_query),
+    route("trigger/<str:namespace>/<str:flow_id>", "execution-start-old", post=executions.start, accepts_files=True),
+    # An action only where the first part can be the id of an execution; elsewhere the two parts name a flow.
+    route("<execution:execution_id>/actions/<action:action>", "execution-act", post=executions.act, accepts_files=True),
+    route("<execution:execution_id>/<action:action>", "execution-act-old", post=executions.act, accepts_files=True),
+    route("<str:execution_id>/actions/kill", "execution-kill", delete=executions.kill, action="kill"),
+    route("<str:execution_id>/kill", "execution-kill-old", delete=executions.kill, action="kill"),
+    route("<str:execution_id>/actions/eval", "execution-eval", post=executions.evaluate),
+    route("<str:execution_id>/actions/eval/<str:task_run_id>", "task-run-eval", post=executions.evaluate),
+    route("<execution:execution_id>/eval", "execution-eval-old", post=executions.evaluate),
+    route("<str:execution_id>/eval/<str:task_run_id>", "task-run-eval-old", post=executions.evaluate),
+    route("<str:execution_id>/actions/review/<str:task_run_id>", "task-run-review", post=executions.review_task_run),
+    route(
+        "<str:execution_id>/actions/resume/validate", "execution-resume-validate", post=executions.validate_resume_inputs,
+        accepts_files=True,
+    ),
+    route(
+        "<execution:execution_id>/resume/validate", "execution-resume-validate-old", post=executions.validate_resume_inputs,
+        accepts_files=True,
+    ),
+    route("<str:execution_id>/graph", "execution-graph", get=graphs.of_execution),
+    route("<str:execution_id>/flow", "execution-flow", get=executions.get_flow_of_execution),
+    route("<str:execution_id>/follow", "execution-follow", get=executions.follow_execution),
+    route("<str:execution_id>/follow-dependencies", "execution-follow-dependencies", get=executions.follow_dependencies),
+    route("<str:execution_id>/file", "execution-file", get=execution_files.download),
+    route("<str:execution_id>/file/metas", "execution-file-metas", get=execution_files.stat),
+    route("<str:execution_id>/file/preview", "execution-file-preview", get=execution_files.preview),
+    route("<str:namespace>/<str:flow_id>", "execution-start", post=executions.start, accepts_files=True),
+    route("<str:namespace>/<str:flow_id>/validate", "execution-validate", post=executions.validate_inputs, accepts_files=True),
+    route("<str:execution_id>", "execution", get=executions.get, delete=executions.delete),
+]  # fmt: skip
+
+_TRIGGERS: Patterns = [
+    route("search", "trigger-search", get=triggers.search),
+    route("set-disabled", "trigger-set-disabled", put=triggers.set_disabled),
+    route("set-disabled/by-triggers", "trigger-set-disabled-by-triggers", post=triggers.set_disabled_by_triggers),
+    route("set-disabled/by-query", "trigger-set-disabled-by-query", post=triggers.set_disabled_by_query),
+    route("unlock/by-triggers", "trigger-unlock-by-triggers", post=triggers.unlock_by_triggers),
+    route("unlock/by-query", "trigger-unlock-by-query", post=triggers.unlock_by_query),
+    route("delete/by-triggers", "trigger-delete-by-triggers", delete=triggers.delete_by_triggers),
+    route("delete/by-query", "trigger-delete-by-query", delete=triggers.delete_by_query),
+    route("backfill/create", "backfill-create", put=triggers.create_backfill),
+    route("backfill/pause", "backfill-pause", put=triggers.pause_backfill),
+    route("backfill/unpause", "backfill-unpause", put=triggers.unpause_backfill),
+    route("backfill/delete", "backfill-delete", post=triggers.delete_backfill),
+    route("backfill/pause/by-triggers", "backfill-pause-by-triggers", post=triggers.pause_backfill_by_triggers),
+    route("backfill/pause/by-query", "backfill-pause-by-query", post=triggers.pause_backfill_by_query),
+    route("backfill/unpause/by-triggers", "backfill-unpause-by-triggers", post=triggers.unpause_backfill_by_triggers),
+    route("backfill/unpause/by-query", "backfill-unpause-by-query", post=triggers.unpause_backfill_by_query),
+    route("backfill/delete/by-triggers", "backfill-delete-by-triggers", post=triggers.delete_backfill_by_triggers),
+    route("backfill/delete/by-query", "backfill-delete-by-query", post=triggers.delete_backfill_by_query),
+    route("<str:namespace>/<str:flow_id>", "trigger-flow", get=triggers.list_of_flow),
+    route("<str:namespace>/<str:flow_id>/<str:trigger_id>", "trigger", delete=triggers.delete),
+    route("<str:namespace>/<str:flow_id>/<str:trigger_id>/unlock", "trigger-unlock", post=triggers.unlock),
+    route("<str:namespace>/<str:flow_id>/<str:trigger_id>/restart", "trigger-restart", post=triggers.restart),
+]
+
+_NAMESPACES: Patterns = [
+    route("search", "namespace-search", get=namespaces.search),
+    route("autocomplete", "namespace-autocomplete", post=namespaces.autocomplete),
+    route("<str:namespace>/kv", "kv-namespace", get=key_values.list_of_namespace, delete=key_values.delete_many),
+    route("<str:namespace>/kv/inheritance", "kv-inheritance", get=key_values.list_with_inheritance),
+    route("<str:namespace>/kv/<str:key>", "kv", get=key_values.get, put=key_values.put, delete=key_values.delete),
+    route(
+        "<str:namespace>/files", "file", get=namespace_files.download, post=namespace_files.upload, put=namespace_files.move,
+        delete=namespace_files.delete, accepts_files=True,
+    ),
+    route("<str:namespace>/files/stats", "file-stats", get=namespace_files.stat),
+    route(
+        "<str:namespace>/files/directory", "file-directory", get=namespace_files.list_folder, post=namespace_files.make_folder
+    ),
+    route("<str:namespace>/files/search", "file-search", get=namespace_files.search),
+    route("<str:namespace>/files/revisions", "file-revisions", get=namespace_files.list_revisions),
+    route("<str:namespace>/files/export", "file-export", get=namespace_files.export),
+    route("<str:namespace>/secrets", "secret-namespace", get=namespaces.search_secrets, put=namespaces.put_secret),
+    route("<str:namespace>/secrets/<str:key>", "secret", patch=namespaces.patch_secret, delete=namespaces.delete_secret),
+    route("<str:namespace>/inherited-secrets", "secret-inherited", get=namespaces.list_inherited_secrets),
+    route("<str:namespace>/inherited-variables", "namespace-variables", get=namespaces.read_variables),
+    route("<str:namespace>/dependencies", "namespace-dependencies", get=graphs.dependencies_of_namespace),
+    route("<str:namespace>", "namespace", get=namespaces.get, put=namespaces.update, delete=namespaces.delete),
+]  # fmt: skip
+
+_LOGS: Patterns = [
+    route("search", "log-search", get=logs.search),
+    route("<str:execution_id>", "log", get=logs.list_of_execution, delete=logs.delete_of_execution),
+    route("<str:execution_id>/download", "log-download", get=logs.download),
+    route("<str:execution_id>/follow", "log-follow", get=logs.follow),
+    route("<str:namespace>/<str:flow_id>", "log-flow", delete=logs.delete_of_flow),
+]
+
+_METRICS: Patterns = [
+    route("names/<str:namespace>/<str:flow_id>", "metric-names", get=metrics.list_names),
+    route("names/<str:namespace>/<str:flow_id>/<str:task_id>", "metric-task-names", get=metrics.list_names),
+    route("tasks/<str:namespace>/<str:flow_id>", "metric-tasks", get=metrics.list_tasks),
+    route("aggregates/<str:namespace>/<str:flow_id>/<str:metric>", "metric-aggregate", get=metrics.aggregate),
+    route("aggregates/<str:namespace>/<str:flow_id>/<str:task_id>/<str:metric>", "metric-task-aggregate", get=metrics.aggregate),
+    route("<str:execution_id>", "metric", get=metrics.list_of_execution),
+]
+
+_OUTPUTS: Patterns = [
+    route("executions/<str:execution_id>", "output-execution", get=outputs.of_execution),
+    route("tasks/<str:execution_id>", "output-tasks", get=outputs.of_tasks),
+    route("tasks/<str:execution_id>/<str:task_run_id>", "output-task-run", get=outputs.of_task_run),
+    route("<str:execution_id>", "output-tasks-old", get=outputs.of_tasks),
+    route("<str:execution_id>/<str:task_run_id>", "output-task-run-old", get=outputs.of_task_run),
+]
+
+_OF_TENANT: Patterns = [
+    path("executions/", include(_EXECUTIONS)),
+    route("executions", "execution-of-flow", get=executions.list_of_flow),
+    path("flows/", include(_FLOWS)),
+    route("flows", "flow-create", post=flows.create),
+    path("logs/", include(_LOGS)),
+    path("outputs/", include(_OUTPUTS)),
+    path("metrics/", include(_METRICS)),
+    path("triggers/", include(_TRIGGERS)),
+    route("triggers", "trigger-update", put=triggers.update),
+    path("namespaces/", include(_NAMESPACES)),
+    route("namespaces", "namespace-create", post=namespaces.create),
+    route("kv", "kv-search", get=key_values.search),
+    route("secrets", "secret-search", get=namespaces.search_secrets),
+    route("dependencies", "tenant-dependencies", get=graphs.dependencies_of_tenant),
+    route("concurrency-limit/search", "concurrency-search", get=flows.search_concurrency_limits),
+]
+
+_WITHOUT_TENANT: Patterns = [
+    route("configs", "configuration", get=instance.show_configuration),
+    route("configs/login", "login-configuration", get=instance.show_login),
+    route("login", "login", post=instance.login),
+    route("logout", "logout", post=instance.logout),
+    route("me", "me", get=instance.show_me),
+    route("auths", "auths", get=instance.list_auths),
+    route("basicAuthValidationErrors", "account-errors", get=instance.list_validation_errors),
+    route("instance/services/search", "service-search", get=instance.search_services),
+    route("instance/services/active", "service-count", get=instance.count_services),
+    route("pebble/filters", "expression-filters", get=instance.list_expression_filters),
+    route("pebble/functions", "expression-functions", get=instance.list_expression_functions),
+    route("plugins", "plugin-list", get=plugins.list_all),
+    route("plugins/groups/subgroups", "plugin-groups", get=plugins.list_groups),
+    route("plugins/triggers", "plugin-triggers", get=plugins.list_triggers),
+    route("plugins/inputs", "plugin-inputs", get=plugins.list_inputs),
+    route("plugins/inputs/<str:name>", "plugin-input", get=plugins.show_input),
+    route("plugins/schemas/<str:kind>", "plugin-schema", get=plugins.show_schema),
+    route("plugins/properties/<str:kind>", "plugin-properties", get=plugins.show_schema_properties),
+    route("plugins/icons", "plugin-icons", get=plugins.list_icons),
+    route("plugins/icons/groups", "plugin-group-icons", get=plugins.list_group_icons),
+    route("plugins/icons/<str:name>", "plugin-icon", get=plugins.show_icon),
+    route("plugins/icons/<str:name>/icon.svg", "plugin-icon-svg", get=plugins.draw_icon),
+    route("plugins/<str:name>", "plugin", get=plugins.show),
+    route("plugins/<str:name>/versions", "plugin-versions", get=plugins.list_versions),
+]
+
+urlpatterns: Patterns = [
+    path(f"api/v1/{DEFAULT_TENANT}/", include(_OF_TENANT)),
+    path("api/v1/", include([*_OF_TENANT, *_WITHOUT_TENANT])),
+    route("health", "health", get=health.show),
+    route("health/liveness", "health-liveness", get=health.liveness),
+    route("health/readiness", "health-readiness", get=health.show),
+    route("ping", "ping", get=health.ping),
+    path("api", answer_unknown, name="unknown-root"),
+    path("api/<path:rest>", answer_unknown, name="unknown"),
+]

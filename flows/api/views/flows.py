@@ -1,0 +1,323 @@
+"""Flows: save, read, search, validate, and the actions on many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from flows.api.answers import answer, answer_bulk, answer_file, answer_nothing, answer_page
+from flows.api.auth import name_of
+from flows.api.endpoint import now, read_list
+from flows.api.errors import BadRequestError, BulkError
+from flows.api.filters import read_criteria
+from flows.api.multipart import get_upload
+from flows.api.pagination import find_number, read_flag, read_window
+from flows.api.presenters import present_check, present_flow
+from flows.api.sources import read_source
+from flows.models import Flow
+from flows.operations import flow_bundles
+from flows.operations import flows as operations
+from flows.primitives.errors import FlowsError, InvalidError
+from flows.queries import flows as queries
+from flows.queries.criteria import Condition, Criteria, Operation
+from flows.queries.flows import FlowText
+from flows.queries.pages import slice_page
+from flows.queries.source_search import SourceHit, search_texts
+
+
+def _present_saved(saved: operations.SavedFlow) -> dict[str, Any]:
+    return present_flow(saved.flow, saved.definition, source=saved.revision.source)
+
+
+def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
+    revision = found.revision
+    return present_flow(
+        found.flow,
+        found.definition,
+        revision=revision.revision,
+        updated_at=revision.created_at,
+        deleted=revision.deleted,
+        source=revision.source if with_source else None,
+    )
+
+
+def create(request: Request) -> HttpResponse:
+    """Save a new flow."""
+    return answer(_present_saved(operations.save_flow(read_source(request), mode="create", at=now(), actor=name_of(request))))
+
+
+def get(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Return a revision of a flow."""
+    found = queries.get_flow_text(
+        namespace, flow_id, find_number(request, "revision"), allow_deleted=read_flag(request, "allowDeleted", default=False)
+    )
+    return answer(_present_text(found, with_source=read_flag(request, "source", default=False)))
+
+
+def update(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Save a new revision of a flow."""
+    saved = operations.save_flow(
+        read_source(request), namespace=namespace, flow_id=flow_id, mode="update", at=now(), actor=name_of(request)
+    )
+    return answer(_present_saved(saved))
+
+
+def delete(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Delete a flow."""
+    operations.delete_flow(namespace, flow_id, at=now(), actor=name_of(request))
+    return answer_nothing()
+
+
+def search(request: Request) -> HttpResponse:
+    """Return one page of flows."""
+    found = queries.search_flows(read_criteria(request, queries.FLOW_FIELDS), read_window(request))
+    return answer_page((present_flow(row, queries.find_definition(row)) for row in found.results), found.total)
+
+
+def validate(request: Request) -> HttpResponse:
+    """Check every document of the body. Nothing is stored."""
+    return answer([present_check(check) for check in operations.validate_source(read_source(request))])
+
+
+def list_of_namespace(request: Request, namespace: str) -> HttpResponse:
+    """Return all flows of a namespace."""
+    rows = queries.list_flows_of_namespace(namespace)
+    return answer([present_flow(row, queries.find_definition(row)) for row in rows])
+
+
+def list_namespaces(request: Request) -> HttpResponse:
+    """Return the namespaces that hold flows."""
+    return answer(queries.list_flow_namespaces(request.query_params.get("q", "")))
+
+
+def update_namespace(request: Request, namespace: str) -> HttpResponse:
+    """Make the flows of a namespace equal to the documents of the body."""
+    deleted, saved = flow_bundles.apply_documents(
+        read_source(request),
+        namespace=namespace,
+        delete=read_flag(request, "delete", default=True),
+        override=read_flag(request, "override", default=False),
+        at=now(),
+        actor=name_of(request),
+    )
+    return _answer_applied(deleted, saved)
+
+
+def update_bulk(request: Request) -> HttpResponse:
+    """Save many flows; those of the namespace that are not sent are deleted unless `delete` is false."""
+    deleted, saved = flow_bundles.apply_documents(
+        read_source(request),
+        namespace=request.query_params.get("namespace") or None,
+        delete=read_flag(request, "delete", default=True),
+        allow_children=read_flag(request, "allowNamespaceChild", default=False),
+        at=now(),
+        actor=name_of(request),
+    )
+    return _answer_applied(deleted, saved)
+
+
+def _answer_applied(deleted: list[Flow], saved: list[operations.SavedFlow]) -> HttpResponse:
+    gone = [present_flow(row, queries.find_definition(row, row.revision), deleted=True) for row in deleted]
+    return answer([*gone, *(present_flow(one.flow, one.definition) for one in saved)])
+
+
+def list_revisions(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Return all revisions of a flow with their sources, oldest first."""
+    allow_deleted = read_flag(request, "allowDelete", default=False)
+    found = queries.list_revisions(namespace, flow_id, allow_deleted=allow_deleted)
+    return answer([_present_text(one, with_source=True) for one in found])
+
+
+def delete_revisions(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Delete old revisions of a flow."""
+    words = [word.strip() for text in request.query_params.getlist("revisions") for word in text.split(",") if word.strip()]
+    if not words or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
+        raise InvalidError('"revisions" must list numbers, such as revisions=1,2.', code="revisions")
+    operations.delete_revisions(namespace, flow_id, [int(word) for word in words])
+    return answer_nothing()
+
+
+def import_file(request: Request) -> HttpResponse:
+    """Save the flows of an uploaded file and return which of them failed."""
+    upload = get_upload(request, "fileUpload")
+    failed = flow_bundles.import_flows(
+        upload.read(),
+        name=upload.name or "flows.yml",
+        fail_on_error=read_flag(request, "failOnError", default=False),
+        at=now(),
+        actor=name_of(request),
+    )
+    return answer(failed)
+
+
+def export_by_ids(request: Request) -> HttpResponseBase:
+    """Return a zip of the named flows."""
+    return _answer_zip(queries.list_flows_by_names(_read_names(request)))
+
+
+def export_by_query(request: Request) -> HttpResponseBase:
+    """Return a zip of the flows that match."""
+    return _answer_zip(list(queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS))))
+
+
+def _answer_zip(rows: list[Flow]) -> HttpResponseBase:
+    return answer_file(flow_bundles.export_flows(rows), name="flows.zip")
+
+
+def _read_names(request: Request) -> list[tuple[str, str]]:
+    return [(str(item.get("namespace", "")), str(item.get("id", ""))) for item in read_list(request, of=dict)]
+
+
+def _get_named(request: Request, action: str) -> list[Flow]:
+    """Return the flows that the body names. One unknown name refuses all of them."""
+    names = list(dict.fromkeys(_read_names(request)))
+    rows = {(row.namespace, row.flow_id): row for row in queries.list_flows_by_names(names)}
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        raise BulkError(
+            f"invalid bulk {action}",
+            [
+                {"message": "flow not found", "invalidValue": f"{namespace}.{flow_id}", "path": "flow"}
+                for namespace, flow_id in unknown
+            ],
+        )
+    return list(rows.values())
+
+
+def _get_matching(request: Request) -> list[Flow]:
+    return list(queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS)))
+
+
+def delete_by_ids(request: Request) -> HttpResponse:
+    """Delete the named flows."""
+    return _delete_all(request, _get_named(request, "delete"))
+
+
+def delete_by_query(request: Request) -> HttpResponse:
+    """Delete the flows that match."""
+    return _delete_all(request, _get_matching(request))
+
+
+def _delete_all(request: Request, rows: list[Flow]) -> HttpResponse:
+    count, actor = 0, name_of(request)
+    for row in rows:
+        try:
+            operations.delete_flow(row.namespace, row.flow_id, at=now(), actor=actor)
+        except FlowsError:
+            continue
+        count += 1
+    return answer_bulk(count, "flows-delete")
+
+
+def _switch_all(request: Request, rows: list[Flow], *, disabled: bool) -> HttpResponse:
+    count, actor = 0, name_of(request)
+    for row in rows:
+        try:
+            changed = operations.set_flow_disabled(row.namespace, row.flow_id, disabled=disabled, at=now(), actor=actor)
+        except FlowsError:
+            continue
+        count += changed is not None
+    return answer_bulk(count, "flows-disable" if disabled else "flows-enable")
+
+
+def disable_by_ids(request: Request) -> HttpResponse:
+    """Switch the named flows off and count those that changed."""
+    return _switch_all(request, _get_named(request, "disable"), disabled=True)
+
+
+def disable_by_query(request: Request) -> HttpResponse:
+    """Switch the flows that match off and count those that changed."""
+    return _switch_all(request, _get_matching(request), disabled=True)
+
+
+def enable_by_ids(request: Request) -> HttpResponse:
+    """Switch the named flows on and count those that changed."""
+    return _switch_all(request, _get_named(request, "enable"), disabled=False)
+
+
+def enable_by_query(request: Request) -> HttpResponse:
+    """Switch the flows that match on and count those that changed."""
+    return _switch_all(request, _get_matching(request), disabled=False)
+
+
+def search_concurrency_limits(request: Request) -> HttpResponse:
+    """Return how many executions of each limited flow hold a slot now."""
+    rows = queries.list_limited_flows()
+    return answer_page(
+        (
+            {
+                "tenantId": "main",
+                "namespace": row.namespace,
+                "flowId": row.flow_id,
+                "running": row.running_count,
+                "limit": row.concurrency_limit,
+            }
+            for row in rows
+        ),
+        len(rows),
+    )
+
+
+def validate_task(request: Request) -> HttpResponse:
+    """Check one task, or one trigger with `section=TRIGGERS`."""
+    section = (request.query_params.get("section") or "TASKS").upper()
+    if section not in ("TASKS", "TRIGGERS"):
+        raise BadRequestError(f'"section" must be TASKS or TRIGGERS; got "{section[:60]}".')
+    return _answer_checked(operations.check_trigger if section == "TRIGGERS" else operations.check_task, request)
+
+
+def validate_trigger(request: Request) -> HttpResponse:
+    """Check one trigger."""
+    return _answer_checked(operations.check_trigger, request)
+
+
+def _answer_checked(check: Callable[[str], operations.DocumentCheck], request: Request) -> HttpResponse:
+    return answer(present_check(check(read_source(request))))
+
+
+def list_deprecated(request: Request) -> HttpResponse:
+    """Return the flows that use types or properties which will go away, with their places."""
+    namespace = request.query_params.get("namespace", "")
+    members = (Condition("namespace", Operation.PREFIX, namespace),) if namespace else ()
+    entries = []
+    for revision in queries.list_newest_sources(queries.filter_flows(Criteria(members=members))):
+        paths = present_check(operations.check_document(revision.source))["deprecationPaths"]
+        if paths:
+            row = revision.flow
+            entries.append(
+                {"namespace": row.namespace, "flowId": row.flow_id, "revision": row.revision, "deprecatedTasks": paths}
+            )
+    return answer(entries)
+
+
+def search_sources(request: Request) -> HttpResponse:
+    """Return one page of flows whose source holds a text, with the lines that hold it."""
+    query = request.query_params
+    namespace = query.get("namespace", "")
+    members = (Condition("namespace", Operation.PREFIX, namespace),) if namespace else ()
+    found = search_texts(
+        queries.list_newest_sources(queries.filter_flows(Criteria(members=members))),
+        query.get("q", ""),
+        case_sensitive=read_flag(request, "caseSensitive", default=False),
+        whole_word=read_flag(request, "wholeWord", default=False),
+        is_pattern=read_flag(request, "regex", default=False),
+    )
+    page = slice_page(found, read_window(request))
+    return answer_page((_present_hit(hit) for hit in page.results), page.total)
+
+
+def _present_hit(hit: SourceHit) -> dict[str, Any]:
+    row = hit.revision.flow
+    return {
+        "model": present_flow(row, queries.find_definition(row)),
+        "fragments": [f"[mark]{line}[/mark]" for _, line in hit.lines],
+        "namespace": row.namespace,
+        "id": row.flow_id,
+        "flowId": row.flow_id,
+        "revision": row.revision,
+        "lines": [{"line": number, "content": line} for number, line in hit.lines],
+    }

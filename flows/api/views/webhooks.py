@@ -1,0 +1,159 @@
+"""Calls from outside that start executions. The key in the address is the credential."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection
+from django.http import HttpResponse
+from redis import Redis
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+
+from flows.api.answers import answer, answer_nothing, answer_text, encode_json
+from flows.api.endpoint import media_type, now, raw_body
+from flows.api.multipart import FORM_TYPES
+from flows.api.presenters import execution_url, present_execution
+from flows.api.sse import CHANNEL_PREFIX
+from flows.conf import get_settings
+from flows.models import Execution
+from flows.operations.webhooks import WebhookCall, WebhookNotFoundError, render_webhook_response_code, start_from_webhook
+from flows.primitives.errors import NotFoundError
+from flows.primitives.states import TERMINAL
+from flows.queries import executions as queries
+from flows.triggers.webhook import RequestFacts
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+LONGEST_WAIT_SECONDS = 600.0
+LOOK_AGAIN_SECONDS = 0.5
+
+_ANSWERED = ("tenantId", "id", "namespace", "flowId", "flowRevision", "trigger", "outputs", "labels", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class _UploadedPart:
+    """One file of a form, as a webhook sees it."""
+
+    field_name: str
+    upload: UploadedFile
+
+    @property
+    def file_name(self) -> str:
+        return self.upload.name or self.field_name
+
+    @property
+    def content_type(self) -> str:
+        return self.upload.content_type or "application/octet-stream"
+
+    @property
+    def size_bytes(self) -> int:
+        return self.upload.size or 0
+
+    def open(self) -> IO[bytes]:
+        self.upload.seek(0)
+        return self.upload.file  # type: ignore[return-value]
+
+
+def _read_facts(request: Request) -> RequestFacts:
+    form = request._request
+    kind = media_type(request)
+    is_multipart = kind == "multipart/form-data"
+    # The body of a form must be read before the form is parsed, else it is gone.
+    body = b"" if is_multipart else raw_body(request)
+    fields = [(str(name), str(value)) for name, values in form.POST.lists() for value in values] if kind in FORM_TYPES else []
+    parts = [_UploadedPart(str(name), file) for name, files in form.FILES.lists() for file in files] if is_multipart else []
+    return RequestFacts(
+        method=str(form.method),
+        headers=tuple(form.headers.items()),
+        parameters=tuple((name, str(value)) for name, values in request.query_params.lists() for value in values),
+        body=body,
+        form_fields=tuple(fields),
+        parts=tuple(parts),
+        is_multipart=is_multipart,
+    )
+
+
+def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: str = "") -> HttpResponse:
+    """Start the execution that a call asks for. Unknown namespace, flow, key and path give the same answer."""
+    try:
+        if sub_path:
+            raise WebhookNotFoundError
+        call = start_from_webhook(
+            namespace=namespace,
+            flow_id=flow_id,
+            key=key,
+            facts=_read_facts(request),
+            at=now(),
+            idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
+        )
+    except WebhookNotFoundError as error:
+        raise NotFoundError("Flow not found: no webhook answers at this address.", code=error.code) from error
+    if call.buffered_count is not None:
+        return answer({"status": "buffered", "eventsBuffered": call.buffered_count}, 202)
+    if call.execution_id is None:
+        return answer_nothing()
+    if call.answer.waits:
+        return _answer_ended(call, _wait_for_end(call.execution_id))
+    return answer(_present(queries.get_execution(call.execution_id)))
+
+
+def _present(execution: Execution) -> dict[str, Any]:
+    data = present_execution(execution)
+    return {**{key: data[key] for key in _ANSWERED if key in data}, "url": execution_url(execution)}
+
+
+def _answer_ended(call: WebhookCall, execution: Execution) -> HttpResponse:
+    data = (execution.outputs or {}) if call.answer.returns_outputs else _present(execution)
+    variables = {"execution": {"id": execution.id, "state": execution.state}, "outputs": execution.outputs or {}}
+    code = render_webhook_response_code(call, variables, namespace=execution.namespace, flow_id=execution.flow_id, at=now())
+    status = _read_status(code)
+    if call.answer.content_type.startswith("application/json"):
+        return answer(data, status)
+    only = next(iter(data.values())) if call.answer.returns_outputs and len(data) == 1 else data
+    response = answer_text(only if isinstance(only, str) else encode_json(only), call.answer.content_type)
+    response.status_code = status
+    return response
+
+
+def _read_status(code: Any) -> int:
+    text = str(code).strip() if code is not None and not isinstance(code, bool) else ""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) == 3 else 200
+    return number if 200 <= number <= 599 else 200
+
+
+def _wait_for_end(execution_id: str) -> Execution:
+    """Return an execution when it has ended, or as it is when the time is over."""
+    until = time.monotonic() + LONGEST_WAIT_SECONDS
+    with _wake_ups(execution_id) as wait:
+        while True:
+            execution = queries.get_execution(execution_id)
+            if execution.state in TERMINAL or time.monotonic() > until:
+                return execution
+            # A caller that waits must not keep a database connection from others.
+            if not connection.in_atomic_block:
+                connection.close()
+            wait()
+
+
+@contextlib.contextmanager
+def _wake_ups(execution_id: str) -> Any:
+    """Give a function that returns at the next commit of an execution, and after half a second in any case."""
+    url = get_settings().redis_url
+    if url is None:
+        yield lambda: time.sleep(LOOK_AGAIN_SECONDS)
+        return
+    with Redis.from_url(url) as client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        with contextlib.suppress(RedisError):
+            pubsub.subscribe(f"{CHANNEL_PREFIX}{execution_id}")
+
+        def wait() -> None:
+            try:
+                pubsub.get_message(timeout=LOOK_AGAIN_SECONDS)
+            except RedisError:
+                time.sleep(LOOK_AGAIN_SECONDS)
+
+        yield wait

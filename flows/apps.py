@@ -1,0 +1,21 @@
+"""Start of the Django app: fills the plugin registry once, then it is read-only."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class FlowsConfig(AppConfig):
+    """The app of flows, executions and triggers."""
+
+    name = "flows"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Flows"
+
+    def ready(self) -> None:
+        """Read the manifests of the plugin packages; no plugin module is imported."""
+        from flows import checks  # noqa: F401  # registers the system checks
+        from flows.conf import get_settings
+        from flows.plugin_api.registry import load_registry, set_registry
+
+        set_registry(load_registry(get_settings().plugin_packages))

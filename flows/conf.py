@@ -1,0 +1,104 @@
+"""The typed view of our Django settings: `get_settings()` is the one way for the app to learn how it was configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+DEFAULT_QUEUE = "default"
+"""The Celery queue of every task without a worker group."""
+
+DEFAULT_TENANT = "main"
+"""The only tenant: the word that stands for it in addresses and expressions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    How this installation is configured. Sizes are in bytes, times in seconds; addresses may carry passwords and are never shown.
+
+    Attributes:
+        home: folder of all local data.
+        host, port: where the web part listens.
+        public_url: address that people type, without a slash at the end; used in links.
+        database_url: PostgreSQL address.
+        broker_url: address as Celery understands it.
+        redis_url: address of the same broker as redis-py understands it, None when the broker is not Redis or Valkey.
+        database_is_embedded, broker_is_embedded: whether `up` has to start that part.
+        run_folder: unix sockets of the embedded parts; its path is short enough for them.
+        storage_url: `file:///folder` or the address of an object store.
+        encryption_key: 32 raw bytes that protect stored secrets; never the key that signs sessions.
+        admin_user, admin_password: the administrator that `up` makes; an empty password means that one is generated.
+        plugin_packages: Python packages with our own plugins, imported at start.
+        script_runner: task runner of scripts that name none.
+        worker_concurrency: processes of one worker.
+        worker_queues: queues that one worker serves.
+        lease_seconds, heartbeat_seconds: how long an attempt belongs to a silent worker, and how often a worker reports.
+        reaper_sweep_seconds, outbox_sweep_seconds: how often lost attempts and unsent messages are looked for.
+        stuck_dispatch_seconds: age from which a task run that nobody claimed is sent again.
+        max_lost_attempts: attempts that may be lost to dying workers before the task run fails.
+        soft_shutdown_seconds: how long a stopping worker lets running tasks finish.
+    """
+
+    home: Path
+    host: str
+    port: int
+    public_url: str
+    database_url: str
+    broker_url: str
+    redis_url: str | None
+    database_is_embedded: bool
+    broker_is_embedded: bool
+    run_folder: Path
+    storage_url: str
+    encryption_key: bytes
+    admin_user: str
+    admin_password: str
+    worker_concurrency: int
+    plugin_packages: tuple[str, ...]
+    worker_queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    script_runner: str = "process"
+    system_namespace: str = "system"
+    max_body_bytes: int = 10 * 1024 * 1024
+    max_file_bytes: int = 1024 * 1024 * 1024
+    max_output_bytes: int = 1024 * 1024
+    lease_seconds: float = 30.0
+    heartbeat_seconds: float = 5.0
+    reaper_sweep_seconds: float = 5.0
+    outbox_sweep_seconds: float = 2.0
+    stuck_dispatch_seconds: float = 60.0
+    max_lost_attempts: int = 3
+    soft_shutdown_seconds: float = 25.0
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """
+    Return the settings of this process. The value is kept, and made anew when a test changes `settings.CELESTRA`.
+
+    Raises:
+        ImproperlyConfigured: `settings.CELESTRA` names an unknown setting or misses one.
+    """
+    given: dict[str, Any] = dict(settings.CELESTRA)
+    unknown = sorted(set(given) - {field.name for field in fields(Settings)})
+    if unknown:
+        raise ImproperlyConfigured(
+            f'settings.CELESTRA has unknown names: "{", ".join(unknown)}". flows/conf.py has the known ones.'
+        )
+    try:
+        return Settings(**given)
+    except TypeError as error:
+        raise ImproperlyConfigured(f"settings.CELESTRA is not complete: {error}.") from error
+
+
+@receiver(setting_changed)
+def _forget_settings(*, setting: str, **_: Any) -> None:
+    if setting == "CELESTRA":
+        get_settings.cache_clear()

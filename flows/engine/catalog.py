@@ -1,0 +1,98 @@
+"""Flows as the engine uses them: typed, with their graph, cached per revision. A revision never changes, so neither does an entry."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from flows.engine.graph import Graph, build_graph
+from flows.language.flow import Flow as TypedFlow
+from flows.language.flow import PluginDefault
+from flows.language.parse import parse_flow
+from flows.models import Flow, FlowRevision, Namespace
+from flows.plugin_api.registry import get_registry
+from flows.primitives.errors import InvalidError, NotFoundError
+
+_CACHE_SIZE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFlow:
+    """One revision, ready to run: the typed flow, its number, its text and its graph."""
+
+    flow: TypedFlow
+    revision: int
+    source: str
+    graph: Graph
+
+
+_cache: OrderedDict[tuple[str, str, int], LoadedFlow] = OrderedDict()
+_lock = threading.Lock()
+
+
+def find_current(namespace: str, flow_id: str) -> Flow | None:
+    """Return the row of a flow that is not deleted, or None."""
+    return Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
+
+
+def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> LoadedFlow:
+    """
+    Return a revision of a flow, the newest when `revision` is None.
+
+    Raises:
+        NotFoundError: there is no such flow or revision, or the flow was deleted and no revision was asked for.
+        InvalidError: the stored text cannot be used any more (a plugin was removed); the message says why.
+    """
+    if revision is None:
+        row = find_current(namespace, flow_id)
+        if row is None:
+            raise NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}".', code="flow-not-found")
+        revision = row.revision
+    key = (namespace, flow_id, revision)
+    with _lock:
+        found = _cache.get(key)
+        if found is not None:
+            _cache.move_to_end(key)
+            return found
+    loaded = _load(namespace, flow_id, revision)
+    with _lock:
+        _cache[key] = loaded
+        while len(_cache) > _CACHE_SIZE:
+            _cache.popitem(last=False)
+    return loaded
+
+
+def forget_flows() -> None:
+    """Empty the cache: namespace defaults changed, or a test starts afresh."""
+    with _lock:
+        _cache.clear()
+
+
+def _load(namespace: str, flow_id: str, revision: int) -> LoadedFlow:
+    row = FlowRevision.objects.filter(flow__namespace=namespace, flow__flow_id=flow_id, revision=revision).first()
+    if row is None:
+        raise NotFoundError(
+            f'Flow not found: "{namespace}/{flow_id}" has no revision {revision}.', code="flow-revision-not-found"
+        )
+    result = parse_flow(row.source, get_registry(), namespace_defaults=list_namespace_defaults(namespace))
+    if result.flow is None:
+        reasons = "; ".join(str(problem) for problem in result.problems if problem.severity == "ERROR")
+        raise InvalidError(
+            f'Flow "{namespace}/{flow_id}" revision {revision} cannot be used any more: {reasons}',
+            code="invalid-flow",
+            problems=result.problems,
+        )
+    return LoadedFlow(result.flow, revision, row.source, build_graph(result.flow))
+
+
+def list_namespace_defaults(namespace: str) -> list[PluginDefault]:
+    """Return the plugin defaults of a namespace and its parents, the most specific namespace first."""
+    parts = namespace.split(".")
+    names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    rows = {row.id: row.plugin_defaults for row in Namespace.objects.filter(id__in=names).exclude(plugin_defaults=[])}
+    return [
+        PluginDefault(type=default["type"], values=default.get("values") or {}, forced=bool(default.get("forced")))
+        for name in names
+        for default in rows.get(name, [])
+    ]

@@ -1,0 +1,106 @@
+"""Hands committed work to Celery and tells live views. Never called inside a transaction; a message that fails is found later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import redis
+from django.db import connection
+from kombu.exceptions import OperationalError
+
+from flows.conf import get_settings
+from flows.engine.board import Board, Run
+from flows.engine.canvas import compile_canvas, visit_signature
+from flows.engine.transitions import scope_key
+
+if TYPE_CHECKING:
+    from flows.engine.turn import Turn
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "celestra:execution:"
+"""Prefix of the channel on which live views hear that an execution changed."""
+
+_PUBLISH_OPTIONS = {"retry": False, "ignore_result": True}
+_BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
+
+_client: redis.Redis | None = None
+
+
+def stamp(turn: Turn) -> None:
+    """Note on the rows that this process is about to send their messages; carried ones wait for theirs unsent."""
+    for run in turn.heavy:
+        if not is_carried(run, turn.carried):
+            run.dispatched_at = turn.board.at
+            run.is_changed = True
+
+
+def is_carried(run: Run, carried: frozenset[str]) -> bool:
+    """Tell whether a message that is already on its way (next link, body of the chord) will reach the run."""
+    scope = scope_key(run.parent_id, run.iteration)
+    return f"{scope}/{run.task_id}" in carried or f"{scope}/*" in carried
+
+
+def send(board: Board, heavy: Sequence[Run], *, started: Iterable[str] = (), carried: frozenset[str] = frozenset()) -> None:
+    """Send the canvases for heavy runs and a message for each execution that was started, then wake the live views."""
+    frontier = [run for run in heavy if run.id in board.runs and not is_carried(run, carried)]
+    if frontier:
+        try:
+            for canvas in compile_canvas(board, frontier):
+                canvas.apply_async(**_PUBLISH_OPTIONS)
+        except _BROKER_ERRORS as error:
+            _note_unsent(board.root.id, [run.id for run in frontier], error)
+    for execution_id in started:
+        send_execution(execution_id)
+    wake_views(board.root.id)
+
+
+def send_execution(execution_id: str) -> bool:
+    """Ask a worker to look at an execution. False when the broker cannot be reached: the sweep sends it again."""
+    try:
+        visit_signature(execution_id).apply_async(**_PUBLISH_OPTIONS)
+    except _BROKER_ERRORS as error:
+        log.warning("dispatch.unsent", extra={"execution": execution_id, "reason": str(error)})
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE flows_execution SET dispatched_at = NULL WHERE id = %s", [execution_id])
+        return False
+    return True
+
+
+def send_run(execution_id: str, scope: str, task_id: str) -> bool:
+    """Ask a worker to look at one task run. False when the broker cannot be reached."""
+    try:
+        visit_signature(execution_id, scope=scope, task_id=task_id).apply_async(**_PUBLISH_OPTIONS)
+    except _BROKER_ERRORS as error:
+        log.warning("dispatch.unsent", extra={"execution": execution_id, "task": task_id, "reason": str(error)})
+        return False
+    return True
+
+
+def wake_views(execution_id: str) -> None:
+    """Tell live views that an execution changed. Best effort: views look at the database by themselves now and then."""
+    client = _views()
+    if client is None:
+        return
+    try:
+        client.publish(CHANNEL + execution_id, "x")
+    except redis.RedisError:
+        log.debug("dispatch.view-unreachable", extra={"execution": execution_id})
+
+
+def _views() -> redis.Redis | None:
+    global _client  # one connection pool per process
+    url = get_settings().redis_url
+    if url is None:
+        return None
+    if _client is None:
+        _client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    return _client
+
+
+def _note_unsent(execution_id: str, run_ids: list[str], error: Exception) -> None:
+    log.warning("dispatch.unsent", extra={"execution": execution_id, "reason": str(error)})
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE flows_taskrun SET dispatched_at = NULL WHERE id = ANY(%s)", [run_ids])

@@ -1,0 +1,218 @@
+"""Log lines and metrics of a visit or attempt: masked and cut on the way in, written in batches, announced to live views."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flows.engine.transitions import dump
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+_LEVEL_NUMBERS = {name: number for number, name in enumerate(LEVELS)} | {"WARNING": 3}
+MASK = "******"
+# Longer messages become several entries. Source: flow language, 7.6.
+_LONGEST_MESSAGE = 10_240
+_SHORTEST_SECRET = 4
+
+INSERT_LOGS = """
+INSERT INTO flows_logentry (namespace, flow_id, execution_id, task_run_id, task_id, trigger_id, attempt_number, level, timestamp,
+    thread, message)
+SELECT r.namespace, r.flow_id, r.execution_id, r.task_run_id, r.task_id, r.trigger_id, r.attempt_number, r.level, r.timestamp,
+    r.thread, r.message
+FROM jsonb_to_recordset(%s::jsonb) AS r(position int, namespace text, flow_id text, execution_id text, task_run_id text,
+    task_id text, trigger_id text, attempt_number smallint, level smallint, timestamp timestamptz, thread text, message text)
+ORDER BY r.position
+"""
+INSERT_METRICS = """
+INSERT INTO flows_metric (namespace, flow_id, execution_id, task_run_id, task_id, kind, name, value, tags, timestamp)
+SELECT r.namespace, r.flow_id, r.execution_id, r.task_run_id, r.task_id, r.kind, r.name, r.value, r.tags, r.timestamp
+FROM jsonb_to_recordset(%s::jsonb) AS r(position int, namespace text, flow_id text, execution_id text, task_run_id text,
+    task_id text, kind text, name text, value double precision, tags jsonb, timestamp timestamptz)
+ORDER BY r.position
+"""
+
+
+def level_number(level: str) -> int:
+    """Return the number of a level, INFO for an unknown one."""
+    return _LEVEL_NUMBERS.get(level.upper(), 2)
+
+
+class Masker:
+    """Replaces known secrets in texts. Values under four characters are not masked: they would hide half of every line."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def add(self, secret: str) -> None:
+        """Hide `secret`, and each of its lines, from now on."""
+        parts = {secret, *secret.splitlines()}
+        known = {*self._secrets, *(part for part in parts if len(part) >= _SHORTEST_SECRET)}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))
+
+    def mask(self, text: str) -> str:
+        """Return the text with every known secret replaced."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom entries are about; all ids but namespace and flow may be None."""
+
+    namespace: str
+    flow_id: str
+    execution_id: str | None = None
+    task_run_id: str | None = None
+    task_id: str | None = None
+    trigger_id: str | None = None
+    attempt_number: int = 0
+
+
+class Recorder:
+    """
+    Collects entries until somebody writes them. Safe to use from several threads: a script's readers log while the
+    heartbeat thread flushes.
+    """
+
+    def __init__(self, masker: Masker | None = None) -> None:
+        self.masker = masker or Masker()
+        self._lock = threading.Lock()
+        self._logs: list[dict[str, Any]] = []
+        self._metrics: list[dict[str, Any]] = []
+
+    def add_log(self, subject: Subject, level: str, message: str, *, at: datetime | None = None, thread: str = "") -> None:
+        """Add one entry, or several when the message is long."""
+        moment = (at or datetime.now(UTC)).isoformat()
+        text = self.masker.mask(message).replace("\x00", "")
+        pieces = [text[start : start + _LONGEST_MESSAGE] for start in range(0, max(1, len(text)), _LONGEST_MESSAGE)]
+        rows = [
+            {
+                "namespace": subject.namespace,
+                "flow_id": subject.flow_id,
+                "execution_id": subject.execution_id,
+                "task_run_id": subject.task_run_id,
+                "task_id": subject.task_id,
+                "trigger_id": subject.trigger_id,
+                "attempt_number": subject.attempt_number,
+                "level": level_number(level),
+                "timestamp": moment,
+                "thread": thread or threading.current_thread().name,
+                "message": piece,
+            }
+            for piece in pieces
+        ]
+        with self._lock:
+            self._logs += rows
+
+    def add_metric(self, subject: Subject, kind: str, name: str, value: float, tags: dict[str, str]) -> None:
+        """Add one metric entry; a timer's value is in milliseconds."""
+        row = {
+            "namespace": subject.namespace,
+            "flow_id": subject.flow_id,
+            "execution_id": subject.execution_id,
+            "task_run_id": subject.task_run_id,
+            "task_id": subject.task_id,
+            "kind": kind,
+            "name": name,
+            "value": float(value),
+            "tags": tags,
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        with self._lock:
+            self._metrics.append(row)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing waits to be written."""
+        return not (self._logs or self._metrics)
+
+    def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return what waits (log rows, metric rows) and forget it; the caller writes it."""
+        with self._lock:
+            taken = (self._logs, self._metrics)
+            self._logs, self._metrics = [], []
+        return taken
+
+    def peek_logs(self) -> list[dict[str, Any]]:
+        """Return the log rows that wait to be written, without taking them."""
+        with self._lock:
+            return list(self._logs)
+
+    def give_back(self, logs: Sequence[dict[str, Any]], metrics: Sequence[dict[str, Any]]) -> None:
+        """Put rows back in front: their transaction was rolled back."""
+        with self._lock:
+            self._logs[:0] = logs
+            self._metrics[:0] = metrics
+
+
+def write_entries(execute: Callable[[str, list[Any]], Any], logs: Sequence[Any], metrics: Sequence[Any]) -> None:
+    """Write rows through `execute(sql, parameters)` of any connection: at most two statements."""
+    if logs:
+        execute(INSERT_LOGS, [dump(_numbered(logs))])
+    if metrics:
+        execute(INSERT_METRICS, [dump(_numbered(metrics))])
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"position": position, **row} for position, row in enumerate(rows)]
+
+
+class RunLog:
+    """The log of one attempt, with the task's minimum level."""
+
+    def __init__(self, recorder: Recorder, subject: Subject, *, min_level: str | None = None) -> None:
+        self._recorder, self._subject = recorder, subject
+        self._min_level = level_number(min_level) if min_level else 0
+
+    def log(self, level: str, message: str, *, at: datetime | None = None) -> None:
+        """Write one entry unless its level is below the task's `logLevel`."""
+        if level_number(level) >= self._min_level:
+            self._recorder.add_log(self._subject, level, message, at=at)
+
+    def trace(self, message: str) -> None:
+        """Write at TRACE."""
+        self.log("TRACE", message)
+
+    def debug(self, message: str) -> None:
+        """Write at DEBUG."""
+        self.log("DEBUG", message)
+
+    def info(self, message: str) -> None:
+        """Write at INFO."""
+        self.log("INFO", message)
+
+    def warning(self, message: str) -> None:
+        """Write at WARN."""
+        self.log("WARN", message)
+
+    def error(self, message: str) -> None:
+        """Write at ERROR."""
+        self.log("ERROR", message)
+
+
+class RunMetrics:
+    """The metrics of one attempt."""
+
+    def __init__(self, recorder: Recorder, subject: Subject) -> None:
+        self._recorder, self._subject = recorder, subject
+
+    def counter(self, name: str, value: float, **tags: str) -> None:
+        """Add to a count."""
+        self._recorder.add_metric(self._subject, "counter", name, value, _texts(tags))
+
+    def timer(self, name: str, value: float | timedelta, **tags: str) -> None:
+        """Record a duration, given in seconds or as a timedelta."""
+        seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+        self._recorder.add_metric(self._subject, "timer", name, seconds * 1000, _texts(tags))
+
+    def gauge(self, name: str, value: float, **tags: str) -> None:
+        """Record a level."""
+        self._recorder.add_metric(self._subject, "gauge", name, value, _texts(tags))
+
+
+def _texts(tags: dict[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in tags.items()}

@@ -1,0 +1,192 @@
+"""Finds work whose message was lost, whose owner is silent, or whose time has come, and hands it to the same front door."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from flows.conf import get_settings
+from flows.engine import dispatch, transitions
+from flows.engine.attempts import close_attempt, end_attempt
+from flows.engine.concurrency import list_next_queued
+from flows.engine.services import Services
+from flows.engine.turn import Turn
+from flows.engine.visits import announce_changes, take_turn
+from flows.primitives.states import State
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500
+
+
+def resend_unsent(at: datetime) -> int:
+    """
+    Send messages for what waits and was never sent, or was sent long ago and nobody came. Returns how many.
+
+    Sending twice is harmless: a run is claimed once. Source: reliability, R-21 and R-25.
+    """
+    settings = get_settings()
+    unsent_before = at - timedelta(seconds=settings.outbox_sweep_seconds)
+    stuck_before = at - timedelta(seconds=settings.stuck_dispatch_seconds)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE flows_taskrun SET dispatched_at = %s WHERE seq IN (SELECT t.seq FROM flows_taskrun t JOIN flows_execution e"
+            " ON e.id = t.execution_id WHERE t.state IN ('CREATED', 'RESTARTED') AND NOT e.pause_asked"
+            " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at < %s)"
+            " AND e.state NOT IN ('KILLING', 'QUEUED', 'BREAKPOINT') ORDER BY t.seq LIMIT %s)"
+            " RETURNING execution_id, scope, task_id",
+            [at, unsent_before, stuck_before, _BATCH],
+        )
+        runs = cursor.fetchall()
+        cursor.execute(
+            "UPDATE flows_execution SET dispatched_at = %s WHERE id IN (SELECT id FROM flows_execution WHERE state IN ('CREATED',"
+            " 'RESTARTED') AND (schedule_at IS NULL OR schedule_at <= %s)"
+            " AND ((dispatched_at IS NULL AND created_at < %s) OR dispatched_at < %s) ORDER BY created_at LIMIT %s) RETURNING id",
+            [at, at, unsent_before, stuck_before, _BATCH],
+        )
+        executions = [row[0] for row in cursor.fetchall()]
+    for execution_id, scope, task_id in runs:
+        if not dispatch.send_run(execution_id, scope, task_id):
+            break
+    for execution_id in executions:
+        if not dispatch.send_execution(execution_id):
+            break
+    if runs or executions:
+        log.info("recovery.resent", extra={"task_runs": len(runs), "executions": len(executions)})
+    return len(runs) + len(executions)
+
+
+def list_due(at: datetime, *, limit: int = _BATCH) -> list[str]:
+    """Return the ids of executions in which a timer is due: a retry, a pause, a schedule date, a deadline, a lost visit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "(SELECT DISTINCT execution_id FROM flows_taskrun WHERE wake_at <= %(at)s LIMIT %(limit)s)"
+            " UNION (SELECT id FROM flows_execution WHERE wake_at <= %(at)s AND ended_at IS NULL LIMIT %(limit)s)"
+            " UNION (SELECT id FROM flows_execution WHERE visit_until < %(at)s LIMIT %(limit)s)",
+            {"at": at, "limit": limit},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def next_timer_at() -> datetime | None:
+    """Return the earliest timer of all executions and task runs, None when there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT least((SELECT min(wake_at) FROM flows_taskrun WHERE wake_at IS NOT NULL),"
+            " (SELECT min(wake_at) FROM flows_execution WHERE wake_at IS NOT NULL AND ended_at IS NULL))"
+        )
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+
+
+def reap_lost_attempts(services: Services) -> int:
+    """
+    Take attempts away from owners that were silent for longer than their lease. Returns how many.
+
+    The lease runs by the database's clock; the look is repeated under the execution's lock. After three lost attempts the
+    task run fails, so that a task that kills its worker cannot do so for ever. Source: reliability, R-01 to R-07, R-18.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT execution_id, id FROM flows_taskrun WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT %s", [_BATCH]
+        )
+        lost = cursor.fetchall()
+    for execution_id, run_id in lost:
+        try:
+            take_turn(execution_id, lambda turn, run_id=run_id: _reap(turn, run_id), services)  # type: ignore[misc]
+        except Exception:
+            # One execution that cannot be read must not keep the others from being repaired.
+            log.exception("recovery.reap-failed", extra={"execution": execution_id, "task_run": run_id})
+    return len(lost)
+
+
+def _reap(turn: Turn, run_id: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lease_owner FROM flows_taskrun WHERE id = %s AND lease_until < clock_timestamp() FOR UPDATE", [run_id]
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return
+        cursor.execute(
+            "UPDATE flows_taskrun SET lease_token = NULL, lease_owner = NULL, lease_until = NULL WHERE id = %s", [run_id]
+        )
+    run = transitions.read_chain(turn.board, run_id)
+    if run is None or run.state != State.RUNNING:
+        return
+    owner = row[0]
+    log.warning("recovery.attempt-lost", extra={"execution": turn.board.root.id, "task_run": run_id, "owner": owner})
+    interrupt = (run.progress or {}).get("interrupt")
+    if interrupt or turn.board.root.state == State.KILLING:
+        turn.end_run(run, State(interrupt or State.KILLED))
+        return
+    run.loss_count += 1
+    most = get_settings().max_lost_attempts
+    if run.loss_count >= most:
+        reason = f"The worker that ran this task was lost {run.loss_count} times; the task is not tried again. Last worker: {owner}."
+        end_attempt(turn, run, State.FAILED, reason=reason, permanent=True)
+        return
+    turn.add_log(run, "WARN", f"The worker {owner} was lost while it ran this attempt; another attempt follows.")
+    close_attempt(run, State.KILLED, at=turn.board.at)
+    turn.board.move(run, State.CREATED)
+    turn.take_in(run)
+
+
+def expire_leases_of(owner: str) -> int:
+    """End the leases of a worker process that is known to be gone, so that the next sweep takes its attempts over."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE flows_taskrun SET lease_until = clock_timestamp() WHERE lease_owner = %s", [owner])
+        return cursor.rowcount
+
+
+def announce_untold(services: Services, at: datetime) -> int:
+    """Tell again what was not told because its process died between commit and announcement. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM flows_execution WHERE announce_at < %s ORDER BY announce_at LIMIT %s", [at - timedelta(seconds=2), _BATCH]
+        )
+        untold = [row[0] for row in cursor.fetchall()]
+    for execution_id in untold:
+        try:
+            announce_changes(execution_id, services)
+        except Exception:
+            log.exception("recovery.announce-failed", extra={"execution": execution_id})
+    return len(untold)
+
+
+def settle_kills(services: Services, at: datetime) -> int:
+    """Finish kills that hang because no worker reported: nothing of the execution has a live lease any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT e.id FROM flows_execution e WHERE e.state = 'KILLING' AND NOT EXISTS (SELECT 1 FROM flows_taskrun t"
+            " WHERE t.execution_id = e.id AND t.lease_until IS NOT NULL) LIMIT %s",
+            [_BATCH],
+        )
+        hanging = [row[0] for row in cursor.fetchall()]
+    for execution_id in hanging:
+        take_turn(execution_id, _finish_kill, services, at=at)
+    return len(hanging)
+
+
+def _finish_kill(turn: Turn) -> None:
+    if turn.board.root.state == State.KILLING:
+        transitions.read_all(turn.board)
+        turn.board.recount()
+        for run in list(turn.board.runs.values()):
+            if run.activity == "live" and run.state != State.RUNNING:
+                turn.end_run(run, State.KILLED)
+        if not any(run.activity == "live" for run in turn.board.runs.values()):
+            turn.stop(State(turn.board.root.progress.get("killedInto", State.KILLED)))
+
+
+def send_queued() -> int:
+    """Send messages for queued executions that fit into free slots: the one that should have released them was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT namespace, flow_id FROM flows_execution WHERE state = 'QUEUED' LIMIT %s", [_BATCH])
+        flows = cursor.fetchall()
+    sent = 0
+    for namespace, flow_id in flows:
+        for execution_id in list_next_queued(namespace, flow_id):
+            sent += dispatch.send_execution(execution_id)
+    return sent

@@ -1,0 +1,251 @@
+"""One attempt of a heavy task: claimed, run outside any transaction, and its end recorded in one turn, only by its owner."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import OperationalError, connection
+
+from flows.conf import get_settings
+from flows.engine import transitions
+from flows.engine.arrangements.base import as_duration
+from flows.engine.board import Board, Run
+from flows.engine.boards import load_board
+from flows.engine.context import make_attempt_context
+from flows.engine.environment import RunEnvironment
+from flows.engine.heartbeat import HEARTBEAT, Watch
+from flows.engine.light import settle_outcome
+from flows.engine.recording import Recorder, Subject
+from flows.engine.results import Outcome, make_plugin, run_plugin
+from flows.engine.services import ExecutionUpdate, Services
+from flows.engine.steps import WORKER_STEPS, Conclusion
+from flows.engine.turn import Turn
+from flows.engine.variables import ExecutionVariables
+from flows.engine.visits import take_turn
+from flows.expressions import ExpressionError, render
+from flows.primitives.errors import FlowsError
+from flows.primitives.states import TERMINAL, State
+
+log = logging.getLogger(__name__)
+
+_RECORD_TRIES = 30
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """What a worker holds while it runs one attempt. `token` fences every write."""
+
+    board: Board
+    run: Run
+    token: str
+    services: Services
+    recorder: Recorder
+    variables: ExecutionVariables
+    environment: RunEnvironment
+    watch: Watch
+
+
+def worker_name() -> str:
+    """Return the name of this process, new with every start."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def list_gone_owners() -> list[str]:
+    """Return the names of processes of this host that hold leases and do not exist any more."""
+    prefix = f"{socket.gethostname()}:"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT lease_owner FROM flows_taskrun WHERE lease_until IS NOT NULL AND starts_with(lease_owner, %s)", [prefix]
+        )
+        owners = [row[0] for row in cursor.fetchall()]
+    return [owner for owner in owners if not _exists(int(owner.rsplit(":", 1)[1]))]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def find_run(execution_id: str, scope: str, task_id: str) -> str | None:
+    """Return the id of the run of a task in a scope if it waits for a worker, else None: it is over, or not there yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM flows_taskrun WHERE execution_id = %s AND scope = %s AND task_id = %s"
+            " AND state IN ('CREATED', 'RESTARTED')",
+            [execution_id, scope, task_id],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: frozenset[str] = frozenset()) -> bool:
+    """
+    Claim a waiting task run, run it and record how it ended. False when somebody else has it or it is over.
+
+    At most one caller runs an attempt; a caller that lost its lease meanwhile writes nothing.
+    """
+    token = uuid.uuid4().hex
+    at = datetime.now(UTC)
+    settings = get_settings()
+    if not transitions.claim_run(run_id, token=token, owner=worker_name(), lease_seconds=settings.lease_seconds, at=at):
+        return False
+    try:
+        attempt = _prepare(execution_id, run_id, token, services, at)
+    except Exception as error:
+        log.exception("attempt.not-prepared", extra={"execution": execution_id, "task_run": run_id})
+        _record(execution_id, run_id, token, Outcome(State.FAILED, None, _reason_of(error)), (), Recorder(), services, carried)
+        return True
+    if attempt is None:
+        return False
+    HEARTBEAT.watch(attempt.watch)
+    try:
+        outcome, updates, conclude = _run(attempt)
+    finally:
+        HEARTBEAT.unwatch(attempt.watch)
+    if attempt.watch.is_orphaned:
+        log.warning("attempt.orphaned", extra={"execution": execution_id, "task_run": run_id, "reason": attempt.watch.reason})
+        return True
+    if attempt.watch.stopped_as is not None:
+        outcome, conclude = Outcome(attempt.watch.stopped_as, outcome.outputs, attempt.watch.reason), None
+    _record(execution_id, run_id, token, outcome, updates, attempt.recorder, services, carried, conclude=conclude)
+    return True
+
+
+def _prepare(execution_id: str, run_id: str, token: str, services: Services, at: datetime) -> Attempt | None:
+    root = transitions.read_root(execution_id, lock=False)
+    if root is None:
+        return None
+    board = load_board(root, at=at)
+    run = transitions.read_chain(board, run_id)
+    if run is None:
+        return None
+    recorder = Recorder()
+    environment = RunEnvironment(board, recorder)
+    variables = ExecutionVariables(board)
+    plugin = None
+    deadline, timeout_reason = None, ""
+    if run.node is not None:
+        if run.node.arrangement is None:
+            plugin = make_plugin(run.node.task)
+        timeout = _timeout_of(run, variables, environment)
+        if timeout is not None:
+            deadline = time.monotonic() + timeout
+            timeout_reason = f'The task took longer than its timeout of {timeout:g} seconds.'
+    context_subject = Subject(root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, len(run.attempts) - 1))
+
+    def give_up(state: State, reason: str) -> None:
+        recorder.add_log(context_subject, "ERROR", reason)
+        _record(execution_id, run_id, token, Outcome(state, None, reason), (), recorder, services, frozenset())
+
+    watch = Watch(
+        execution_id=execution_id,
+        run_id=run_id,
+        token=token,
+        recorder=recorder,
+        cancelled=threading.Event(),
+        deadline=deadline,
+        timeout_reason=timeout_reason,
+        give_up=give_up,
+        plugin=plugin,
+    )
+    return Attempt(board, run, token, services, recorder, variables, environment, watch)
+
+
+def _timeout_of(run: Run, variables: ExecutionVariables, environment: RunEnvironment) -> float | None:
+    timeout: Any = run.node.task.timeout if run.node else None
+    if isinstance(timeout, str) and "{" in timeout:
+        timeout = render(timeout, variables.for_run(run), environment=environment)
+    found = as_duration(timeout, name="timeout", task_id=run.task_id)
+    return found.total_seconds() if found is not None else None
+
+
+def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclusion | None]:
+    """Run the plugin, or the engine's own step, and return the outcome, updates, and how to record it if not as usual."""
+    run = attempt.run
+    if run.node is None:
+        return Outcome(State.FAILED, None, f'Task "{run.task_id}" is not in this revision of the flow any more.'), (), None
+    step = WORKER_STEPS.get(run.node.arrangement or "")
+    if step is not None:
+        return step(attempt)
+    context = make_attempt_context(attempt, run)
+    try:
+        outcome = run_plugin(run.node.task, context, attempt.watch.plugin)
+    finally:
+        context.close()
+    updates = tuple(context.updates) if outcome.state in (State.SUCCESS, State.WARNING) else ()
+    return outcome, updates, None
+
+
+def _record(
+    execution_id: str,
+    run_id: str,
+    token: str,
+    outcome: Outcome,
+    updates: tuple[ExecutionUpdate, ...],
+    recorder: Recorder,
+    services: Services,
+    carried: frozenset[str],
+    *,
+    conclude: Conclusion | None = None,
+) -> None:
+    """
+    Record the end of an attempt, if its token still holds, and go on from there in the same turn.
+
+    A database that is away for a moment does not lose the result: it is tried again until the lease is over.
+    """
+    logs, metrics = recorder.take()
+
+    def finish(turn: Turn) -> None:
+        turn.recorder.masker = recorder.masker
+        turn.recorder.give_back(logs, metrics)
+        if not transitions.holds_lease(run_id, token):
+            log.info("attempt.stale", extra={"execution": execution_id, "task_run": run_id})
+            return
+        run = transitions.read_chain(turn.board, run_id)
+        if run is None or run.state in TERMINAL:
+            return
+        final = outcome
+        interrupt = (run.progress or {}).get("interrupt")
+        if interrupt and final.state != State(interrupt):
+            final = Outcome(State(interrupt), outcome.outputs, "")
+        elif turn.board.root.state == State.KILLING and final.state == State.FAILED:
+            final = Outcome(State.KILLED, outcome.outputs, "")
+        if conclude is not None and final is outcome:
+            conclude(turn, run)
+        else:
+            settle_outcome(turn, run, final, updates)
+
+    _persist(lambda: take_turn(execution_id, finish, services, carried=carried))
+
+
+def _persist(write: Callable[[], Any]) -> None:
+    for tried in range(_RECORD_TRIES):
+        try:
+            write()
+            return
+        except OperationalError:
+            if tried == _RECORD_TRIES - 1:
+                raise
+            log.warning("attempt.record-retried", exc_info=True)
+            connection.close()
+            time.sleep(min(2.0, 0.2 * (tried + 1)))
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, ExpressionError | FlowsError):
+        return error.message
+    return f"{type(error).__name__}: {error}"

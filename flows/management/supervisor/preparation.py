@@ -1,0 +1,92 @@
+"""What has to be in the database before the first request: the tables, an administrator, the example flows."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from flows.conf import Settings
+from flows.management.supervisor.faults import StartError
+from flows.management.supervisor.postgres import EmbeddedPostgres
+from flows.models import Flow
+from flows.operations.flows import save_flow
+from flows.primitives.errors import FlowsError
+
+_LOCK_NUMBER = 0x43454C45
+"""Advisory lock under which two starts on one database take turns."""
+
+
+def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, examples: Path) -> str | None:
+    """
+    Bring the database up to date, and return the administrator's password when one was generated. Idempotent.
+
+    Args:
+        given: our settings.
+        postgres: the embedded server, or None when the database lies elsewhere.
+        examples: folder of the flows that a new installation begins with.
+
+    Raises:
+        StartError: the database cannot be reached or the examples cannot be loaded.
+    """
+    if postgres is not None:
+        postgres.ensure_database("celestra", "celestra")
+    with connection.cursor() as cursor:
+        # Migrations may take long on a big database.
+        cursor.execute("set statement_timeout = 0")
+        cursor.execute("set lock_timeout = 0")
+        cursor.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
+    migrate()
+    password = ensure_administrator(given.admin_user, given.admin_password)
+    load_examples(examples)
+    connection.close()
+    return password
+
+
+def migrate() -> None:
+    """Apply the migrations that are missing."""
+    executor = MigrationExecutor(connection)
+    if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        print(f"Applying {len(plan)} migrations.", flush=True)
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def ensure_administrator(email: str, password: str) -> str | None:
+    """
+    Make the administrator unless there is one, and return a password that was generated for that.
+
+    A password from outside is taken as it is; a weak one gives a warning only, because the operator chose it.
+    """
+    users = User.objects
+    if users.filter(is_superuser=True).exists():
+        return None
+    generated = None if password else secrets.token_urlsafe(15)
+    if password:
+        try:
+            validate_password(password)
+        except ValidationError as error:
+            print(f"CELESTRA_ADMIN_PASSWORD is weak: {' '.join(error.messages)}", flush=True)
+    with transaction.atomic():
+        users.create_superuser(username=email, email=email, password=password or generated)
+    return generated
+
+
+def load_examples(folder: Path) -> None:
+    """Save the example flows into an installation that has no flow yet."""
+    if Flow.objects.exists():
+        return
+    sources = sorted(folder.glob("*.y*ml"))
+    for source in sources:
+        try:
+            save_flow(source.read_text(encoding="utf-8"), at=timezone.now(), actor="system", mode="create")
+        except FlowsError as error:
+            raise StartError("example-invalid", f"The example flow {source} cannot be saved: {error}") from error
+    if sources:
+        print(f"Loaded {len(sources)} example flows.", flush=True)

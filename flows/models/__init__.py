@@ -1,0 +1,26 @@
+"""Rows, constraints and indexes, split by concept. No decisions are made here."""
+
+from flows.models.execution import Execution
+from flows.models.file import NamespaceFile
+from flows.models.flow import Flow, FlowRevision
+from flows.models.log import LogEntry, Metric
+from flows.models.namespace import KeyValue, Namespace, Secret
+from flows.models.task_run import TaskRun
+from flows.models.trigger import Firing, FlowTriggerWindow, TriggerState, WebhookEvent
+
+__all__ = [
+    "Execution",
+    "Firing",
+    "Flow",
+    "FlowRevision",
+    "FlowTriggerWindow",
+    "KeyValue",
+    "LogEntry",
+    "Metric",
+    "Namespace",
+    "NamespaceFile",
+    "Secret",
+    "TaskRun",
+    "TriggerState",
+    "WebhookEvent",
+]

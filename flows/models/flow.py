@@ -1,0 +1,52 @@
+"""A flow and its numbered, immutable revisions. The text is the truth; everything else is derived from it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Flow(models.Model):
+    """
+    The flow as a name with a newest revision. `revision` is that revision's number; a deleted flow keeps its row, so that
+    its revisions go on counting when it comes back.
+    """
+
+    namespace = models.CharField(max_length=150)
+    flow_id = models.CharField(max_length=100)
+    revision = models.PositiveIntegerField(default=1)
+    description = models.TextField(blank=True, default="")
+    labels = models.JSONField(default=list, help_text="List of {key, value}, system labels included.")
+    disabled = models.BooleanField(default=False)
+    deleted = models.BooleanField(default=False)
+    problem = models.TextField(blank=True, default="", help_text="Why the stored source cannot be used any more; empty when it can.")
+    concurrency_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Limit of the newest revision; null means none.")
+    listens = models.BooleanField(default=False, help_text="Has a trigger that fires on other executions.")
+    running_count = models.PositiveIntegerField(default=0, help_text="Executions that hold a concurrency slot now.")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["namespace", "flow_id"], name="one_flow_per_name")]
+        indexes = [models.Index(fields=["id"], name="flow_listener", condition=models.Q(listens=True, deleted=False))]
+        ordering = ["namespace", "flow_id"]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.flow_id}"
+
+
+class FlowRevision(models.Model):
+    """One saved text of a flow. Never changed after it was written; `deleted` marks the revision that removed the flow."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="revisions")
+    revision = models.PositiveIntegerField()
+    source = models.TextField()
+    deleted = models.BooleanField(default=False)
+    saved_by = models.CharField(max_length=254, blank=True, default="")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["flow", "revision"], name="one_text_per_revision")]
+        ordering = ["flow", "revision"]
+
+    def __str__(self) -> str:
+        return f"{self.flow} revision {self.revision}"

@@ -1,0 +1,89 @@
+"""What beat does with each tick: fire what is due, wake what waits, repair what was lost. Any number of beats may do it at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from flows.conf import get_settings
+from flows.engine import dispatch, recovery
+from flows.engine.concurrency import correct_counts
+from flows.operations.flow_triggers import purge_windows
+from flows.operations.polling import poll_due_triggers
+from flows.operations.schedules import fire_due_schedules, next_due_at, recover_missed_schedules, release_stale_locks
+from flows.operations.services import SERVICES
+from flows.operations.webhooks import flush_due_webhooks
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS = 0.25
+# A due timer is sent again after this time if nobody took it; the visit itself is idempotent.
+_RESEND_SECONDS = 3.0
+_SLOW_SECONDS = 60.0
+
+
+class _Rounds:
+    """When each periodic job of this process is due again, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+        self._sent: dict[str, float] = {}
+        self.has_started = False
+
+    def run_every(self, name: str, seconds: float, job: Callable[[], object]) -> None:
+        """Run a job if its time has come. A job that fails is reported and does not keep the others from running."""
+        now = time.monotonic()
+        if self._due.get(name, 0.0) > now:
+            return
+        self._due[name] = now + seconds
+        try:
+            job()
+        except OSError:
+            raise
+        except Exception:
+            log.exception("clock.job-failed", extra={"job": name})
+
+    def may_send(self, execution_id: str) -> bool:
+        """Tell whether a message for a due timer should be sent now: not while the last one is fresh."""
+        now = time.monotonic()
+        if now - self._sent.get(execution_id, -_RESEND_SECONDS) < _RESEND_SECONDS:
+            return False
+        if len(self._sent) > 10_000:
+            self._sent = {key: sent for key, sent in self._sent.items() if now - sent < _RESEND_SECONDS}
+        self._sent[execution_id] = now
+        return True
+
+
+_rounds = _Rounds()
+
+
+def run_due(*, at: datetime) -> float:
+    """Do everything that is due and return the seconds until the next known moment, at most a quarter of a second."""
+    settings = get_settings()
+    if not _rounds.has_started:
+        recover_missed_schedules(at=at)
+        _rounds.has_started = True
+    fire_due_schedules(at=at)
+    for execution_id in recovery.list_due(at):
+        if _rounds.may_send(execution_id):
+            dispatch.send_execution(execution_id)
+    _rounds.run_every("poll", 0.5, lambda: poll_due_triggers(at=at))
+    _rounds.run_every("webhooks", 1.0, lambda: flush_due_webhooks(at=at))
+    _rounds.run_every("unsent", settings.outbox_sweep_seconds, lambda: recovery.resend_unsent(at))
+    _rounds.run_every("untold", settings.outbox_sweep_seconds, lambda: recovery.announce_untold(SERVICES, at))
+    _rounds.run_every("lost", settings.reaper_sweep_seconds, lambda: recovery.reap_lost_attempts(SERVICES))
+    _rounds.run_every("kills", settings.reaper_sweep_seconds, lambda: recovery.settle_kills(SERVICES, at))
+    _rounds.run_every("slots", _SLOW_SECONDS, correct_counts)
+    _rounds.run_every("queued", settings.reaper_sweep_seconds, recovery.send_queued)
+    _rounds.run_every("locks", _SLOW_SECONDS, lambda: release_stale_locks(at=at))
+    _rounds.run_every("windows", _SLOW_SECONDS, lambda: purge_windows(at=at))
+    return _seconds_until_next(at)
+
+
+def _seconds_until_next(at: datetime) -> float:
+    moments = [moment for moment in (next_due_at(), recovery.next_timer_at()) if moment is not None and moment > at]
+    if not moments:
+        return LONGEST_WAIT_SECONDS
+    return max(0.0, min(LONGEST_WAIT_SECONDS, (min(moments) - at).total_seconds()))

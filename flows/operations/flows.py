@@ -1,0 +1,325 @@
+"""Saving, deleting and switching flows: every revision is written here. Bundles of many flows are in `flow_bundles`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from django.db import IntegrityError, transaction
+
+from flows.engine.catalog import list_namespace_defaults
+from flows.language.flow import Flow as TypedFlow
+from flows.language.flow import label_pairs
+from flows.language.parse import parse_flow, parse_task, parse_trigger
+from flows.language.source import read_document, split_documents
+from flows.models import Flow, FlowRevision, Namespace
+from flows.operations.trigger_rows import sync_triggers
+from flows.plugin_api.registry import get_registry
+from flows.primitives.errors import InvalidError, NotFoundError
+from flows.primitives.problems import Problem, Severity
+
+SaveMode = Literal["create", "update", "upsert"]
+
+_REVISION_LINE = re.compile(r"^revision[ \t]*:[^\n]*(?:\n|\Z)", re.MULTILINE)
+_REVISION_NUMBER = re.compile(r"^revision[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
+_DISABLED_LINE = re.compile(r"^disabled[ \t]*:[^\n]*$", re.MULTILINE)
+_BLOCKING = frozenset({Severity.ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFlow:
+    """
+    What a save did. `changed` is False when the stored text was the same already; after a dry run the rows are not stored.
+    `warnings` are the problems that do not block, deprecations included.
+    """
+
+    flow: Flow
+    revision: FlowRevision
+    definition: TypedFlow
+    changed: bool
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCheck:
+    """
+    What is to be said about one document. `index` counts from 0; `namespace` and `flow_id` are None when they cannot be read;
+    `outdated` tells that the document names an older revision than the stored one.
+    """
+
+    index: int
+    namespace: str | None
+    flow_id: str | None
+    definition: TypedFlow | None = None
+    problems: tuple[Problem, ...] = field(default_factory=tuple)
+    outdated: bool = False
+
+    def list_problems(self, severity: Severity) -> list[Problem]:
+        """Return the problems of one severity, in the order of the document."""
+        return [problem for problem in self.problems if problem.severity is severity]
+
+    @property
+    def is_valid(self) -> bool:
+        """True when nothing in the document blocks it."""
+        return not self.list_problems(Severity.ERROR)
+
+
+def check_document(text: str) -> DocumentCheck:
+    """
+    Parse one document and validate it against the installed plugins and the defaults of its namespace. Nothing is stored.
+
+    Source: flow language, 2.4.
+    """
+    defaults = ()
+    name, flow_id = _find_names(text)
+    if name and Namespace.objects.exclude(plugin_defaults=[]).exists():
+        defaults = tuple(list_namespace_defaults(name))
+    result = parse_flow(text, get_registry(), namespace_defaults=defaults)
+    return DocumentCheck(0, name, flow_id, result.flow, tuple(result.problems))
+
+
+def _find_names(text: str) -> tuple[str | None, str | None]:
+    data = read_document(text).data
+    if not isinstance(data, dict):
+        return None, None
+    namespace, flow_id = data.get("namespace"), data.get("id")
+    return (namespace if isinstance(namespace, str) else None), (flow_id if isinstance(flow_id, str) else None)
+
+
+def validate_source(text: str) -> list[DocumentCheck]:
+    """
+    Check every document of a text that `---` lines divide. Nothing is stored.
+
+    Returns:
+        One entry per document, in order; one for a text without any.
+
+    Source: REST API, 8.1; flow language, 2.4.
+    """
+    checks = []
+    for index, document in enumerate(split_documents(text) or [text]):
+        check = check_document(document)
+        checks.append(
+            DocumentCheck(index, check.namespace, check.flow_id, check.definition, check.problems, _is_outdated(document, check))
+        )
+    return checks
+
+
+def check_task(text: str) -> DocumentCheck:
+    """Check one task alone; what needs the rest of its flow is left out."""
+    _, problems = parse_task(text, get_registry())
+    return DocumentCheck(0, None, None, problems=tuple(problems))
+
+
+def check_trigger(text: str) -> DocumentCheck:
+    """Check one trigger alone."""
+    _, problems = parse_trigger(text, get_registry())
+    return DocumentCheck(0, None, None, problems=tuple(problems))
+
+
+def _is_outdated(text: str, check: DocumentCheck) -> bool:
+    named = _REVISION_NUMBER.search(text)
+    if named is None or not check.namespace or not check.flow_id:
+        return False
+    stored = Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).values_list(
+        "revision", flat=True
+    )
+    return any(revision > int(named[1]) for revision in stored)
+
+
+def save_flow(
+    source: str,
+    *,
+    at: datetime,
+    actor: str = "",
+    namespace: str | None = None,
+    flow_id: str | None = None,
+    mode: SaveMode = "upsert",
+    dry_run: bool = False,
+) -> SavedFlow:
+    """
+    Store the text as the newest revision of its flow, unless it is the newest revision already.
+
+    Args:
+        source: one YAML document; a line `revision: N` is not kept.
+        actor: who saves, for the history.
+        namespace, flow_id: what the document must name, when the caller says so (an update by address).
+        mode: `create` refuses a flow that exists, `update` one that does not.
+        dry_run: compute the answer and store nothing.
+
+    Returns:
+        The flow, its newest revision and whether one was written.
+
+    Raises:
+        InvalidError: the document has faults (all of them are in `problems`), names another flow, or exists already.
+        NotFoundError: nothing to update.
+
+    Source: flow language, 2.5.
+    """
+    check = check_document(source)
+    definition = check.definition
+    if definition is None:
+        raise _refuse_document(check)
+    warnings = tuple(problem for problem in check.problems if problem.severity not in _BLOCKING)
+    _check_names(definition, namespace, flow_id)
+    text = _REVISION_LINE.sub("", source)
+    try:
+        with transaction.atomic():
+            return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
+    except IntegrityError:
+        # Somebody else created the flow between our look and our write: now it exists, and the second look sees it.
+        with transaction.atomic():
+            return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
+
+
+def _refuse_document(check: DocumentCheck) -> InvalidError:
+    errors = check.list_problems(Severity.ERROR)
+    name = f'"{check.namespace}/{check.flow_id}"' if check.namespace and check.flow_id else "that was sent"
+    message = (
+        f"Flow {name} has {len(errors)} {'fault' if len(errors) == 1 else 'faults'}: {'; '.join(str(error) for error in errors)}"
+    )
+    return InvalidError(message, code="invalid-flow", problems=errors)
+
+
+def _check_names(definition: TypedFlow, namespace: str | None, flow_id: str | None) -> None:
+    for name, wanted, found in (("namespace", namespace, definition.namespace), ("id", flow_id, definition.id)):
+        if wanted is not None and wanted != found:
+            message = (
+                f'The document names the {name} "{found}", but it was sent to "{wanted}". The {name} of a flow cannot change.'
+            )
+            raise InvalidError(message, code="flow-name-mismatch", problems=[Problem("flow-name-mismatch", message)])
+
+
+def _store(
+    definition: TypedFlow, text: str, *, at: datetime, actor: str, mode: SaveMode, dry_run: bool, warnings: tuple[Problem, ...]
+) -> SavedFlow:
+    names = {"namespace": definition.namespace, "flow_id": definition.id}
+    row = Flow.objects.select_for_update().filter(**names).first()
+    exists = row is not None and not row.deleted
+    if mode == "create" and exists:
+        message = f'Flow "{definition.namespace}/{definition.id}" already exists: update it, or choose another id.'
+        raise InvalidError(message, code="flow-exists", problems=[Problem("flow-exists", message)])
+    if mode == "update" and not exists:
+        raise NotFoundError(
+            f'Flow not found: namespace "{definition.namespace}" has no flow "{definition.id}" to update.', code="flow-not-found"
+        )
+    if row is not None and exists:
+        newest = row.revisions.get(revision=row.revision)
+        if newest.source == text:
+            return SavedFlow(row, newest, definition, False, warnings)
+    if row is None:
+        row = Flow(**names, revision=0, created_at=at)
+    row.revision += 1
+    row.deleted = False
+    row.description = definition.description or ""
+    row.labels = label_pairs(definition.labels)
+    row.disabled = definition.disabled
+    row.problem = ""
+    row.concurrency_limit = definition.concurrency.limit if definition.concurrency else None
+    row.updated_at = at
+    revision = FlowRevision(flow=row, revision=row.revision, source=text, saved_by=actor[:254], created_at=at)
+    if not dry_run:
+        _write(row)
+        revision.flow = row
+        revision.save(force_insert=True)
+        sync_triggers(row, definition)
+    return SavedFlow(row, revision, definition, True, warnings)
+
+
+def _write(row: Flow) -> None:
+    if row.pk is None:
+        row.save(force_insert=True)
+        return
+    # The count of running executions belongs to the engine, which may be changing it now.
+    row.save(
+        update_fields=["revision", "deleted", "description", "labels", "disabled", "problem", "concurrency_limit", "updated_at"]
+    )
+
+
+def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") -> Flow:
+    """
+    Delete a flow by appending a revision that is marked as deleted. Its executions stay.
+
+    Raises:
+        NotFoundError: there is no such flow, or it was deleted before.
+
+    Source: flow language, 2.5.
+    """
+    with transaction.atomic():
+        row = _get_for_update(namespace, flow_id)
+        source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
+        row.revision += 1
+        row.deleted = True
+        row.updated_at = at
+        row.save(update_fields=["revision", "deleted", "updated_at"])
+        FlowRevision.objects.create(
+            flow=row, revision=row.revision, source=source, deleted=True, saved_by=actor[:254], created_at=at
+        )
+        sync_triggers(row)
+    return row
+
+
+def _get_for_update(namespace: str, flow_id: str) -> Flow:
+    row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
+    if row is None:
+        raise NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}".', code="flow-not-found")
+    return row
+
+
+def set_flow_disabled(namespace: str, flow_id: str, *, disabled: bool, at: datetime, actor: str = "") -> SavedFlow | None:
+    """
+    Switch a flow off or on by rewriting the `disabled:` line of its source, which makes a new revision.
+
+    Returns:
+        What was saved, or None when the flow is in that state already.
+
+    Raises:
+        NotFoundError: there is no such flow.
+        InvalidError: the source cannot be used any more, or is written in a way that has no place for the line.
+
+    Source: flow language, 2.5.
+    """
+    with transaction.atomic():
+        row = _get_for_update(namespace, flow_id)
+        if row.disabled is disabled:
+            return None
+        source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
+        saved = save_flow(
+            rewrite_disabled(source, disabled), at=at, actor=actor, namespace=namespace, flow_id=flow_id, mode="update"
+        )
+        if saved.definition.disabled is not disabled:
+            raise InvalidError(
+                f'Flow "{namespace}/{flow_id}" has no place for a line "disabled:": write it into the source yourself.',
+                code="flow-not-rewritable",
+            )
+    return saved
+
+
+def rewrite_disabled(source: str, disabled: bool) -> str:
+    """Return the source with its top-level `disabled` set: the line is replaced, or added at the end."""
+    line = f"disabled: {'true' if disabled else 'false'}"
+    if _DISABLED_LINE.search(source):
+        return _DISABLED_LINE.sub(line, source, count=1)
+    if source.lstrip().startswith("{"):
+        return source.replace("{", f"{{{line}, ", 1)
+    return f"{source if source.endswith(chr(10)) else source + chr(10)}{line}\n"
+
+
+def delete_revisions(namespace: str, flow_id: str, revisions: list[int]) -> int:
+    """
+    Delete old revisions of a flow and return how many there were. The newest one stays, whatever is asked.
+
+    Raises:
+        NotFoundError: there is no such flow.
+        InvalidError: the newest revision is among them.
+    """
+    with transaction.atomic():
+        row = _get_for_update(namespace, flow_id)
+        if row.revision in revisions:
+            raise InvalidError(
+                f'Revision {row.revision} is the newest one of flow "{namespace}/{flow_id}": delete the flow instead.',
+                code="newest-revision",
+            )
+        count, _ = row.revisions.filter(revision__in=revisions).delete()
+    return count

@@ -1,0 +1,38 @@
+"""Checks of the inputs that a paused execution asks for, before it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flows.engine.catalog import get_flow
+from flows.engine.starting import resolve_for
+from flows.language.declared_inputs import read_inputs
+from flows.language.inputs import ResolvedInputs
+from flows.models import Execution, TaskRun
+from flows.primitives.errors import ConflictError, NotFoundError
+from flows.primitives.states import State
+
+
+def validate_resume_inputs(execution_id: str, *, inputs: Mapping[str, Any], at: datetime) -> ResolvedInputs:
+    """
+    Resolve inputs as a resume would, without resuming. Uploads are not kept.
+
+    Raises:
+        NotFoundError: there is no such execution.
+        ConflictError: none of its task runs is paused.
+
+    Source: REST API, 8.2; flow language, 3.6.
+    """
+    execution = Execution.objects.filter(pk=execution_id).first()
+    if execution is None:
+        raise NotFoundError(f'Execution "{execution_id}" does not exist.', code="execution-not-found")
+    run = TaskRun.objects.filter(execution_id=execution_id, state=State.PAUSED).order_by("seq").first()
+    if run is None:
+        raise ConflictError(f"Execution {execution_id} is {execution.state}; only a paused execution can be resumed.")
+    loaded = get_flow(execution.namespace, execution.flow_id, execution.flow_revision)
+    node = loaded.graph.get(run.task_id)
+    properties = node.task.properties if node else {}
+    declared = properties.get("onResume") or properties.get("inputs") or ()
+    return resolve_for(loaded, inputs, execution_id="preview", at=at, inputs=read_inputs(declared))

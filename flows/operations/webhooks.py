@@ -1,0 +1,253 @@
+"""Calls from outside that start executions: the right key, the conditions, and for batches a buffer of calls."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Min
+
+from flows.engine.catalog import LoadedFlow, get_flow
+from flows.engine.stores import RunStorage
+from flows.language.flow import Trigger
+from flows.models import Firing, Flow, WebhookEvent
+from flows.operations.schedules import record_firings
+from flows.operations.trigger_environment import TriggerRenderer
+from flows.operations.trigger_locks import lock_trigger
+from flows.operations.trigger_starts import TriggerStart, find_trigger, start_by_trigger, start_or_fail
+from flows.primitives.durations import DurationError, parse_duration
+from flows.primitives.errors import ConflictError, FlowsError, NotFoundError
+from flows.primitives.ids import new_id
+from flows.triggers.conditions import Situation, evaluate_trigger, is_truthy
+from flows.triggers.webhook import RequestFacts, WebhookAnswer, find_webhook, is_batch, keys_match, read_answer, webhook_variables
+
+log = logging.getLogger(__name__)
+
+# Calls with the same idempotency key are told apart by the key alone, so their firings share one date.
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_FLUSHED = 10_000
+
+
+class WebhookNotFoundError(NotFoundError):
+    """No webhook answers here. The same words whether namespace, flow or key is wrong. Source: security, S-50."""
+
+    code = "webhook-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("Webhook not found")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCall:
+    """
+    What became of a call.
+
+    `execution_id` is None when nothing started: `buffered_count` then tells how many calls of a batch wait, and is None when the
+    conditions refused the call. `answer` says how the caller is to be answered.
+    """
+
+    trigger: Trigger
+    execution_id: str | None = None
+    buffered_count: int | None = None
+    answer: WebhookAnswer = field(default_factory=WebhookAnswer)
+
+
+def start_from_webhook(
+    *, namespace: str, flow_id: str, key: str, facts: RequestFacts, at: datetime, idempotency_key: str | None = None
+) -> WebhookCall:
+    """
+    Start the execution that a call asks for, or collect the call for a batch.
+
+    Args:
+        key: from the address or from the key header; decides which webhook of the flow is meant.
+        facts: the call. Nothing in it is rendered.
+        idempotency_key: calls with the same one give the same execution.
+
+    Raises:
+        WebhookNotFoundError: no such flow or key.
+        ConflictError: the flow or the trigger is disabled; said only to a caller with the right key.
+        InvalidError: the inputs of the flow cannot be made from the call; nothing starts.
+
+    Source: flow language, 13.6; core tasks, 8.1; reliability, R-59.
+    """
+    loaded, trigger = _get_webhook(namespace, flow_id, key, at)
+    if loaded.flow.disabled or trigger.disabled:
+        raise ConflictError(f'Trigger "{trigger.id}" of flow "{namespace}/{flow_id}" is disabled.', code="webhook-disabled")
+    if is_batch(trigger):
+        return _buffer(loaded, trigger, facts, at)
+    execution_id = new_id()
+    storage = RunStorage(namespace, flow_id, execution_id, trigger_id=trigger.id)
+    with transaction.atomic():
+        if idempotency_key:
+            earlier = _find_earlier(loaded, trigger, idempotency_key, execution_id, at)
+            if earlier is not None:
+                return WebhookCall(trigger, earlier, answer=read_answer(trigger))
+        variables = webhook_variables(facts, store_file=storage.put, stores_body=trigger.properties.get("fetchType") == "STORE")
+        if not _holds(loaded, trigger, variables, at):
+            _forget_files(storage, variables)
+            transaction.set_rollback(True)
+            return WebhookCall(trigger)
+        start = TriggerStart(loaded=loaded, trigger=trigger, at=at, variables=variables, execution_id=execution_id)
+        try:
+            start_by_trigger(start)
+        except FlowsError:
+            _forget_files(storage, variables)
+            raise
+    return WebhookCall(trigger, execution_id, answer=read_answer(trigger))
+
+
+def flush_due_webhooks(*, at: datetime) -> int:
+    """
+    Start an execution for every batch whose first call has waited its `pollingInterval`; return how many were started.
+
+    The calls are taken out in the transaction that creates the execution, so each ends up in exactly one.
+
+    Source: core tasks, 8.1.
+    """
+    started = 0
+    waiting = WebhookEvent.objects.values("namespace", "flow_id", "trigger_id").annotate(first=Min("received_at"))
+    for group in list(waiting):
+        try:
+            loaded = get_flow(group["namespace"], group["flow_id"])
+        except FlowsError:
+            continue
+        trigger = find_trigger(loaded, group["trigger_id"])
+        interval = _interval(trigger) if trigger is not None else None
+        if trigger is None or interval is None or trigger.disabled or loaded.flow.disabled or group["first"] + interval > at:
+            continue
+        with transaction.atomic():
+            lock_trigger(loaded, trigger)
+            events = list(_buffer_of(loaded, trigger).order_by("id")[:_MOST_FLUSHED])
+            if events and events[0].received_at + interval <= at and _flush(loaded, trigger, events, at):
+                started += 1
+    return started
+
+
+def render_webhook_response_code(
+    call: WebhookCall, variables: Mapping[str, Any], *, namespace: str, flow_id: str, at: datetime
+) -> Any:
+    """Return the rendered `responseCode` of a call that waited, with the given names, or None when it has none or fails."""
+    if call.answer.status_template is None:
+        return None
+    loaded = get_flow(namespace, flow_id)
+    try:
+        return TriggerRenderer(loaded.flow, revision=loaded.revision, at=at).typed(call.answer.status_template, variables)
+    except FlowsError:
+        return None
+
+
+def _forget_files(storage: RunStorage, variables: Mapping[str, Any]) -> None:
+    if variables.get("uri") or variables.get("parts"):
+        storage.delete_execution_files()
+
+
+def _get_webhook(namespace: str, flow_id: str, key: str, at: datetime) -> tuple[LoadedFlow, Trigger]:
+    row = Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
+    try:
+        loaded = get_flow(namespace, flow_id, row.revision) if row is not None else None
+    except FlowsError:
+        loaded = None
+    if loaded is None:
+        # The same work as for a wrong key, so that the time does not tell a known flow from an unknown one.
+        keys_match(key, "unknown")
+        raise WebhookNotFoundError
+    renderer = TriggerRenderer(loaded.flow, revision=loaded.revision, at=at)
+    pairs = [(trigger, _render_key(renderer, trigger)) for trigger in loaded.flow.triggers if trigger.properties.get("key")]
+    found = find_webhook([(trigger, rendered) for trigger, rendered in pairs if trigger.family == "webhook"], key)
+    if found is None:
+        raise WebhookNotFoundError
+    return loaded, found
+
+
+def _render_key(renderer: TriggerRenderer, trigger: Trigger) -> str:
+    try:
+        return str(renderer(trigger.properties["key"], {}) or "")
+    except FlowsError as error:
+        log.warning("webhook.key", extra={"trigger": trigger.id, "reason": str(error)})
+        return ""
+
+
+def _find_earlier(loaded: LoadedFlow, trigger: Trigger, idempotency_key: str, execution_id: str, at: datetime) -> str | None:
+    """Note the key, or return the execution that an earlier call with it started."""
+    names = {"namespace": loaded.flow.namespace, "flow_id": loaded.flow.id, "trigger_id": trigger.id}
+    cause = hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
+    firing = Firing(**names, scheduled_at=_NO_DATE, backfill_id=cause, execution_id=execution_id, fired_at=at)
+    if record_firings([firing]):
+        return None
+    return str(Firing.objects.get(**names, scheduled_at=_NO_DATE, backfill_id=cause).execution_id)
+
+
+def _holds(loaded: LoadedFlow, trigger: Trigger, variables: Mapping[str, Any], at: datetime) -> bool:
+    renderer = TriggerRenderer(loaded.flow, revision=loaded.revision, at=at)
+    situation = Situation(
+        render=renderer, variables={"trigger": variables}, namespace=loaded.flow.namespace, flow_id=loaded.flow.id
+    )
+    try:
+        return bool(evaluate_trigger(trigger, situation))
+    except FlowsError as error:
+        log.warning(
+            "webhook.condition",
+            extra={"trigger": f"{loaded.flow.namespace}/{loaded.flow.id}: {trigger.id}", "reason": str(error)},
+        )
+        return False
+
+
+def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datetime) -> WebhookCall:
+    event_id = new_id()
+    storage = RunStorage(loaded.flow.namespace, loaded.flow.id, event_id, trigger_id=trigger.id)
+    variables = webhook_variables(facts, store_file=storage.put)
+    renderer = TriggerRenderer(loaded.flow, revision=loaded.revision, at=at)
+    event_filter = trigger.properties.get("eventFilter")
+    if event_filter is not None:
+        try:
+            if not is_truthy(renderer(event_filter, {"trigger": variables, **variables})):
+                return WebhookCall(trigger)
+        except FlowsError:
+            return WebhookCall(trigger)
+    payload = {"eventId": event_id, "eventReceived": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), **variables}
+    with transaction.atomic():
+        lock_trigger(loaded, trigger)
+        WebhookEvent.objects.create(
+            namespace=loaded.flow.namespace, flow_id=loaded.flow.id, trigger_id=trigger.id, received_at=at, payload=payload
+        )
+        waiting = _buffer_of(loaded, trigger)
+        count = waiting.count()
+        wanted = trigger.properties.get("eventsCount")
+        started = None
+        if isinstance(wanted, int) and count >= wanted:
+            started = _flush(loaded, trigger, list(waiting.order_by("id")[:wanted]), at)
+            count -= wanted if started else 0
+    # The caller of a batch is told that the call waits, also when it was the one that filled the batch.
+    return WebhookCall(trigger, buffered_count=count)
+
+
+def _flush(loaded: LoadedFlow, trigger: Trigger, events: list[WebhookEvent], at: datetime) -> str | None:
+    """Start one execution for these calls and take them out, unless `when` refuses; return its id."""
+    moment = at.astimezone(UTC).isoformat()
+    if not _holds(loaded, trigger, {"date": moment}, at):
+        return None
+    execution_id = new_id()
+    storage = RunStorage(loaded.flow.namespace, loaded.flow.id, execution_id, trigger_id=trigger.id)
+    uri, count = storage.write_rows((event.payload for event in events), "events.ion")
+    variables = {"uri": uri, "count": count}
+    start = TriggerStart(loaded=loaded, trigger=trigger, at=at, variables=variables, execution_id=execution_id)
+    start_or_fail(start)
+    WebhookEvent.objects.filter(pk__in=[event.pk for event in events]).delete()
+    return execution_id
+
+
+def _buffer_of(loaded: LoadedFlow, trigger: Trigger) -> Any:
+    return WebhookEvent.objects.filter(namespace=loaded.flow.namespace, flow_id=loaded.flow.id, trigger_id=trigger.id)
+
+
+def _interval(trigger: Trigger) -> timedelta | None:
+    written = trigger.properties.get("pollingInterval")
+    try:
+        return parse_duration(written) if written is not None else None
+    except DurationError:
+        return None

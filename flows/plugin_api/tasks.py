@@ -1,0 +1,86 @@
+"""What a task plugin is: a class with typed properties, a typed output and `run`. Public and versioned; change with care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
+
+from flows.plugin_api.context import RunContext
+from flows.plugin_api.fields import Output, Properties
+
+PropsClass: TypeAlias = type[Properties]
+OutputClass: TypeAlias = type[Output] | None
+RunResult: TypeAlias = Output | None
+
+
+class TaskFailure(Exception):  # noqa: N818  public name: a failure is an outcome, not a fault of the code
+    """
+    A task ended badly in a way its author foresaw.
+
+    `outputs` are kept although the task failed (scripts keep their exit code); `permanent` tells the engine that another
+    attempt cannot help, so no retry is made.
+    """
+
+    def __init__(self, message: str, *, outputs: Output | Mapping[str, Any] | None = None, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.outputs = outputs
+        self.permanent = permanent
+
+
+class RunnableTask:
+    """
+    A task that a worker runs.
+
+    A subclass sets `type` (canonical name), `aliases` (older names it answers to), `Props` and, unless it has none, `Output`.
+    `light` is True for a task that only computes or touches our own database: it runs inside the engine's visit and its
+    effects commit together with its state. `kill` may be called from another thread at any time, also before `run`, must be
+    idempotent and must not block longer than five seconds.
+    """
+
+    kind: ClassVar[str] = "task"
+    role: ClassVar[str] = "runnable"
+    type: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    title: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    examples: ClassVar[tuple[str, ...]] = ()
+    deprecated: ClassVar[str] = ""
+    light: ClassVar[bool] = False
+    Props: ClassVar[PropsClass]
+    Output: ClassVar[OutputClass] = None
+
+    def run(self, context: RunContext, props: Any) -> RunResult:
+        """Do the work and return the output, or raise `TaskFailure`. `props` is a rendered and validated `Props`."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """Stop the work of `run` as soon as possible."""
+
+
+class UpdatingTask(RunnableTask):
+    """A light task that changes its own execution through `context.update_execution`."""
+
+    role = "updating"
+    light = True
+
+
+class FlowableTask:
+    """
+    A task that arranges other tasks. It has no `run`: the engine knows its `arrangement`.
+
+    `branches` names the properties that hold lists of tasks.
+    """
+
+    kind: ClassVar[str] = "task"
+    role: ClassVar[str] = "flowable"
+    type: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    title: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    examples: ClassVar[tuple[str, ...]] = ()
+    deprecated: ClassVar[str] = ""
+    arrangement: ClassVar[str]
+    branches: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
+    Props: ClassVar[PropsClass]
+    Output: ClassVar[OutputClass] = None

@@ -1,0 +1,50 @@
+"""Files of executions and namespaces. `get_storage` opens the backend of the settings; addresses are built in `uri.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from flows.conf import get_settings
+from flows.storage.contract import Storage, StorageUnavailableError, StoredFile, StoredFileNotFoundError
+from flows.storage.filesystem import FolderStorage
+
+__all__ = ["Storage", "StorageUnavailableError", "StoredFile", "StoredFileNotFoundError", "get_storage", "open_storage"]
+
+
+def _open_folder(url: str) -> Storage:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise StorageUnavailableError(
+            f'CELESTRA_STORAGE_URL must name a folder of this host such as file:///var/lib/celestra/storage; got "{url}".'
+        )
+    return FolderStorage(Path(unquote(parts.path)))
+
+
+FACTORIES: dict[str, Callable[[str], Storage]] = {"file": _open_folder}
+
+
+@lru_cache(maxsize=8)
+def open_storage(url: str) -> Storage:
+    """
+    Return the backend that an address such as `file:///var/lib/celestra/storage` names; one object per address and process.
+
+    Raises:
+        StorageUnavailableError: no backend serves the scheme.
+    """
+    scheme = urlsplit(url).scheme
+    factory = FACTORIES.get(scheme)
+    if factory is None:
+        supported = ", ".join(f"{name}://" for name in sorted(FACTORIES))
+        raise StorageUnavailableError(
+            f'CELESTRA_STORAGE_URL begins with "{scheme}://", which no storage backend serves. Supported: {supported}'
+        )
+    return factory(url)
+
+
+def get_storage() -> Storage:
+    """Return the storage of this installation: CELESTRA_STORAGE_URL, by default the folder `storage` of CELESTRA_HOME."""
+    settings = get_settings()
+    return open_storage(settings.storage_url or (settings.home / "storage").as_uri())

@@ -1,0 +1,1 @@
+"""When flows start: schedules, conditions, events of other flows, webhooks and backfills. Pure: no clock, no database."""

@@ -1,0 +1,218 @@
+"""Django settings, all of them from environment variables (README, "Configuration"). `flows/conf.py` is their typed view."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from orchestrator import env
+from orchestrator.keys import read_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+HOME = env.read_path("CELESTRA_HOME", BASE_DIR / "var")
+HOST = env.read_text("CELESTRA_HOST", "127.0.0.1")
+PORT = env.read_count("CELESTRA_PORT", 8080, at_least=1, at_most=65535)
+PUBLIC_URL = env.read_url("CELESTRA_PUBLIC_URL", f"http://{HOST}:{PORT}", schemes=("http", "https")).rstrip("/")
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+
+# A unix socket path may have about 100 characters. Below a deep home the sockets move to a short folder whose name follows from
+# the home, so that every command finds them without being told.
+_RUN_FOLDER = HOME / "run"
+if len(str(_RUN_FOLDER / "postgres" / ".s.PGSQL.5432")) > 100:
+    _RUN_FOLDER = Path("/tmp") / f"celestra-{hashlib.sha256(str(HOME).encode()).hexdigest()[:12]}"  # noqa: S108 (checked by `up`)
+
+DATABASE_URL = env.read_url(
+    "CELESTRA_DATABASE_URL",
+    f"postgresql://celestra@/celestra?host={quote(str(_RUN_FOLDER / 'postgres'), safe='/')}",
+    schemes=("postgresql", "postgres"),
+)
+_BROKER_SOCKET = quote(str(_RUN_FOLDER / "valkey" / "valkey.sock"), safe="/")
+BROKER_URL = env.read_url(
+    "CELESTRA_BROKER_URL", f"redis+socket://{_BROKER_SOCKET}", schemes=("redis", "rediss", "redis+socket", "amqp", "amqps")
+)
+STORAGE_URL = env.read_url("CELESTRA_STORAGE_URL", f"file://{quote(str(HOME / 'storage'), safe='/')}", schemes=("file", "s3"))
+
+_KEYS = read_keys(
+    HOME,
+    secret=env.read_text("CELESTRA_SECRET_KEY"),
+    encryption=env.read_text("CELESTRA_ENCRYPTION_KEY"),
+    # With its own database this installation is alone, so it may make its own keys; hosts that share one must share the keys.
+    may_generate=env.read_flag("CELESTRA_GENERATE_KEYS") or "CELESTRA_DATABASE_URL" not in os.environ,
+)
+
+
+def _redis_url(broker_url: str) -> str | None:
+    scheme, _, rest = broker_url.partition("://")
+    if scheme == "redis+socket":
+        path, _, query = rest.partition("?")
+        return f"unix://{path}?{query.replace('virtual_host=', 'db=') or 'db=0'}"
+    return broker_url if scheme in ("redis", "rediss") else None
+
+
+CELESTRA = {
+    "home": HOME,
+    "host": HOST,
+    "port": PORT,
+    "public_url": PUBLIC_URL,
+    "database_url": DATABASE_URL,
+    "broker_url": BROKER_URL,
+    "redis_url": _redis_url(BROKER_URL),
+    "database_is_embedded": "CELESTRA_DATABASE_URL" not in os.environ,
+    "broker_is_embedded": "CELESTRA_BROKER_URL" not in os.environ,
+    "run_folder": _RUN_FOLDER,
+    "storage_url": STORAGE_URL,
+    "encryption_key": _KEYS.encryption,
+    "admin_user": env.read_text("CELESTRA_ADMIN_USER", "admin@celestra.local"),
+    "admin_password": env.read_text("CELESTRA_ADMIN_PASSWORD"),
+    "worker_concurrency": env.read_count("CELESTRA_WORKER_CONCURRENCY", os.cpu_count() or 1, at_least=1, at_most=1024),
+    "worker_queues": env.read_list("CELESTRA_WORKER_QUEUES", ("default",)),
+    "plugin_packages": env.read_list("CELESTRA_PLUGIN_PACKAGES", ("plugins.core", "plugins.scripts", "plugins.jdbc")),
+    "lease_seconds": env.read_seconds("CELESTRA_LEASE_SECONDS", 30.0),
+    "heartbeat_seconds": env.read_seconds("CELESTRA_HEARTBEAT_SECONDS", 5.0),
+    "soft_shutdown_seconds": env.read_seconds("CELESTRA_SOFT_SHUTDOWN_SECONDS", 25.0),
+}
+
+SECRET_KEY = _KEYS.secret
+DEBUG = False
+ALLOWED_HOSTS = sorted(
+    {"localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or HOST, *env.read_list("CELESTRA_ALLOWED_HOSTS")}
+    | ({HOST} if HOST not in ("0.0.0.0", "::") else set())  # noqa: S104 (compared, not bound)
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "flows",
+]
+
+MIDDLEWARE = [
+    # First, so that static files and error pages carry the same headers as every page.
+    "orchestrator.security.browser_safety",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "orchestrator.urls"
+ASGI_APPLICATION = "orchestrator.asgi.application"
+WSGI_APPLICATION = "orchestrator.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+_DATABASE = env.parse_database_url(DATABASE_URL)
+_DATABASE["CONN_MAX_AGE"] = None
+_DATABASE["CONN_HEALTH_CHECKS"] = True
+# Nothing of ours may hold a lock or a transaction for long; a statement that runs away ends with an error instead.
+_DATABASE["OPTIONS"] = {
+    "connect_timeout": 10,
+    "application_name": "celestra",
+    "options": "-c statement_timeout=60000 -c lock_timeout=15000 -c idle_in_transaction_session_timeout=60000",
+    **_DATABASE["OPTIONS"],
+}
+DATABASES = {"default": _DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "/ui/login"
+LOGIN_REDIRECT_URL = "/ui/"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [folder for folder in (BASE_DIR / "static",) if folder.is_dir()]
+# Files are found where they lie, so no collecting step stands between a clone and its first page.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+# The prefix "__Host-" and the Secure mark need https; browsers drop such cookies on a plain address.
+SESSION_COOKIE_NAME = "__Host-celestra-session" if IS_HTTPS else "celestra-session"
+SESSION_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = "__Host-celestra-csrf" if IS_HTTPS else "celestra-csrf"
+CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health"]
+SECURE_HSTS_SECONDS = 365 * 86400 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
+SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Only the proxies named here may say that the outer connection was https; the web part drops the header from anybody else.
+TRUSTED_PROXIES = env.read_list("CELESTRA_TRUSTED_PROXIES")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"event": {"()": "orchestrator.logs.EventFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
+    "root": {"handlers": ["stderr"], "level": env.read_text("CELESTRA_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        # Refused requests are answers, not events: the access log of the web part shows them.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.server": {"level": "WARNING"},
+        "uvicorn.access": {"level": env.read_text("CELESTRA_ACCESS_LOG_LEVEL", "WARNING").upper()},
+        "uvicorn.error": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}

@@ -1,0 +1,12 @@
+"""The address map of the whole site: the API, the pages, the admin."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/ui/"), name="root"),
+    path("admin/", admin.site.urls),
+    path("", include("flows.api.urls")),
+    path("ui/", include("flows.ui.urls")),
+]

@@ -1,0 +1,1 @@
+"""Tasks that act on executions: their own and others."""

@@ -1,0 +1,1 @@
+"""HTTP tasks and the polling HTTP trigger."""

@@ -1,0 +1,1 @@
+"""Tasks for files in internal storage."""

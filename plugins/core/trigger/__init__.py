@@ -1,0 +1,1 @@
+"""Core triggers, and the task that switches a trigger on and off."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the dialect of the SQL family, and COPY."""

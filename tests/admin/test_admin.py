@@ -1,0 +1,232 @@
+"""The admin pages: reachable for staff, read-only, without secrets, at a fixed number of queries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, Namespace, Secret, TaskRun, TriggerState
+from flows.models.encryption import encrypt_text
+from flows.models.vault import write_secret
+
+AT = datetime(2031, 5, 4, 10, tzinfo=UTC)
+CANARY = "c4n4ry"
+SOURCE = """id: daily
+namespace: company.team
+inputs:
+  - id: name
+    type: STRING
+  - id: loud
+    type: BOOL
+    defaults: false
+tasks:
+  - id: hello
+    type: io.kestra.plugin.core.log.Log
+    message: "hello {{ inputs.name }}"
+"""
+
+pytestmark = pytest.mark.django_db
+
+
+def _save_execution(execution_id: str = "exec1", **fields: Any) -> Execution:
+    facts: dict[str, Any] = {
+        "id": execution_id,
+        "namespace": "company.team",
+        "flow_id": "daily",
+        "flow_revision": 1,
+        "state": "RUNNING",
+        "histories": [["CREATED", AT.isoformat()], ["RUNNING", AT.isoformat()]],
+        "created_at": AT,
+        "original_created_at": AT,
+        "original_id": execution_id,
+        "labels": [{"key": "team", "value": "<b>shop</b>"}],
+    }
+    return Execution.objects.create(**{**facts, **fields})
+
+
+@pytest.fixture
+def flow() -> Flow:
+    row = Flow.objects.create(namespace="company.team", flow_id="daily", created_at=AT, updated_at=AT)
+    FlowRevision.objects.create(flow=row, revision=1, source=SOURCE, created_at=AT)
+    return row
+
+
+@pytest.fixture
+def alice(client: Client) -> Client:
+    """Alice owns the installation."""
+    client.force_login(User.objects.create_superuser("alice@example.org"))
+    return client
+
+
+@pytest.fixture
+def bob(client: Client) -> Client:
+    """Bob may look at everything and do nothing."""
+    user = User.objects.create_user("bob@example.org", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def charlie(client: Client) -> Client:
+    """Charlie has an account and nothing else."""
+    client.force_login(User.objects.create_user("charlie@example.org"))
+    return client
+
+
+def _address(model: type, page: str = "changelist", *args: Any) -> str:
+    return reverse(f"admin:flows_{model._meta.model_name}_{page}", args=args)  # type: ignore[attr-defined]
+
+
+MODELS = sorted(apps.get_app_config("flows").get_models(), key=lambda model: model.__name__)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_has_a_list_for_staff_only(model: type, alice: Client) -> None:
+    assert admin.site.is_registered(model)  # type: ignore[arg-type]
+    assert alice.get(_address(model)).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_an_account_without_rights_sees_no_list(model: type, charlie: Client) -> None:
+    assert charlie.get(_address(model)).status_code == 302
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model is not Namespace], ids=lambda model: model.__name__)
+def test_history_is_read_only_even_for_the_owner(model: type, alice: Client) -> None:
+    assert alice.get(_address(model, "add")).status_code == 403
+    assert not admin.site._registry[model].has_delete_permission(alice.get(_address(model)).wsgi_request)  # type: ignore[index]
+
+
+def test_the_overview_counts_flows_and_executions(alice: Client, flow: Flow) -> None:
+    _save_execution()
+
+    page = alice.get(reverse("admin:index")).content.decode()
+
+    assert "Celestra" in page
+    assert "?state=RUNNING" in page
+
+
+def test_the_state_of_an_execution_cannot_be_posted(alice: Client) -> None:
+    _save_execution()
+
+    alice.post(_address(Execution, "change", "exec1"), {"state": "SUCCESS"})
+
+    assert Execution.objects.get(id="exec1").state == "RUNNING"
+
+
+def test_the_page_of_an_execution_shows_task_runs_logs_and_escaped_outputs(alice: Client, flow: Flow) -> None:
+    _save_execution(outputs={"text": "<script>alert(1)</script>"}, inputs={"token": encrypt_text(CANARY)})
+    TaskRun.objects.create(
+        id="run1", execution_id="exec1", task_id="hello", state="SUCCESS", created_at=AT, ended_at=AT + timedelta(seconds=1)
+    )
+    LogEntry.objects.create(
+        namespace="company.team",
+        flow_id="daily",
+        execution_id="exec1",
+        task_id="hello",
+        level=2,
+        timestamp=AT,
+        message="<i>line</i>",
+    )
+
+    page = alice.get(_address(Execution, "change", "exec1")).content.decode()
+
+    assert "hello" in page
+    assert "&lt;i&gt;line&lt;/i&gt;" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "&lt;b&gt;shop" in page
+    assert "(encrypted)" in page
+    assert encrypt_text("")["type"] not in page
+
+
+def test_other_pages_show_their_objects(alice: Client, flow: Flow) -> None:
+    _save_execution()
+    run = TaskRun.objects.create(
+        id="run1", execution_id="exec1", task_id="hello", state="RUNNING", created_at=AT, outputs={"a": 1}
+    )
+    TriggerState.objects.create(
+        namespace="company.team", flow_id="daily", trigger_id="nightly", type="x", family="schedule", flow_revision=1
+    )
+    revision = FlowRevision.objects.get()
+
+    assert alice.get(_address(TaskRun, "change", run.pk)).status_code == 200
+    assert "hello {{ inputs.name }}" in alice.get(_address(Flow, "change", flow.pk)).content.decode()
+    assert alice.get(_address(FlowRevision, "change", revision.pk)).status_code == 200
+    assert alice.get(_address(FlowRevision) + f"?flow__id__exact={flow.pk}").status_code == 200
+    assert alice.get(_address(TriggerState, "change", TriggerState.objects.get().pk)).status_code == 200
+
+
+def test_secrets_show_names_only(alice: Client) -> None:
+    row = write_secret("a", "TOKEN", CANARY)
+
+    for address in (_address(Secret), _address(Secret, "change", row.pk)):
+        page = alice.get(address).content.decode()
+        assert "TOKEN" in page
+        assert CANARY not in page
+        assert row.encrypted not in page
+
+
+@pytest.mark.parametrize(
+    "query", ["state=RUNNING", "namespace=company.team", "q=exec1", "q=%27;--", "state=NONSENSE", "p=99999", "kind__exact=NORMAL"]
+)
+def test_filters_and_searches_answer(alice: Client, flow: Flow, query: str) -> None:
+    _save_execution()
+
+    assert alice.get(f"{_address(Execution)}?{query}", follow=True).status_code == 200
+
+
+def test_the_list_of_executions_takes_the_same_queries_for_one_and_for_many(
+    alice: Client, flow: Flow, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(40):
+        _save_execution(f"exec{number}")
+
+    with django_assert_max_num_queries(8):
+        alice.get(_address(Execution))
+
+
+def test_a_namespace_is_described_through_the_operations(alice: Client) -> None:
+    fields = {"id": "company.team", "description": "ours", "variables": '{"x": 1}', "plugin_defaults": "[]"}
+
+    answer = alice.post(_address(Namespace, "add"), fields)
+
+    assert answer.status_code == 302
+    assert Namespace.objects.get(id="company.team").variables == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"variables": "[1]"}, {"plugin_defaults": '{"a": 1}'}, {"variables": "{"}, {"id": "Bad Name"}]
+)
+def test_a_malformed_namespace_is_shown_again_with_the_fault(alice: Client, fields: dict[str, str]) -> None:
+    answer = alice.post(
+        _address(Namespace, "add"), {"id": "a", "description": "", "variables": "{}", "plugin_defaults": "[]", **fields}
+    )
+
+    assert answer.status_code == 200
+    assert not Namespace.objects.exists()
+
+
+def test_chosen_keys_are_deleted(alice: Client) -> None:
+    row = KeyValue.objects.create(namespace="a", key="k", kind="NUMBER", value=1, created_at=AT, updated_at=AT)
+
+    alice.post(_address(KeyValue), {"action": "delete_pairs", "_selected_action": [row.pk]})
+
+    assert not KeyValue.objects.exists()
+
+
+def test_who_may_only_look_is_offered_no_action(bob: Client) -> None:
+    _save_execution()
+
+    page = bob.get(_address(Execution))
+
+    assert page.status_code == 200
+    assert 'name="action"' not in page.content.decode()
