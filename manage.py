@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +17,9 @@ def main() -> None:
     if sys.argv[1:2] == ["up"]:
         # `up` owns its folder, so it may write the keys that a server without CELESTRA_SECRET_KEY needs.
         os.environ.setdefault("CELESTRA_GENERATE_KEYS", "true")
+        # While it loads, nothing has been started that a stop would have to end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(0))
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -12,10 +12,6 @@ _home.chmod(0o711)
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["CELESTRA_HOME"] = str(_home)
 os.environ["CELESTRA_GENERATE_KEYS"] = "true"
-_plugins = Path(__file__).parent.parent / "plugins"
-os.environ.setdefault(
-    "CELESTRA_PLUGIN_PACKAGES", ",".join(f"plugins.{path.parent.name}" for path in sorted(_plugins.glob("*/manifest.json")))
-)
 
 from orchestrator.settings import *  # noqa: E402, F403
 

@@ -25,7 +25,7 @@ ENCRYPTED = "(encrypted)"
 ESTIMATE_FROM = 100_000
 
 
-class EstimatingPaginator(Paginator):
+class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
     """A paginator that asks the planner for the size of a large table instead of counting its rows."""
 
     @cached_property

@@ -23,6 +23,8 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from flows.api.limits import address_of, passwords
+
 OPEN_ROUTES = frozenset(
     {
         "ping",
@@ -41,6 +43,7 @@ CHALLENGE = 'Basic realm="Celestra", charset="UTF-8"'
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_COUNT = 1000
 LONGEST_HEADER = 2048
+WRONG = "The user name or the password is wrong."
 
 
 class VerifiedCredentials:
@@ -118,11 +121,27 @@ class HeaderCredentials(BaseAuthentication):
             name, colon, password = base64.b64decode(text.strip(), validate=True).decode("utf-8").partition(":")
         except (binascii.Error, ValueError):
             colon = name = password = ""
-        # Without a user the hasher works as long as with one, so time does not tell which names exist.
-        user = authenticate(request=request._request, username=name, password=password) if colon and "\0" not in name else None
-        if user is None:
-            raise AuthenticationFailed("The user name or the password is wrong.")
-        return user
+        if not colon:
+            raise AuthenticationFailed(WRONG)
+        return verify_password(request, name, password)
+
+
+def verify_password(request: Request, name: str, password: str) -> AbstractBaseUser:
+    """
+    Return the user with this name and password.
+
+    Raises:
+        AuthenticationFailed: one of them is wrong; nothing tells which one.
+        Throttled: too many wrong guesses for this name from this address.
+    """
+    caller = (address_of(request), name.casefold())
+    passwords.check(caller)
+    # Without a user the hasher works as long as with one, so time does not tell which names exist.
+    user = authenticate(request=request._request, username=name, password=password) if "\0" not in name else None
+    if user is None:
+        passwords.record(caller)
+        raise AuthenticationFailed(WRONG)
+    return user
 
 
 class BrowserSession(SessionAuthentication):
@@ -132,7 +151,7 @@ class BrowserSession(SessionAuthentication):
         """Check the token on the plain request, so that the body stays unread. Raises PermissionDenied."""
         check = CSRFCheck(_no_response)
         check.process_request(request._request)
-        reason = check.process_view(request._request, None, (), {})
+        reason = check.process_view(request._request, _no_response, (), {})
         if reason:
             raise PermissionDenied(f"The CSRF token is missing or wrong: {reason}")
 
@@ -158,7 +177,7 @@ class IsSignedIn(BasePermission):
 def is_open(request: Any) -> bool:
     """Tell whether the resolved route needs no credentials."""
     match = getattr(request, "resolver_match", None)
-    return match is not None and match.namespaces == ["api"] and match.url_name in OPEN_ROUTES
+    return bool(match is not None and match.namespaces == ["api"] and match.url_name in OPEN_ROUTES)
 
 
 def is_sent_from_login_page(request: Any) -> bool:
@@ -169,4 +188,4 @@ def is_sent_from_login_page(request: Any) -> bool:
 def name_of(request: Any) -> str:
     """Return the signed-in user's name for records, empty on open routes."""
     user = getattr(request, "user", None)
-    return user.get_username() if user is not None and user.is_authenticated else ""
+    return str(user.get_username()) if user is not None and user.is_authenticated else ""

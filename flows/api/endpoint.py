@@ -156,7 +156,7 @@ def read_list(request: Request, *, of: type, default: Any = ...) -> list[Any]:
     """Return the JSON body, which must be a list whose members are all `of` one type."""
     value = read_json(request, default=default)
     if not isinstance(value, list) or not all(isinstance(item, of) for item in value):
-        words = {str: "texts", dict: "objects"}[of]
+        words = "texts" if of is str else "objects"
         raise InvalidError(f"Invalid json: the body must be a list of {words}.", code="json-shape")
     return value
 

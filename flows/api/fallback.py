@@ -50,5 +50,6 @@ def answer_unknown(request: HttpRequest, rest: str = "") -> HttpResponseBase:
             request.path = request.path.removesuffix(request.path_info) + tidy
             request.path_info = tidy
             request.resolver_match = match
-            return match.func(request, *match.args, **match.kwargs)
+            response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+            return response
     return _answer_not_found(request)

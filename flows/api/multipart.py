@@ -10,7 +10,6 @@ from rest_framework.request import Request
 
 from flows.api.endpoint import media_type, read_object
 from flows.primitives.errors import InvalidError
-from flows.primitives.problems import Problem
 
 FORM_TYPES = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 OLD_FILE_PART = "files"
@@ -25,7 +24,7 @@ def read_inputs(request: Request, declared: Callable[[], Collection[str]]) -> di
         declared: gives the dotted ids that exist; only asked when a file or a nested object has to be assigned.
 
     Raises:
-        InvalidError: an empty upload, or a body of another kind.
+        InvalidError: a body of another kind.
 
     Source: REST API, 6.
     """
@@ -55,15 +54,11 @@ def _read_form(request: Request, declared: Callable[[], Collection[str]]) -> dic
     return supplied
 
 
-def _assign_file(part: str, file: UploadedFile, known: Collection[str]) -> str:
+def _assign_file(part: str, file: UploadedFile[Any], known: Collection[str]) -> str:
     """Return the input that a file belongs to: part and file name have changed their roles between versions of the API."""
     file_name = file.name or ""
     is_old_form = (part == OLD_FILE_PART and part not in known) or (part not in known and file_name in known)
-    input_id = file_name if is_old_form else part
-    if not file.size:
-        message = f"Invalid input for {input_id}, the uploaded file is empty, but received 0 bytes"
-        raise InvalidError(message, code="empty-upload", problems=[Problem("empty-upload", message)])
-    return input_id
+    return file_name if is_old_form else part
 
 
 def _read_json_inputs(body: Mapping[str, Any], declared: Callable[[], Collection[str]]) -> dict[str, Any]:
@@ -85,7 +80,7 @@ def _flatten(values: Mapping[str, Any], prefix: str, known: Collection[str], sup
             supplied[name] = value
 
 
-def get_upload(request: Request, *names: str) -> UploadedFile:
+def get_upload(request: Request, *names: str) -> UploadedFile[Any]:
     """Return the uploaded file of a form: the part with one of `names`, else the only file. Raises InvalidError."""
     files = request._request.FILES if media_type(request) == "multipart/form-data" else {}
     for name in names:

@@ -207,7 +207,8 @@ def present_executable_flow(row: Flow, definition: TypedFlow | None, *, revision
 def _reduce_task(task: Any) -> dict[str, Any]:
     if not isinstance(task, dict):
         return {}
-    inner = task.get("task") if isinstance(task.get("task"), dict) and "id" not in task else task
+    wrapped = task.get("task")
+    inner: dict[str, Any] = wrapped if isinstance(wrapped, dict) and "id" not in task else task
     reduced = {key: inner[key] for key in _REDUCED_TASK if key in inner}
     children = [_reduce_task(child) for name in _TASK_LISTS if isinstance(inner.get(name), list) for child in inner[name]]
     if isinstance(inner.get("cases"), dict):

@@ -38,7 +38,7 @@ def _read_form(request: Request) -> str:
     texts = [str(value) for values in (values for _, values in form.POST.lists()) for value in values]
     for _, files in form.FILES.lists():
         for file in files:
-            if file.size > LARGEST_SOURCE_BYTES:
+            if (file.size or 0) > LARGEST_SOURCE_BYTES:
                 raise TooLargeError(
                     f'The file "{file.name}" is larger than the {LARGEST_SOURCE_BYTES} bytes that a flow may have.'
                 )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -48,21 +48,22 @@ class WakeUps:
         self._reader: asyncio.Task[None] | None = None
         self._pubsub: Any = None
 
-    @contextlib.asynccontextmanager
-    async def listen(self, execution_id: str) -> AsyncIterator[asyncio.Event]:
-        """Give an event that is set whenever something about the execution was committed."""
-        channel = f"{CHANNEL_PREFIX}{execution_id}"
-        event = asyncio.Event()
+    def listen(self, execution_id: str) -> _Listening:
+        """Return a context whose event is set whenever something about the execution was committed."""
+        return _Listening(self, f"{CHANNEL_PREFIX}{execution_id}")
+
+    async def add(self, channel: str, event: asyncio.Event) -> None:
+        """Set the event on every message of the channel from now on."""
         self._waiting.setdefault(channel, set()).add(event)
         await self._subscribe(channel)
-        try:
-            yield event
-        finally:
-            events = self._waiting.get(channel, set())
-            events.discard(event)
-            if not events:
-                self._waiting.pop(channel, None)
-                await self._unsubscribe(channel)
+
+    async def remove(self, channel: str, event: asyncio.Event) -> None:
+        """Forget the event; with the last one of a channel its subscription ends."""
+        events = self._waiting.get(channel, set())
+        events.discard(event)
+        if not events:
+            self._waiting.pop(channel, None)
+            await self._unsubscribe(channel)
 
     async def _subscribe(self, channel: str) -> None:
         if get_settings().redis_url is None:
@@ -108,6 +109,22 @@ class WakeUps:
         for channel in channels:
             for event in self._waiting.get(channel, ()):
                 event.set()
+
+
+class _Listening:
+    """One stream's interest in one channel. A class, because a generator would be closed apart from the stream that uses it."""
+
+    def __init__(self, hub: WakeUps, channel: str) -> None:
+        self._hub = hub
+        self._channel = channel
+        self._event = asyncio.Event()
+
+    async def __aenter__(self) -> asyncio.Event:
+        await self._hub.add(self._channel, self._event)
+        return self._event
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._hub.remove(self._channel, self._event)
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, WakeUps] = WeakKeyDictionary()

@@ -67,11 +67,13 @@ _FLOWS: Patterns = [
     route("<str:namespace>/<str:flow_id>/tasks/<str:task_id>", "flow-task", get=graphs.get_task),
 ]
 
-_WEBHOOK_METHODS = {"get": webhooks.receive, "post": webhooks.receive, "put": webhooks.receive}
+_HOOK = webhooks.receive
 
 _EXECUTIONS: Patterns = [
-    route("webhook/<str:namespace>/<str:flow_id>/<str:key>", "webhook", **_WEBHOOK_METHODS),
-    route("webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:sub_path>", "webhook-with-path", **_WEBHOOK_METHODS),
+    route("webhook/<str:namespace>/<str:flow_id>/<str:key>", "webhook", get=_HOOK, post=_HOOK, put=_HOOK),
+    route(
+        "webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:sub_path>", "webhook-with-path", get=_HOOK, post=_HOOK, put=_HOOK
+    ),
     route("search", "execution-search", get=executions.search),
     route("latest", "execution-latest", post=executions.list_latest),
     route("namespaces", "execution-namespaces", get=executions.list_executable_namespaces),
@@ -262,6 +264,7 @@ urlpatterns: Patterns = [
     route("health/liveness", "health-liveness", get=health.liveness),
     route("health/readiness", "health-readiness", get=health.show),
     route("ping", "ping", get=health.ping),
-    path("api", answer_unknown, name="unknown-root"),
+    path("api", answer_unknown, name="unknown"),
+    path("api/", answer_unknown, name="unknown"),
     path("api/<path:rest>", answer_unknown, name="unknown"),
 ]

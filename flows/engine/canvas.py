@@ -40,7 +40,9 @@ def compile_canvas(board: Board, frontier: Sequence[Run]) -> list[Signature]:
         links = [_sequence(board, run) for run in runs]
         parent = board.runs.get(parent_id) if parent_id else None
         if parent is not None and 1 < len(links) <= _WIDEST_CHORD and _is_joined(parent):
-            canvases.append(chord(group(links), visit_signature(board.root.id, scope=scope_key(parent.parent_id, parent.iteration))))
+            canvases.append(
+                chord(group(links), visit_signature(board.root.id, scope=scope_key(parent.parent_id, parent.iteration)))
+            )
         else:
             canvases += links
     return canvases
@@ -70,7 +72,11 @@ def _sequence(board: Board, run: Run) -> Signature:
 def _heavy_successors(board: Board, run: Run) -> list[Node]:
     """Return the heavy tasks that follow in the same sequence, up to the first one that only run time can expand."""
     node = run.node
-    if node is None or node.branch in ("errors", "finally") or (node.parent is not None and node.parent.arrangement in ("parallel", "dag")):
+    if (
+        node is None
+        or node.branch in ("errors", "finally")
+        or (node.parent is not None and node.parent.arrangement in ("parallel", "dag"))
+    ):
         return []
     siblings = node.parent.list_branch(node.branch) if node.parent is not None else board.graph.list_branch(node.branch)
     following: list[Node] = []

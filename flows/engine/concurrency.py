@@ -24,7 +24,9 @@ def take_slot(root: Root) -> bool:
     row = Flow.objects.filter(namespace=root.namespace, flow_id=root.flow_id).values("id", "concurrency_limit").first()
     if row is None or row["concurrency_limit"] is None:
         return True
-    taken = Flow.objects.filter(id=row["id"], running_count__lt=F("concurrency_limit")).update(running_count=F("running_count") + 1)
+    taken = Flow.objects.filter(id=row["id"], running_count__lt=F("concurrency_limit")).update(
+        running_count=F("running_count") + 1
+    )
     if taken:
         root.slot_held = True
         root.is_changed = True

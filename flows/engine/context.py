@@ -30,9 +30,7 @@ def make_subject(board: Board, run: Run | None) -> Subject:
     root = board.root
     if run is None:
         return Subject(root.namespace, root.flow_id, root.id)
-    return Subject(
-        root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, count_attempts(run) - 1)
-    )
+    return Subject(root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, count_attempts(run) - 1))
 
 
 def count_attempts(run: Run) -> int:
@@ -212,7 +210,9 @@ def apply_updates(board: Board, updates: Iterable[ExecutionUpdate]) -> str | Non
             root.variables = merge_deep(root.variables, update.variables)
         for path in update.unset_variables:
             # From now on the map stands alone: a key of the flow's own variables must stay away, too.
-            known = root.variables if root.progress.get("ownVariables") else merge_deep(board.graph.flow.variables, root.variables)
+            known = (
+                root.variables if root.progress.get("ownVariables") else merge_deep(board.graph.flow.variables, root.variables)
+            )
             root.variables = _without(known, path.split("."))
             root.progress["ownVariables"] = True
         exit_state = update.exit_state or exit_state

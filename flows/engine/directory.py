@@ -79,6 +79,8 @@ class DirectoryRun:
             if parent is None:
                 return None
             run = turn.board.create(node, parent)
+            # The children share the iteration of their directory: they see its value as their own.
+            run.value = parent.value
             condition = node.task.when
             if condition is not None:
                 try:

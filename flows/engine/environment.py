@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +36,8 @@ class FlowEnvironment:
     def secret(self, key: str, namespace: str | None = None, subkey: str | None = None) -> str:
         """Return a secret, and hide it in the logs from now on."""
         text = read_secret(namespace or self._namespace, key)
-        self.mask(text)
+        for hidden in (text, *_list_texts_inside(text)):
+            self.mask(hidden)
         value = pick_secret_field(key, text, subkey)
         self.mask(value)
         return value
@@ -90,6 +92,26 @@ class FlowEnvironment:
         return RunStorage(self._namespace, "", "")
 
 
+def _list_texts_inside(secret: str) -> list[str]:
+    """Return the texts inside a secret that is JSON: a field that is taken out of it must stay hidden, too."""
+    if not secret.lstrip().startswith(("{", "[")):
+        return []
+    try:
+        pending = [json.loads(secret)]
+    except ValueError:
+        return []
+    found: list[str] = []
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, str):
+            found.append(value)
+    return found
+
+
 class RunEnvironment(FlowEnvironment):
     """The environment of an execution: its files and its logs as well."""
 
@@ -103,7 +125,9 @@ class RunEnvironment(FlowEnvironment):
         root = self._board.root
         stored = LogEntry.objects.filter(execution_id=root.id, level=_ERROR_LEVEL).order_by("id")[:_MOST_ERROR_LOGS]
         rows: list[dict[str, Any]] = list(
-            stored.values("timestamp", "message", "task_id", "task_run_id", "attempt_number", "namespace", "flow_id", "execution_id")
+            stored.values(
+                "timestamp", "message", "task_id", "task_run_id", "attempt_number", "namespace", "flow_id", "execution_id"
+            )
         )
         rows += [row for row in self._own_recorder.peek_logs() if row["level"] == _ERROR_LEVEL]
         return [

@@ -37,11 +37,16 @@ def fetch_parsed(request: Mapping[str, Any]) -> Any:
         transport=GuardedTransport(EgressPolicy()), timeout=_TIMEOUT_SECONDS, follow_redirects=True, max_redirects=_MOST_REDIRECTS
     )
     try:
-        with client, client.stream(
-            str(request.get("method") or "GET"), uri, params=request.get("query"), content=content, headers=headers
-        ) as response:
+        with (
+            client,
+            client.stream(
+                str(request.get("method") or "GET"), uri, params=request.get("query"), content=content, headers=headers
+            ) as response,
+        ):
             if response.status_code >= 400:
-                raise ExpressionError(Kind.BAD_VALUE, f"The request to {response.url.host} was answered with {response.status_code}.")
+                raise ExpressionError(
+                    Kind.BAD_VALUE, f"The request to {response.url.host} was answered with {response.status_code}."
+                )
             raw = _read(response)
             return _parse(raw, response)
     except ForbiddenError as error:
@@ -55,7 +60,9 @@ def _read(response: httpx.Response) -> bytes:
     for piece in response.iter_bytes():
         raw += piece
         if len(raw) > _MOST_BYTES:
-            raise ExpressionError(Kind.BAD_VALUE, f"The answer is longer than {_MOST_BYTES:,} bytes: use a Download task instead.")
+            raise ExpressionError(
+                Kind.BAD_VALUE, f"The answer is longer than {_MOST_BYTES:,} bytes: use a Download task instead."
+            )
     return bytes(raw)
 
 

@@ -125,8 +125,10 @@ def _build(flow: Flow, loop: Task | None) -> Graph:
             "afterExecution": flow.after_execution,
         }
     retry = (loop.retry if loop is not None else None) or flow.retry
-    branches = {name: tuple(build(task, None, name, retry) for task in tasks if not task.disabled) for name, tasks in lists.items()}
-    return Graph(flow, branches, nodes, loop_outputs=_read_loop_outputs(loop))
+    branches = {
+        name: tuple(build(task, None, name, retry) for task in tasks if not task.disabled) for name, tasks in lists.items()
+    }
+    return Graph(flow, branches, nodes, loop_outputs=loop.outputs if loop is not None else ())
 
 
 def _branches_of(task: Task) -> Mapping[str, tuple[Task, ...]]:
@@ -146,16 +148,9 @@ def _branches_of(task: Task) -> Mapping[str, tuple[Task, ...]]:
             branches={},
             when=None,
             retry=None,
+            allow_failure=False,
+            allow_warning=False,
         )
         for suffix, arrangement in _HIDDEN_STEPS.items()
     )
     return {**task.branches, "tasks": steps}
-
-
-def _read_loop_outputs(loop: Task | None) -> tuple[Output, ...]:
-    if loop is None:
-        return ()
-    return tuple(
-        Output(id=item["id"], value=item.get("value"), type=item.get("type"), item_type=item.get("itemType"))
-        for item in loop.properties.get("outputs") or ()
-    )

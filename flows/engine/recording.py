@@ -200,16 +200,16 @@ class RunMetrics:
     def __init__(self, recorder: Recorder, subject: Subject) -> None:
         self._recorder, self._subject = recorder, subject
 
-    def counter(self, name: str, value: float, **tags: str) -> None:
+    def counter(self, name: str, value: float, /, **tags: str) -> None:
         """Add to a count."""
         self._recorder.add_metric(self._subject, "counter", name, value, _texts(tags))
 
-    def timer(self, name: str, value: float | timedelta, **tags: str) -> None:
+    def timer(self, name: str, value: float | timedelta, /, **tags: str) -> None:
         """Record a duration, given in seconds or as a timedelta."""
         seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
         self._recorder.add_metric(self._subject, "timer", name, seconds * 1000, _texts(tags))
 
-    def gauge(self, name: str, value: float, **tags: str) -> None:
+    def gauge(self, name: str, value: float, /, **tags: str) -> None:
         """Record a level."""
         self._recorder.add_metric(self._subject, "gauge", name, value, _texts(tags))
 

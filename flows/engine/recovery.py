@@ -58,16 +58,20 @@ def resend_unsent(at: datetime) -> int:
     return len(runs) + len(executions)
 
 
-def list_due(at: datetime, *, limit: int = _BATCH) -> list[str]:
-    """Return the ids of executions in which a timer is due: a retry, a pause, a schedule date, a deadline, a lost visit."""
+def list_due(at: datetime, *, limit: int = _BATCH) -> list[tuple[str, datetime]]:
+    """
+    Return the executions in which a timer is due: a retry, a pause, a schedule date, a deadline, a lost visit.
+
+    Pairs of execution id and the moment that is due; an execution with several kinds of timers is there several times.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "(SELECT DISTINCT execution_id FROM flows_taskrun WHERE wake_at <= %(at)s LIMIT %(limit)s)"
-            " UNION (SELECT id FROM flows_execution WHERE wake_at <= %(at)s AND ended_at IS NULL LIMIT %(limit)s)"
-            " UNION (SELECT id FROM flows_execution WHERE visit_until < %(at)s LIMIT %(limit)s)",
+            "(SELECT execution_id, min(wake_at) FROM flows_taskrun WHERE wake_at <= %(at)s GROUP BY execution_id LIMIT %(limit)s)"
+            " UNION (SELECT id, wake_at FROM flows_execution WHERE wake_at <= %(at)s AND ended_at IS NULL LIMIT %(limit)s)"
+            " UNION (SELECT id, visit_until FROM flows_execution WHERE visit_until < %(at)s LIMIT %(limit)s)",
             {"at": at, "limit": limit},
         )
-        return [row[0] for row in cursor.fetchall()]
+        return [(execution_id, due_at) for execution_id, due_at in cursor.fetchall()]
 
 
 def next_timer_at() -> datetime | None:
@@ -89,7 +93,8 @@ def reap_lost_attempts(services: Services) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT execution_id, id FROM flows_taskrun WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT %s", [_BATCH]
+            "SELECT execution_id, id FROM flows_taskrun WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT %s",
+            [_BATCH],
         )
         lost = cursor.fetchall()
     for execution_id, run_id in lost:
@@ -124,7 +129,9 @@ def _reap(turn: Turn, run_id: str) -> None:
     run.loss_count += 1
     most = get_settings().max_lost_attempts
     if run.loss_count >= most:
-        reason = f"The worker that ran this task was lost {run.loss_count} times; the task is not tried again. Last worker: {owner}."
+        reason = (
+            f"The worker that ran this task was lost {run.loss_count} times; the task is not tried again. Last worker: {owner}."
+        )
         end_attempt(turn, run, State.FAILED, reason=reason, permanent=True)
         return
     turn.add_log(run, "WARN", f"The worker {owner} was lost while it ran this attempt; another attempt follows.")
@@ -144,7 +151,8 @@ def announce_untold(services: Services, at: datetime) -> int:
     """Tell again what was not told because its process died between commit and announcement. Returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM flows_execution WHERE announce_at < %s ORDER BY announce_at LIMIT %s", [at - timedelta(seconds=2), _BATCH]
+            "SELECT id FROM flows_execution WHERE announce_at < %s ORDER BY announce_at LIMIT %s",
+            [at - timedelta(seconds=2), _BATCH],
         )
         untold = [row[0] for row in cursor.fetchall()]
     for execution_id in untold:

@@ -91,7 +91,10 @@ def _set_back(board: Board, run: Run) -> None:
     for below in reversed(board.descendants(run)):
         board.remove(below)
     before = len([attempt for attempt in run.attempts if attempt["state"] != State.KILLED.value])
-    run.progress = {"attemptsBefore": before, **({"failedChild": child} if (child := (run.progress or {}).get("failedChild")) else {})}
+    failed_child = (run.progress or {}).get("failedChild")
+    run.progress = {"attemptsBefore": before}
+    if failed_child:
+        run.progress["restartChild"] = failed_child
     run.loss_count = 0
     board.set_wake(run, None)
     board.move(run, State.RESTARTED)

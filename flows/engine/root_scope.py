@@ -46,6 +46,9 @@ class RootScope:
         for node in decision.create:
             turn.create_run(node, None)
         if decision.end is not None:
+            RootScope.check_assertions(turn)
+            if root.is_terminal or root.state == State.KILLING:
+                return
             RootScope.finish(turn, State(exit_state) if exit_state is not None else decision.end)
 
     @staticmethod
@@ -99,7 +102,7 @@ class RootScope:
         board = turn.board
         if board.root.kind != "NORMAL":
             return
-        for level in board.graph.flow.slas:
+        for number, level in enumerate(board.graph.flow.slas):
             if level.type != "EXECUTION_ASSERTION" or level.assertion is None:
                 continue
             try:
@@ -108,7 +111,7 @@ class RootScope:
                 continue
             if not holds:
                 reason = f'The SLA "{level.id}" is broken: {level.assertion} does not hold.'
-                RootScope.break_level(turn, level.id, level.behavior, level.labels, reason)
+                RootScope.break_level(turn, f"{number}:{level.id}", level.behavior, level.labels, reason)
                 if board.root.is_terminal or board.root.state == State.KILLING:
                     return
 

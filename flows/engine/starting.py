@@ -31,7 +31,8 @@ _DEEPEST = 50
 class StartRequest:
     """
     Who wants what to start. `labels` are the caller's own pairs; `inherited` pairs stand under them and may be system labels.
-    `trigger` is `{id, type, family?, variables}`.
+    `trigger` is `{id, type, family?, variables}`. With `may_miss_inputs` a required input without a value is null instead of a fault: events
+    of other flows cannot know what a listener asks for. Source: flow language, 13.1.
     """
 
     namespace: str
@@ -52,6 +53,7 @@ class StartRequest:
     depth: int = 0
     actor: str = ""
     may_set_system_labels: bool = False
+    may_miss_inputs: bool = False
 
 
 def prepare_execution(request: StartRequest) -> NewExecution:
@@ -73,11 +75,12 @@ def prepare_execution(request: StartRequest) -> NewExecution:
         refuse_system_labels(request.labels)
     execution_id = request.execution_id or new_id()
     resolved = resolve_for(loaded, request.inputs or {}, execution_id=execution_id, at=request.at)
-    if resolved.problems:
+    faults = [problem for problem in resolved.problems if not (request.may_miss_inputs and problem.is_missing)]
+    if faults:
         raise InvalidError(
-            "; ".join(str(problem.message) for problem in resolved.problems),
+            "; ".join(problem.message for problem in faults),
             code="input-invalid",
-            problems=[Problem("input-invalid", problem.message) for problem in resolved.problems],
+            problems=[Problem("input-invalid", problem.message) for problem in faults],
         )
     failing = _list_failing_checks(loaded, resolved.values, request.at)
     blocking = [check.message for check in failing if check.behavior == "BLOCK_EXECUTION"]
@@ -161,7 +164,8 @@ def store_input_file(namespace: str, flow_id: str, execution_id: str, input_id: 
                 get_storage().write(address, stream)
             return address
         raise InvalidError(
-            f'Input "{input_id}" cannot read "{file}": give an upload, a kestra:// address or nsfile:///path.', code="input-invalid"
+            f'Input "{input_id}" cannot read "{file}": give an upload, a kestra:// address or nsfile:///path.',
+            code="input-invalid",
         )
     name = file.name or f"{input_id}.upl"
     address = str(input_file_address(namespace, flow_id, execution_id, input_id=input_id, name=name))
@@ -174,7 +178,9 @@ def refuse_system_labels(labels: Sequence[tuple[str, str]]) -> None:
     wrong = [key for key, _ in labels if key.startswith(SYSTEM_PREFIX) and key != CORRELATION_LABEL]
     if wrong:
         names = ", ".join(f'"{key}"' for key in wrong)
-        raise InvalidError(f"System labels can only be set by Celestra itself; got {names}. Choose another key.", code="system-label")
+        raise InvalidError(
+            f"System labels can only be set by Celestra itself; got {names}. Choose another key.", code="system-label"
+        )
 
 
 def _join_labels(loaded: LoadedFlow, request: StartRequest, execution_id: str) -> list[tuple[str, str]]:
@@ -210,4 +216,3 @@ def _list_failing_checks(loaded: LoadedFlow, values: Mapping[str, Any], at: date
 def _first_deadline(loaded: LoadedFlow, at: datetime) -> datetime | None:
     durations = [level.duration for level in loaded.flow.slas if level.type == "MAX_DURATION" and level.duration is not None]
     return at + min(durations) if durations else None
-

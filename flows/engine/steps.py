@@ -63,7 +63,9 @@ def _split_items(attempt: Attempt, context: TaskContext) -> Outcome:
     properties = node.task.properties
     uri = str(context.render(properties.get("items")) or "").strip()
     if "://" not in uri:
-        raise InvalidError(f'Property "items" of task "{attempt.run.task_id}" must be the address of a stored file; got "{uri[:200]}".')
+        raise InvalidError(
+            f'Property "items" of task "{attempt.run.task_id}" must be the address of a stored file; got "{uri[:200]}".'
+        )
     batch: dict[str, Any] = context.render(dict(properties.get("batch") or {}))
     size = batch.get("bytes")
     cut = Cut(
@@ -72,7 +74,7 @@ def _split_items(attempt: Attempt, context: TaskContext) -> Outcome:
         rows=_whole(batch, "rows") or (None if size or batch.get("partitions") else 1),
         separator=str(batch.get("separator") or "\n"),
     )
-    extension = Path(uri).suffix or ".tmp"
+    extension = Path(uri).suffix or ".txt"
     with tempfile.TemporaryDirectory(prefix="celestra-split-") as folder, context.storage.open(uri) as stream:
         parts = split_lines(stream, cut, Path(folder), extension=extension)
         addresses = [context.storage.put(part, f"bucket-{number}{extension}") for number, part in enumerate(parts)]
@@ -117,7 +119,9 @@ def _working_directory(
         outputs: dict[str, Any] = {}
         reason = ""
         try:
-            props = load_properties(get_registry().load(get_registry().get(node.task.type)).Props, node.task.properties, context.render)
+            props = load_properties(
+                get_registry().load(get_registry().get(node.task.type)).Props, node.task.properties, context.render
+            )
             restored = _restore_cache(attempt, context, props.cache, root)
             _lay_out(context, props, root)
             try:

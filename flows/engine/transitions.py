@@ -89,7 +89,7 @@ def read_items(run: Run, start: int, count: int) -> list[str]:
         return run.items[start : start + count]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT value FROM flows_taskrun t, jsonb_array_elements_text(t.items) WITH ORDINALITY AS e(value, position)"
+            "SELECT e.item FROM flows_taskrun t, jsonb_array_elements_text(t.items) WITH ORDINALITY AS e(item, position)"
             " WHERE t.id = %s AND position > %s AND position <= %s ORDER BY position",
             [run.id, start, start + count],
         )
@@ -116,7 +116,9 @@ def read_outputs(execution_id: str, task_id: str, path: Sequence[str] | None) ->
 def read_task_states(execution_id: str) -> list[tuple[str, list[str], str]]:
     """Return (task id, value path, state) of every task run of an execution, in order of creation."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT task_id, value_path, state FROM flows_taskrun WHERE execution_id = %s ORDER BY seq", [execution_id])
+        cursor.execute(
+            "SELECT task_id, value_path, state FROM flows_taskrun WHERE execution_id = %s ORDER BY seq", [execution_id]
+        )
         return [(task_id, _load(path), state) for task_id, path, state in cursor.fetchall()]
 
 

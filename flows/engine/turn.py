@@ -315,15 +315,13 @@ class Turn:
             if not board.count_activity("live") and not root.is_terminal:
                 RootScope.finish_kill(self)
             return
-        if root.is_terminal or root.state in (State.CREATED, State.QUEUED) or root.pause_asked:
+        if root.is_terminal or root.state in (State.CREATED, State.QUEUED, State.RESTARTED) or root.pause_asked:
             return
         RootScope.check_assertions(self)
         if root.is_terminal:
             return
-        if board.count_activity("live") or board.count_activity("retrying"):
-            if root.state == State.RESTARTED:
-                board.move_root(State.RUNNING)
-        elif board.count_activity("paused") and root.state != State.PAUSED:
+        is_alive = board.count_activity("live") or board.count_activity("retrying")
+        if not is_alive and board.count_activity("paused") and root.state != State.PAUSED:
             stopped = any(run.state == State.BREAKPOINT for run in board.runs.values())
             if not stopped and any(run.node is not None and run.node.arrangement == "approval" for run in board.runs.values()):
                 if root.state == State.RUNNING:

@@ -300,4 +300,3 @@ def read_environment() -> Mapping[str, str]:
     found = {name[7:].lower(): value for name, value in os.environ.items() if name.startswith("KESTRA_")}
     found.update({name[4:].lower(): value for name, value in os.environ.items() if name.startswith("ENV_")})
     return found
-

@@ -141,6 +141,9 @@ def begin(turn: Turn) -> None:
         check_deadlines(turn)
         if root.is_terminal or root.state == State.KILLING:
             return
+    RootScope.check_assertions(turn)
+    if root.is_terminal or root.state == State.KILLING:
+        return
     if is_restart:
         root.progress.pop("restarted", None)
         turn.reopen()
@@ -163,7 +166,9 @@ def _refuse_slot(turn: Turn) -> None:
         return
     limit = flow.concurrency.limit if flow.concurrency else 0
     if behavior == "FAIL":
-        turn.add_log(None, "ERROR", f"The flow already runs {limit} execution(s), its concurrency limit, and its behaviour is FAIL.")
+        turn.add_log(
+            None, "ERROR", f"The flow already runs {limit} execution(s), its concurrency limit, and its behaviour is FAIL."
+        )
     board.move_root(State.FAILED if behavior == "FAIL" else State.CANCELLED)
     if root.caller_waits:
         root.announce_at = board.at
@@ -173,7 +178,7 @@ def check_deadlines(turn: Turn) -> None:
     """Break the duration limits that have passed and set the timer to the next one."""
     root = turn.board.root
     coming: list[datetime] = []
-    for level in turn.board.graph.flow.slas:
+    for number, level in enumerate(turn.board.graph.flow.slas):
         if level.type != "MAX_DURATION" or level.duration is None:
             continue
         deadline = root.created_at + level.duration
@@ -181,7 +186,7 @@ def check_deadlines(turn: Turn) -> None:
             coming.append(deadline)
             continue
         reason = f'The SLA "{level.id}" is broken: the execution takes longer than {level.duration}.'
-        RootScope.break_level(turn, level.id, level.behavior, level.labels, reason)
+        RootScope.break_level(turn, f"{number}:{level.id}", level.behavior, level.labels, reason)
         if root.is_terminal or root.state == State.KILLING:
             break
     if not root.is_terminal:

@@ -64,7 +64,8 @@ def list_gone_owners() -> list[str]:
     prefix = f"{socket.gethostname()}:"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT lease_owner FROM flows_taskrun WHERE lease_until IS NOT NULL AND starts_with(lease_owner, %s)", [prefix]
+            "SELECT DISTINCT lease_owner FROM flows_taskrun WHERE lease_until IS NOT NULL AND starts_with(lease_owner, %s)",
+            [prefix],
         )
         owners = [row[0] for row in cursor.fetchall()]
     return [owner for owner in owners if not _exists(int(owner.rsplit(":", 1)[1]))]
@@ -144,8 +145,10 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
         timeout = _timeout_of(run, variables, environment)
         if timeout is not None:
             deadline = time.monotonic() + timeout
-            timeout_reason = f'The task took longer than its timeout of {timeout:g} seconds.'
-    context_subject = Subject(root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, len(run.attempts) - 1))
+            timeout_reason = f"The task took longer than its timeout of {timeout:g} seconds."
+    context_subject = Subject(
+        root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, len(run.attempts) - 1)
+    )
 
     def give_up(state: State, reason: str) -> None:
         recorder.add_log(context_subject, "ERROR", reason)

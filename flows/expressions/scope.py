@@ -42,13 +42,26 @@ class Render:
         if self.output_length > MAX_OUTPUT_CHARACTERS:
             raise limit_error("The rendered text", f"{MAX_OUTPUT_CHARACTERS} characters")
 
-    def assign(self, name: str, value: Any) -> None:
-        """Change the nearest variable of that name, else create it in the innermost scope."""
+    def assign(self, name: str, value: Any, *, sees_variables: bool) -> None:
+        """
+        Change the nearest variable of that name, else create it in the innermost scope.
+
+        A global variable stays as it is: the outermost scope hides it for the rest of the template. Macros do not see the
+        global ones (`sees_variables` false).
+        """
         for scope in reversed(self.scopes):
             if name in scope:
                 scope[name] = value
                 return
-        self.scopes[-1][name] = value
+        target = self.scopes[-1]
+        if sees_variables and len(self.scopes) > 1:
+            try:
+                self.variables[name]
+            except KeyError:
+                pass
+            else:
+                target = self.scopes[0]
+        target[name] = value
 
 
 def undefined(name: str, template: str, line: int) -> ExpressionError:

@@ -129,7 +129,8 @@ class StatementCompiler:
 
     def _compile_set(self, node: nodes.Set) -> Execute:
         value, variable = self.expressions.compile(node.value), node.variable
-        return lambda render, out: render.assign(variable, value(render))
+        sees_variables = not self.expressions.is_isolated
+        return lambda render, out: render.assign(variable, value(render), sees_variables=sees_variables)
 
     def _text_compiler(self) -> StatementCompiler:
         return StatementCompiler(self.unit, is_isolated=self.expressions.is_isolated) if self.is_typed else self

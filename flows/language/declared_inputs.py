@@ -8,7 +8,8 @@ from typing import Any
 from flows.language import definitions
 from flows.language.elements import check_name
 from flows.language.flow import Input
-from flows.language.input_values import InputValueError, convert_value
+from flows.language.input_values import convert_value
+from flows.language.plain_values import InputValueError
 from flows.language.reading import Reading, suggest_name
 from flows.language.shapes import check_shape
 from flows.language.source import Path
@@ -130,9 +131,9 @@ def _read_one(reading: Reading, value: Any, path: Path, noun: str, types: tuple[
         children=children,
     )
     literal = found.default
-    if literal is not None and kind not in {None, "FILE", "FORM", "REUSABLE_INPUTS"}:
-        if "expression" not in options and not _has_template(literal):
-            _check_literal(reading, found, literal, owner, (*path, "defaults"))
+    is_free = kind in {None, "FILE", "FORM", "REUSABLE_INPUTS"} or "expression" in options
+    if literal is not None and not is_free and not _has_template(literal):
+        _check_literal(reading, found, literal, owner, (*path, "defaults"))
     return found
 
 

@@ -9,16 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from flows.language.declared_inputs import list_flat
 from flows.language.flow import Input
-from flows.language.input_values import (
-    InputValueError,
-    convert_value,
-    list_choices,
-    make_storable,
-    nest_values,
-    revive_value,
-    write_plain,
-)
+from flows.language.input_values import convert_value, list_choices, revive_value
 from flows.language.outputs import OutputError, resolve_outputs
+from flows.language.plain_values import InputValueError, make_storable, nest_values, write_plain
 from flows.primitives.errors import FlowsError
 
 __all__ = [
@@ -66,6 +59,7 @@ class InputProblem:
     input_id: str
     message: str
     value: str
+    is_missing: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -246,7 +240,7 @@ class _Resolver:
                 value, is_default = self._find_default(declared, choices)
             if value is None:
                 if declared.required:
-                    self._refuse(input_id, "missing required input", None)
+                    self._refuse(input_id, "missing required input", None, is_missing=True)
                 self._clear[input_id] = None
                 return InputState(input_id, declared.type, enabled=True)
             stored, clear = self._convert(input_id, declared, value, choices)
@@ -302,11 +296,9 @@ class _Resolver:
             raise InputValueError("it must be a file, or an address such as `kestra:///...` or `nsfile:///...`")
         if not isinstance(value, UploadedFile):
             raise InputValueError("it must be a file")
-        if getattr(value, "size", None) == 0:
-            raise InputValueError("the file must not be empty")
         return self._store_file(input_id, value)
 
-    def _refuse(self, input_id: str, reason: str, value: Any) -> None:
+    def _refuse(self, input_id: str, reason: str, value: Any, *, is_missing: bool = False) -> None:
         declared = self.declared[input_id]
         if value is None:
             shown = "null"
@@ -315,7 +307,7 @@ class _Resolver:
         else:
             shown = str(getattr(value, "name", "a file")) if isinstance(value, UploadedFile) else write_plain(value)
         shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
-        self.problems.append(InputProblem(input_id, f"Invalid input for `{input_id}`, {reason}, but received `{shown}`", shown))
+        self.problems.append(InputProblem(input_id, f"Invalid input for `{input_id}`, {reason}, but received `{shown}`", shown, is_missing))
 
 
 def find_supplied(supplied: Mapping[str, Any], input_id: str) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flows.language.flow import Input, Output
-from flows.language.input_values import InputValueError, convert_value, make_storable, nest_values, write_plain
+from flows.language.input_values import convert_value
+from flows.language.plain_values import InputValueError, make_storable, nest_values, write_plain
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Problem
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flows.expressions import check_syntax
-from flows.language.source import Document, Path
+from flows.language.source import Document, Path, format_path
 from flows.plugin_api.registry import Registry
 from flows.primitives.problems import Place, Problem, Severity
 
@@ -70,7 +70,8 @@ class Reading:
         if isinstance(value, str):
             if "{{" in value or "{%" in value:
                 for problem in check_syntax(value):
-                    self.report(problem.code, problem.message, path, hint=problem.hint, severity=problem.severity)
+                    message = f'The expression in "{format_path(path)}" is wrong: {problem.message}'
+                    self.report(problem.code, message, path, hint=problem.hint, severity=problem.severity)
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 self.check_expressions(item, (*path, key))

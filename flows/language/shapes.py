@@ -73,10 +73,10 @@ class _Shape:
 
     def match(self, schema: Any, value: Any, path: Path, container: Any, faults: list[_Fault]) -> Any:
         """Return the value brought to the schema's types; differences are added to `faults`."""
-        if schema is True or not schema:
-            return value
         if schema is False:
             faults.append(_Fault("unknown-property", f"{self._name(path)} is not allowed.", path, of_key=True))
+            return value
+        if schema is True or not schema:
             return value
         if "$ref" in schema:
             target = self._resolve(str(schema["$ref"]))

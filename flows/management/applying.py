@@ -17,7 +17,7 @@ from flows.management.running import ACTOR
 from flows.management.selection import add_yes
 from flows.management.terminal import Exit, Terminal, UsageError, add_action
 from flows.models import Flow
-from flows.operations.flows import DocumentCheck, check_document, delete_flow, save_flow
+from flows.operations.flows import DocumentCheck, SaveMode, check_document, delete_flow, save_flow
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Severity
@@ -66,7 +66,8 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def validate_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     """Check every document; a row each. Status 1 when one is invalid."""
-    rows, answers = [], []
+    rows: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     has_failed = False
     for document in _read(options.path):
         check = _check_offline(document.text) if options.offline else check_document(document.text)
@@ -212,7 +213,7 @@ def _save_all(
     for document, check in zip(documents, checks, strict=True):
         row: dict[str, Any] = {"file": document.label, "flow": check.flow_id, "namespace": check.namespace}
         is_new = not Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).exists()
-        mode = "upsert" if options.override else "create"
+        mode: SaveMode = "upsert" if options.override else "create"
         try:
             saved = save_flow(document.text, at=at, actor=ACTOR, mode=mode, dry_run=options.dry_run)
         except FlowsError as error:

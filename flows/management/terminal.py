@@ -84,7 +84,7 @@ class Terminal:
             return
         self.write(format_table(columns, rows, colours=self.has_colours))
         if _is_terminal(self._stdout):
-            self.write(f"{len(rows)} rows")
+            self.write(f"{len(rows)} row{'' if len(rows) == 1 else 's'}")
 
     def show_json(self, value: Any) -> None:
         """Write one JSON document."""
@@ -124,7 +124,7 @@ class GroupCommand(BaseCommand):
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        terminal = Terminal(self.stdout._out, self.stderr._out, output=options.get("output") or "table")
+        terminal = Terminal(_stream_of(self.stdout), _stream_of(self.stderr), output=options.get("output") or "table")
         status = run_action(terminal, options["run_action"], argparse.Namespace(**options))
         if status:
             raise SystemExit(int(status))
@@ -222,6 +222,12 @@ def _format_cell(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 3]}..."
+
+
+def _stream_of(wrapper: Any) -> TextIO:
+    """Return the stream inside Django's wrapper, which adds line ends and colours of its own."""
+    stream: TextIO = wrapper._out
+    return stream
 
 
 def _is_terminal(stream: Any) -> bool:

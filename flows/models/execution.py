@@ -63,11 +63,15 @@ class Execution(models.Model):
             models.Index(fields=["namespace", "flow_id", "-created_at"], name="execution_of_flow"),
             models.Index(fields=["state", "-created_at"], name="execution_by_state"),
             GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="execution_labels"),
-            models.Index(fields=["caller_execution_id"], name="execution_callees", condition=Q(caller_execution_id__isnull=False)),
+            models.Index(
+                fields=["caller_execution_id"], name="execution_callees", condition=Q(caller_execution_id__isnull=False)
+            ),
             models.Index(fields=["parent_id"], name="execution_children", condition=Q(parent_id__isnull=False)),
             models.Index(fields=["wake_at"], name="execution_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["visit_until"], name="execution_visited", condition=Q(visit_until__isnull=False)),
-            models.Index(fields=["created_at"], name="execution_waiting", condition=Q(state__in=["CREATED", "QUEUED", "RESTARTED"])),
+            models.Index(
+                fields=["created_at"], name="execution_waiting", condition=Q(state__in=["CREATED", "QUEUED", "RESTARTED"])
+            ),
             models.Index(fields=["announce_at"], name="execution_untold", condition=Q(announce_at__isnull=False)),
         ]
 

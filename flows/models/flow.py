@@ -18,8 +18,12 @@ class Flow(models.Model):
     labels = models.JSONField(default=list, help_text="List of {key, value}, system labels included.")
     disabled = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
-    problem = models.TextField(blank=True, default="", help_text="Why the stored source cannot be used any more; empty when it can.")
-    concurrency_limit = models.PositiveIntegerField(null=True, blank=True, help_text="Limit of the newest revision; null means none.")
+    problem = models.TextField(
+        blank=True, default="", help_text="Why the stored source cannot be used any more; empty when it can."
+    )
+    concurrency_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Limit of the newest revision; null means none."
+    )
     listens = models.BooleanField(default=False, help_text="Has a trigger that fires on other executions.")
     running_count = models.PositiveIntegerField(default=0, help_text="Executions that hold a concurrency slot now.")
     created_at = models.DateTimeField()

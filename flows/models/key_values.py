@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 
 from flows.models.namespace import KeyValue
 from flows.primitives.durations import format_duration
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.typed_values import Kind, ValueTypeError, deduce_kind, from_stored, parse_kind, to_stored
+
+_UPSERT = """
+    insert into flows_keyvalue as known
+        (namespace, key, kind, value, description, revision, expires_at, created_at, updated_at)
+    values
+        (%(namespace)s, %(key)s, %(kind)s, %(value)s::jsonb, coalesce(%(description)s, ''), 1, %(expires_at)s, %(at)s, %(at)s)
+    on conflict (namespace, key) do update set
+        kind = excluded.kind, value = excluded.value, description = coalesce(%(description)s, known.description),
+        revision = known.revision + 1, expires_at = excluded.expires_at, updated_at = excluded.updated_at
+        where %(overwrite)s or known.expires_at <= %(at)s
+    returning *
+"""
 
 
 class KeyNotFoundError(NotFoundError):
@@ -113,22 +125,21 @@ def write_key_value(
         expires_at = None if ttl is None else at + ttl
     except OverflowError as error:
         raise ValueTypeError(f'The ttl of key "{key}" reaches beyond the year 9999: leave it out instead.') from error
-    fields: dict[str, Any] = {"kind": chosen, "value": stored, "expires_at": expires_at, "updated_at": at}
-    if description is not None:
-        fields["description"] = description
-    with transaction.atomic():
-        first = {**fields, "created_at": at, "revision": 1}
-        row, created = KeyValue.objects.select_for_update().get_or_create(namespace=namespace, key=key, defaults=first)
-        if created:
-            return row
-        is_alive = row.expires_at is None or row.expires_at > at
-        if is_alive and not overwrite:
-            raise KeyExistsError(f'Key "{key}" of namespace {namespace} exists already and overwriting was switched off.')
-        for name, content in fields.items():
-            setattr(row, name, content)
-        row.revision += 1
-        row.save(update_fields=[*fields, "revision"])
-    return row
+    parameters = {
+        "namespace": namespace,
+        "key": key,
+        "kind": chosen,
+        "value": json.dumps(stored),
+        "expires_at": expires_at,
+        "description": description,
+        "at": at,
+        "overwrite": overwrite,
+    }
+    # One statement, so that a task that sets a key costs one round trip and needs no lock of its own.
+    rows = list(KeyValue.objects.raw(_UPSERT, parameters))
+    if not rows:
+        raise KeyExistsError(f'Key "{key}" of namespace {namespace} exists already and overwriting was switched off.')
+    return rows[0]
 
 
 def delete_key_value(namespace: str, key: str, *, at: datetime) -> bool:

@@ -22,7 +22,9 @@ class TaskRun(models.Model):
     task_id = models.CharField(max_length=200)
     parent_id = models.CharField(max_length=32, null=True, blank=True)
     iteration = models.IntegerField(null=True, blank=True)
-    scope = models.CharField(max_length=48, default=":", help_text="`parent_id:iteration` as one text, so that an index can find it.")
+    scope = models.CharField(
+        max_length=48, default=":", help_text="`parent_id:iteration` as one text, so that an index can find it."
+    )
     value = models.TextField(null=True, blank=True)
     value_path = models.JSONField(default=list, help_text="List of texts.")
     state = models.CharField(max_length=16)

@@ -29,7 +29,7 @@ class _Rounds:
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
-        self._sent: dict[str, float] = {}
+        self._sent: dict[tuple[str, datetime], float] = {}
         self.has_started = False
 
     def run_every(self, name: str, seconds: float, job: Callable[[], object]) -> None:
@@ -45,14 +45,14 @@ class _Rounds:
         except Exception:
             log.exception("clock.job-failed", extra={"job": name})
 
-    def may_send(self, execution_id: str) -> bool:
-        """Tell whether a message for a due timer should be sent now: not while the last one is fresh."""
+    def may_send(self, timer: tuple[str, datetime]) -> bool:
+        """Tell whether a message for a due timer, execution and moment, should be sent now: not while its last one is fresh."""
         now = time.monotonic()
-        if now - self._sent.get(execution_id, -_RESEND_SECONDS) < _RESEND_SECONDS:
+        if now - self._sent.get(timer, -_RESEND_SECONDS) < _RESEND_SECONDS:
             return False
         if len(self._sent) > 10_000:
             self._sent = {key: sent for key, sent in self._sent.items() if now - sent < _RESEND_SECONDS}
-        self._sent[execution_id] = now
+        self._sent[timer] = now
         return True
 
 
@@ -66,9 +66,9 @@ def run_due(*, at: datetime) -> float:
         recover_missed_schedules(at=at)
         _rounds.has_started = True
     fire_due_schedules(at=at)
-    for execution_id in recovery.list_due(at):
-        if _rounds.may_send(execution_id):
-            dispatch.send_execution(execution_id)
+    for timer in recovery.list_due(at):
+        if _rounds.may_send(timer):
+            dispatch.send_execution(timer[0])
     _rounds.run_every("poll", 0.5, lambda: poll_due_triggers(at=at))
     _rounds.run_every("webhooks", 1.0, lambda: flush_due_webhooks(at=at))
     _rounds.run_every("unsent", settings.outbox_sweep_seconds, lambda: recovery.resend_unsent(at))

@@ -12,7 +12,6 @@ from django.utils import timezone
 from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
 from flows.engine.arrangements.waits import Approval, Pause
-from flows.engine.asked_inputs import read_asked_inputs
 from flows.engine.board import Run
 from flows.engine.boards import load_board, render_in
 from flows.engine.catalog import get_flow
@@ -179,7 +178,7 @@ def resume_execution(
             raise ConflictError(f'Task "{run.task_id}" waits for an approval: send a review instead of a resume.')
         if not isinstance(arrangement, Pause):
             raise ConflictError(f'Task "{run.task_id}" cannot be resumed by hand.')
-        values = _resolve_resume(turn, run, inputs or {}, "onResume")
+        values = _resolve_asked(turn, run, inputs or {})
         board.move_root(State.RESTARTED)
         if len(paused) == 1 or board.count_activity("live"):
             board.move_root(State.RUNNING)
@@ -213,7 +212,7 @@ def review_execution(
         for run in board.runs.values():
             arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
             if run.state == State.PAUSED and isinstance(arrangement, Approval) and task_run_id in (None, run.id, run.task_id):
-                values = _resolve_resume(turn, run, inputs or {}, "inputs")
+                values = _resolve_asked(turn, run, inputs or {})
                 board.move_root(State.RESTARTED)
                 board.move_root(State.RUNNING)
                 arrangement.review(turn, run, decision=wanted, by=actor, comment=comment, inputs=values)
@@ -314,7 +313,9 @@ def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime
     def unqueue(turn: Turn) -> None:
         root = turn.board.root
         if root.state != State.QUEUED:
-            raise ConflictError(f"Execution {execution_id} is {root.state}; only a queued execution can be taken out of the queue.")
+            raise ConflictError(
+                f"Execution {execution_id} is {root.state}; only a queued execution can be taken out of the queue."
+            )
         if state == "RUNNING":
             force_slot(root)
             begin(turn)
@@ -380,7 +381,14 @@ def set_execution_labels(execution_id: str, *, labels: Sequence[tuple[str, str]]
 
 
 def delete_execution(
-    execution_id: str, *, logs: bool = True, metrics: bool = True, files: bool = True, force: bool = False, at: datetime, actor: str = ""
+    execution_id: str,
+    *,
+    logs: bool = True,
+    metrics: bool = True,
+    files: bool = True,
+    force: bool = False,
+    at: datetime,
+    actor: str = "",
 ) -> None:
     """Delete an ended execution and, as asked, its logs, metrics and files. Raises ConflictError while it runs."""
     with transaction.atomic():
@@ -428,14 +436,14 @@ def _pass_breakpoints(turn: Turn, waiting: Sequence[Run]) -> None:
         turn.board.move(run, State.CREATED)
 
 
-def _resolve_resume(turn: Turn, run: Run, supplied: Mapping[str, Any], name: str) -> dict[str, Any]:
-    declared = run.node.task.properties.get(name) if run.node else None
+def _resolve_asked(turn: Turn, run: Run, supplied: Mapping[str, Any]) -> dict[str, Any]:
+    declared = run.node.task.inputs if run.node else ()
     if not declared:
         return {}
     root = turn.board.root
     loaded = get_flow(root.namespace, root.flow_id, root.flow_revision)
     extra = turn.variables.for_run(run)
-    resolved = resolve_for(loaded, supplied, execution_id=root.id, at=turn.board.at, inputs=read_asked_inputs(declared), extra=extra)
+    resolved = resolve_for(loaded, supplied, execution_id=root.id, at=turn.board.at, inputs=declared, extra=extra)
     _refuse_problems(resolved)
     return dict(resolved.values)
 
@@ -443,7 +451,9 @@ def _resolve_resume(turn: Turn, run: Run, supplied: Mapping[str, Any], name: str
 def _refuse_problems(resolved: ResolvedInputs) -> None:
     if resolved.problems:
         messages = [problem.message for problem in resolved.problems]
-        raise InvalidError("; ".join(messages), code="input-invalid", problems=[Problem("input-invalid", text) for text in messages])
+        raise InvalidError(
+            "; ".join(messages), code="input-invalid", problems=[Problem("input-invalid", text) for text in messages]
+        )
 
 
 def _terminal_state(text: str) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -11,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from flows.engine.catalog import list_namespace_defaults
 from flows.language.flow import Flow as TypedFlow
-from flows.language.flow import label_pairs
+from flows.language.flow import PluginDefault, label_pairs
 from flows.language.parse import parse_flow, parse_task, parse_trigger
 from flows.language.source import read_document, split_documents
 from flows.models import Flow, FlowRevision, Namespace
@@ -72,7 +73,7 @@ def check_document(text: str) -> DocumentCheck:
 
     Source: flow language, 2.4.
     """
-    defaults = ()
+    defaults: Sequence[PluginDefault] = ()
     name, flow_id = _find_names(text)
     if name and Namespace.objects.exclude(plugin_defaults=[]).exists():
         defaults = tuple(list_namespace_defaults(name))
@@ -321,5 +322,5 @@ def delete_revisions(namespace: str, flow_id: str, revisions: list[int]) -> int:
                 f'Revision {row.revision} is the newest one of flow "{namespace}/{flow_id}": delete the flow instead.',
                 code="newest-revision",
             )
-        count, _ = row.revisions.filter(revision__in=revisions).delete()
+        count: int = row.revisions.filter(revision__in=revisions).delete()[0]
     return count

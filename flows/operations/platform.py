@@ -46,7 +46,9 @@ class FlowPlatform:
                 }
                 for flow in flows
             ]
-        grouped = rows.filter(namespace__in=namespaces or []).values("namespace").annotate(count=Count("id")).order_by("namespace")
+        grouped = (
+            rows.filter(namespace__in=namespaces or []).values("namespace").annotate(count=Count("id")).order_by("namespace")
+        )
         return [{"namespace": row["namespace"], "flowId": None, "count": row["count"]} for row in grouped]
 
     def resume_execution(
@@ -138,5 +140,3 @@ def _present_log(row: LogEntry) -> dict[str, Any]:
         "thread": row.thread,
         "message": row.message,
     }
-
-

@@ -167,5 +167,3 @@ def _may_overlap(row: TriggerState) -> bool:
     except FlowsError:
         return False
     return trigger is not None and trigger.allow_concurrent
-
-

@@ -8,7 +8,6 @@ from typing import Any
 
 from flows.engine.catalog import get_flow
 from flows.engine.starting import resolve_for
-from flows.language.declared_inputs import read_inputs
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution, TaskRun
 from flows.primitives.errors import ConflictError, NotFoundError
@@ -33,6 +32,4 @@ def validate_resume_inputs(execution_id: str, *, inputs: Mapping[str, Any], at: 
         raise ConflictError(f"Execution {execution_id} is {execution.state}; only a paused execution can be resumed.")
     loaded = get_flow(execution.namespace, execution.flow_id, execution.flow_revision)
     node = loaded.graph.get(run.task_id)
-    properties = node.task.properties if node else {}
-    declared = properties.get("onResume") or properties.get("inputs") or ()
-    return resolve_for(loaded, inputs, execution_id="preview", at=at, inputs=read_inputs(declared))
+    return resolve_for(loaded, inputs, execution_id="preview", at=at, inputs=node.task.inputs if node else ())

@@ -75,6 +75,7 @@ def start_by_trigger(start: TriggerStart) -> str:
         schedule_at=start.scheduled_at,
         execution_id=start.execution_id,
         depth=start.depth,
+        may_miss_inputs=start.trigger.family == "flow",
     )
     execution_id = insert_execution(prepare_execution(request))
     transaction.on_commit(partial(send_execution, execution_id))

@@ -128,8 +128,8 @@ class Platform(Protocol):
     def purge_executions(self, **options: Any) -> dict[str, int]:
         """
         Delete ended executions and return the counts `executions`, `logs`, `storages`, `metrics`. Options: `namespace` (prefix
-        unless `flow_id`), `flow_id`, `start`, `end` (datetimes), `states`, and the booleans `execution`, `log`, `metric`,
-        `storage`.
+        unless `flow_id`), `flow_id`, `start`, `end` (datetimes), `states`, `batch_size` (executions at a time, or None), and the
+        booleans `execution`, `log`, `metric`, `storage`.
         """
 
     def fetch_logs(

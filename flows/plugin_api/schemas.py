@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,4 +96,11 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
         if choice != {"type": "null"} and choice not in branches:
             branches.append(choice)
     outer = {k: v for k, v in node.items() if k != "anyOf"}
+    # Python shares `Prop[A | B]` with `Prop[B | A]`, so the order of a union depends on which module was imported first.
+    branches.sort(key=_branch_order)
     return {**branches[0], **outer} if len(branches) == 1 else {**outer, "anyOf": branches}
+
+
+def _branch_order(branch: dict[str, Any]) -> tuple[bool, str]:
+    """Sort the text forms of a value behind the value itself, and everything else by its text."""
+    return str(branch.get("pattern", "")).startswith((TEMPLATE, *_TEXT_FORMS.values())), json.dumps(branch, sort_keys=True)

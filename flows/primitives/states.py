@@ -76,7 +76,9 @@ class StateMachine:
         """Return the machine as text, one legal move per line: from, to, cause, who wakes the target."""
         lines = [f"{self.subject}: from | to | cause | woken by"]
         for before, targets in self.moves.items():
-            lines += [f"{before} | {after} | {cause} | {self.woken_by.get(after, 'nobody: final')}" for after, cause in targets.items()]
+            lines += [
+                f"{before} | {after} | {cause} | {self.woken_by.get(after, 'nobody: final')}" for after, cause in targets.items()
+            ]
         return "\n".join(lines)
 
 
@@ -140,7 +142,11 @@ EXECUTION_MACHINE = StateMachine(
             State.KILLING: "a person kills it",
             **_ended("an SLA"),
         },
-        State.KILLING: {State.KILLED: "no task run is alive any more", State.FAILED: "an SLA ends it", State.CANCELLED: "an SLA ends it"},
+        State.KILLING: {
+            State.KILLED: "no task run is alive any more",
+            State.FAILED: "an SLA ends it",
+            State.CANCELLED: "an SLA ends it",
+        },
         **{state: {**_RESTART, **{s: c for s, c in _CHANGE.items() if s != state}} for state in (*_ENDS, State.SKIPPED)},
         State.RETRIED: dict(_CHANGE),
     },
@@ -195,7 +201,11 @@ TASK_RUN_MACHINE = StateMachine(
             State.SKIPPED: "its condition is false",
             **_ended("it cannot start, the execution is killed, or it ended within one visit"),
         },
-        State.KILLING: {State.KILLED: "no child is alive any more", State.FAILED: "an SLA ends the execution", State.CANCELLED: "an SLA"},
+        State.KILLING: {
+            State.KILLED: "no child is alive any more",
+            State.FAILED: "an SLA ends the execution",
+            State.CANCELLED: "an SLA",
+        },
         **{
             state: {
                 State.RESTARTED: "a person restarts the execution",

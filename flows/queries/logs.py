@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -181,9 +181,7 @@ def aggregate_metric(
     rows = Metric.objects.filter(namespace=namespace, flow_id=flow_id, name=name, timestamp__gte=start, timestamp__lte=end)
     if task_id:
         rows = rows.filter(task_id=task_id)
-    values: Sequence[dict[str, Any]] = (
-        rows.annotate(date=truncate("timestamp")).values("date").annotate(total=function("value")).order_by("date")
-    )
+    values = rows.annotate(date=truncate("timestamp")).values("date").annotate(total=function("value")).order_by("date")
     return unit, [{"name": name, "value": row["total"], "date": row["date"]} for row in values]
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 
 from flows.queries.criteria import SortError
 
 Row = TypeVar("Row")
+
+LARGE_COUNT = 20_000
+KEPT_SECONDS = 10.0
+MOST_KEPT = 1000
+
+_large_counts: dict[str, tuple[float, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,25 @@ def take_page(rows: QuerySet[Any], window: Window) -> Page[Any]:
     results = list(rows[first : first + window.size])
     if len(results) < window.size and (results or first == 0):
         return Page(results, first + len(results))
-    return Page(results, rows.order_by().count())
+    return Page(results, _count(rows))
+
+
+def _count(rows: QuerySet[Any]) -> int:
+    """Count rows; a large number is kept for some seconds, because counting a million rows takes longer than showing ten."""
+    unordered = rows.order_by()
+    try:
+        key = str(unordered.query)
+    except EmptyResultSet:
+        return 0
+    known = _large_counts.get(key)
+    if known is not None and known[0] > monotonic():
+        return known[1]
+    count = unordered.count()
+    if count >= LARGE_COUNT:
+        if len(_large_counts) >= MOST_KEPT:
+            _large_counts.clear()
+        _large_counts[key] = (monotonic() + KEPT_SECONDS, count)
+    return count
 
 
 def slice_page(rows: Sequence[Row], window: Window) -> Page[Row]:

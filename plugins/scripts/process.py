@@ -21,6 +21,7 @@ from flows.plugin_api.context import RunContext
 from plugins.scripts.command import Command, RunResult
 from plugins.scripts.environment import python_environment
 from plugins.scripts.lines import LineSplitter
+from plugins.scripts.supervisor import TAKEN
 
 TakeLine = Callable[[str, bool], None]
 """Called with each line and whether it came from standard error."""
@@ -32,13 +33,14 @@ _AFTER_KILL_SECONDS = 8.0
 
 
 class SupervisorLostError(Exception):
-    """The supervisor ended before its script did, for example because the host ran out of memory."""
+    """The supervisor ended before its script did, or does not answer, for example because the host ran out of memory."""
 
 
 class Supervisor:
     """One supervisor process and the channel to it. It runs one job at a time and is used again for the next."""
 
     def __init__(self) -> None:
+        self.is_new = True
         self.channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, by argument list
@@ -95,6 +97,7 @@ class SupervisorPool:
 
     def give_back(self, supervisor: Supervisor) -> None:
         """Keep a supervisor whose job has ended without a kill for the next job."""
+        supervisor.is_new = False
         with self._lock:
             self._idle.append(supervisor)
 
@@ -116,23 +119,21 @@ def run_process(command: Command, take_line: TakeLine, context: RunContext, stop
     """
     if stop.is_set() or context.cancelled.is_set():
         return RunResult(exit_code=128 + signal.SIGTERM, reason="The run was stopped before the command started.")
-    for is_last_try in (False, True):
+    while True:
         supervisor = _pool.take()
         run = _Run(supervisor, command, take_line, context, stop)
         try:
             run.begin()
-        except OSError as error:
-            # An idle supervisor may have been killed since its last job; a fresh one gets the job then.
+            answer = run.follow()
+            break
+        except SupervisorLostError:
             supervisor.close()
-            if is_last_try:
-                raise SupervisorLostError("The process that supervises scripts could not be started.") from error
-            continue
-        break
-    try:
-        answer = run.follow()
-    except BaseException:
-        supervisor.close()
-        raise
+            # An idle supervisor may have been killed since its last job; one that had not taken the job has started nothing.
+            if supervisor.is_new or run.is_taken:
+                raise
+        except BaseException:
+            supervisor.close()
+            raise
     if run.was_told_to_end:
         supervisor.close()
     else:
@@ -154,6 +155,7 @@ class _Run:
         self._kill_at: float | None = None
         self._give_up_at: float | None = None
         self._answer = bytearray()
+        self.is_taken = False
         self.was_told_to_end = False
         self.end_cause = ""
 
@@ -175,9 +177,9 @@ class _Run:
         self._pipes = {out_read: (False, LineSplitter()), error_read: (True, LineSplitter())}
         try:
             self._supervisor.send_job(job, (out_write, error_write))
-        except OSError:
+        except OSError as error:
             self._close_pipes()
-            raise
+            raise SupervisorLostError("The process that supervises scripts did not take the script.") from error
         finally:
             os.close(out_write)
             os.close(error_write)
@@ -213,6 +215,8 @@ class _Run:
                 raise SupervisorLostError(
                     "The process that supervised the script was killed from outside; the script went with it."
                 )
+            if not self.is_taken:
+                self.is_taken, piece = True, piece.removeprefix(TAKEN)
             self._answer += piece
             return not self._answer.endswith(b"\n")
         is_error, splitter = self._pipes[descriptor]

@@ -37,7 +37,7 @@ class Process(TaskRunner):
     """
 
     type = "io.kestra.plugin.core.runner.Process"
-    aliases = ("io.kestra.core.models.tasks.runners.types.ProcessTaskRunner", "io.kestra.plugin.core.runner.ProcessTaskRunner")
+    aliases = ("io.kestra.core.tasks.runners.types.ProcessTaskRunner",)
     title = "Run as a process of the worker"
     examples = (
         """

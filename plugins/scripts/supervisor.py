@@ -34,6 +34,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
+TAKEN = b"A"
 MEMORY_CHECK_SECONDS = 0.1
 CLEANUP_SECONDS = 5.0
 LIMITS = {"cpu_seconds": resource.RLIMIT_CPU, "file_size": resource.RLIMIT_FSIZE, "processes": resource.RLIMIT_NPROC}
@@ -75,6 +76,8 @@ def serve(channel: socket.socket) -> None:
     gc.freeze()
     while (received := receive_job(channel)) is not None:
         job, files = received
+        # Before anything starts: without this answer the worker may give the job to another supervisor.
+        channel.sendall(TAKEN)
         answer = run_job(channel, job, files)
         channel.sendall(json.dumps(answer).encode() + b"\n")
 

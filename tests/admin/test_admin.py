@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from flows.engine.catalog import forget_flows
 from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, Namespace, Secret, TaskRun, TriggerState
 from flows.models.encryption import encrypt_text
 from flows.models.vault import write_secret
@@ -55,6 +56,8 @@ def _save_execution(execution_id: str = "exec1", **fields: Any) -> Execution:
 def flow() -> Flow:
     row = Flow.objects.create(namespace="company.team", flow_id="daily", created_at=AT, updated_at=AT)
     FlowRevision.objects.create(flow=row, revision=1, source=SOURCE, created_at=AT)
+    # The rows of other tests went away with their transaction, and the flows that this process remembers did not.
+    forget_flows()
     return row
 
 
@@ -230,3 +233,54 @@ def test_who_may_only_look_is_offered_no_action(bob: Client) -> None:
 
     assert page.status_code == 200
     assert 'name="action"' not in page.content.decode()
+
+
+def test_a_flow_is_executed_with_its_inputs(alice: Client, flow: Flow) -> None:
+    address = reverse("admin:flows_flow_execute", args=[flow.pk])
+
+    form = alice.get(address).content.decode()
+    answer = alice.post(address, {"input:name": "Ann", "input:loud": "true"})
+
+    assert "name (STRING)" in form
+    execution = Execution.objects.get()
+    assert answer.url == _address(Execution, "change", execution.pk)  # type: ignore[attr-defined]
+    assert execution.inputs == {"name": "Ann", "loud": True}
+
+
+def test_a_wrong_input_is_shown_on_the_form(alice: Client, flow: Flow) -> None:
+    answer = alice.post(reverse("admin:flows_flow_execute", args=[flow.pk]), {"input:loud": ""})
+
+    assert answer.status_code == 200
+    assert "name" in "".join(answer.context["form"].non_field_errors())
+    assert not Execution.objects.exists()
+
+
+def test_who_may_only_look_cannot_execute(bob: Client, flow: Flow) -> None:
+    assert bob.post(reverse("admin:flows_flow_execute", args=[flow.pk]), {"input:name": "Ann"}).status_code == 403
+    assert not Execution.objects.exists()
+
+
+def test_an_action_that_is_refused_says_why_and_changes_nothing(alice: Client, flow: Flow) -> None:
+    _save_execution(state="SUCCESS", ended_at=AT)
+
+    page = alice.post(_address(Execution), {"action": "resume", "_selected_action": ["exec1"]}, follow=True)
+
+    assert "only a paused execution can be resumed" in page.content.decode()
+    assert Execution.objects.get().state == "SUCCESS"
+
+
+def test_flows_are_switched_by_an_action(alice: Client, flow: Flow) -> None:
+    alice.post(_address(Flow), {"action": "disable", "_selected_action": [flow.pk]})
+
+    flow.refresh_from_db()
+    assert (flow.disabled, flow.revision) == (True, 2)
+
+
+def test_triggers_are_switched_by_an_action(alice: Client, flow: Flow) -> None:
+    row = TriggerState.objects.create(
+        namespace="company.team", flow_id="daily", trigger_id="nightly", type="x", family="schedule", flow_revision=1
+    )
+
+    page = alice.post(_address(TriggerState), {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
+
+    assert "is not locked" in page.content.decode()

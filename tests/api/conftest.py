@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from flows.api import limits
 from flows.api.auth import verified_credentials
 from flows.engine.catalog import forget_flows
 from flows.models import Execution, LogEntry, TaskRun
@@ -40,6 +41,11 @@ def basic(name: str, password: str = PASSWORD) -> str:
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
+def content_of(answer: Any) -> bytes:
+    """Return the whole content of a streamed answer; what it reads from is closed at its end."""
+    return b"".join(answer.streaming_content)
+
+
 class Api:
     """Calls below `/api/v1/main`, with the credentials of one person and real CSRF checks."""
 
@@ -50,7 +56,7 @@ class Api:
     def call(self, method: str, path: str, **kwargs: Any) -> Any:
         return self.client.generic(method, path if path.startswith("/api/") else self.prefix + path, **kwargs)
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return self.client.get(self.prefix + path, query)
 
     def send(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
@@ -69,6 +75,8 @@ def _no_remembered_state() -> None:
     """Every test begins with an empty database, so nothing remembered of an earlier one may be used."""
     forget_flows()
     verified_credentials.clear()
+    limits.passwords.clear()
+    limits.webhook_keys.clear()
 
 
 @pytest.fixture

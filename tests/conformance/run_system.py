@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.support.system_process import SystemProcess
 from tests.support.systems import make_home_folder
 
-# The names that the corpus' note on secrets asks a server to know.
-SECRETS = {"SECRET_PASSWORD": "passwd", "SECRET_MY_SECRET": "my-secret"}
+# What the corpus, in the note of its case on secrets, asks a server to know.
+SECRETS = {"SECRET_MY_SECRET": '{"secretKey":"secretValue"}', "SECRET_NEW_LINE": "passwordveryveryveyrlong" * 5}
 
 
 def main() -> int:
@@ -34,6 +34,7 @@ def main() -> int:
     try:
         system.start().wait_ready()
         command = [sys.executable, str(runner), "--base-url", system.base_url, "--user", system.user, "--cases", str(given.cases)]
+        command += ["--enable", "secrets"]
         if given.flows_dir:
             command += ["--flows-dir", str(given.flows_dir)]
         environment = {**os.environ, "CONFORMANCE_PASSWORD": system.password}
@@ -49,8 +50,8 @@ def main() -> int:
 
 
 def encode_secrets() -> dict[str, str]:
-    """Return the secrets as the server reads them from its environment."""
-    return {name: base64.b64encode(value.encode()).decode() for name, value in SECRETS.items()}
+    """Return the secrets as the server reads them from its environment: base64, in lines as many tools write it."""
+    return {name: base64.encodebytes(value.encode()).decode() for name, value in SECRETS.items()}
 
 
 if __name__ == "__main__":

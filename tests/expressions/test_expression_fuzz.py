@@ -15,12 +15,13 @@ FILTERS = [signature.name for signature in list_filters()]
 # http and randomPort act outside of this process.
 FUNCTIONS = [signature.name for signature in list_functions() if signature.name not in ("http", "randomPort")]
 TESTS = [signature.name for signature in list_tests()]
-OPERATORS = "+ - * / % ~ == != < > <= >= and or contains in ?? ??? .. equals".split()
-WORDS = [
-    *"{{ }} {% %} {# #} {{- -}} if else elseif endif for in endfor set = block endblock macro endmacro filter endfilter".split(),
-    *"raw endraw verbatim endverbatim ' \" #{ } \\ ( ) [ ] { , : ? . | is not a m l loop 1 2.5 5L null true é .. ~ ??".split(),
-    *"\n \0",
-]
+OPERATOR_WORDS = "+ - * / % ~ == != < > <= >= and or contains in ?? ??? .. equals"
+OPERATORS = OPERATOR_WORDS.split()
+LEXER_WORDS = """
+    {{ }} {% %} {# #} {{- -}} if else elseif endif for in endfor set = block endblock macro endmacro filter endfilter
+    raw endraw verbatim endverbatim ' " #{ } \\ ( ) [ ] { , : ? . | is not a m l loop 1 2.5 5L null true é .. ~ ??
+"""
+WORDS = [*LEXER_WORDS.split(), " ", "\n", "\0"]
 ARGUMENT_NAMES = [
     "format",
     "timeZone",

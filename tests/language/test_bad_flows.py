@@ -158,8 +158,8 @@ BAD: dict[str, tuple[str, str, int]] = {
     "default outside its bounds": (OK + "inputs:\n  - {id: i, type: INT, max: 1, defaults: 2}\n", "invalid-default", 6),
     "bound that is no date": (OK + "inputs:\n  - {id: i, type: DATE, after: soon}\n", "invalid-default", 6),
     "input that is also a level": (OK + "inputs:\n  - {id: a, type: INT}\n  - {id: a.b, type: INT}\n", "overlapping-id", 6),
-    "broken expression": (one("{id: a, type: io.kestra.plugin.core.debug.Return, format: '{{ a b }}'}"), "EXPRESSION", 4),
-    "broken condition": (one(log("a", ", when: '{{ 1 + }}'")), "EXPRESSION", 4),
+    "broken expression": (one("{id: a, type: io.kestra.plugin.core.debug.Return, format: '{{ a b }}'}"), "expression-syntax", 4),
+    "broken condition": (one(log("a", ", when: '{{ 1 + }}'")), "expression-syntax", 4),
     "form in a form": (
         OK + "inputs:\n  - {id: i, type: FORM, inputs: [{id: j, type: FORM, inputs: []}]}\n",
         "invalid-type",

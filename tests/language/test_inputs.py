@@ -339,3 +339,26 @@ def test_every_bad_output_is_named(registry: Registry) -> None:
         resolve_outputs(flow.outputs, render=Renderer(no=FlowsError("missing")), encrypt=str)
 
     assert [problem.message[:10] for problem in caught.value.problems] == ['Output "a"', 'Output "b"']
+
+
+@pytest.mark.parametrize(
+    ("declared", "supplied"),
+    [
+        ("STRING", "a\x00b"),
+        ("STRING", "a\ud800"),
+        ("JSON", {"a": float("inf")}),
+        ("JSON", {"a\x00": 1}),
+        ("JSON", {"a": object()}),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(declared: str, supplied: Any, resolve: Any) -> None:
+    assert [problem.input_id for problem in resolve(f"[{{id: i, type: {declared}}}]", {"i": supplied}).problems] == ["i"]
+
+
+def test_a_long_chain_of_dependencies_is_resolved(resolve: Any) -> None:
+    count = 2000
+    items = [f"{{id: i{n}, type: INT, dependsOn: {{inputs: [i{n + 1}]}}}}" for n in range(count)]
+
+    result = resolve(f"[{', '.join([*items, f'{{id: i{count}, type: INT}}'])}]", {f"i{n}": n for n in range(count + 1)})
+
+    assert result.problems == [] and result.values["i0"] == 0

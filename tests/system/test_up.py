@@ -176,6 +176,7 @@ def can_others_reach(path: Path) -> bool:
 
 def test_a_deep_home_gets_short_sockets(home: Path) -> None:
     deep = home / ("deep-" * 12) / ("folder-" * 8)
+    deep.parent.mkdir(parents=True)
     system = SystemProcess(deep).start().wait_ready()
 
     status = system.stop()

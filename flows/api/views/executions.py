@@ -140,12 +140,12 @@ def present_resolved(resolved: ResolvedInputs, declared: Any) -> list[dict[str, 
         faults.setdefault(problem.input_id, []).append({"message": problem.message})
     known = dict(_index_inputs(declared, ""))
     entries = []
-    for input_id, state in resolved.states.items():
+    for state in resolved.states:
         entry: dict[str, Any] = {
-            "input": known.get(input_id, {"id": input_id}),
+            "input": known.get(state.id, {"id": state.id, "type": state.type}),
             "enabled": state.enabled,
             "isDefault": state.is_default,
-            "errors": faults.get(input_id, []),
+            "errors": faults.get(state.id, []),
         }
         if state.value is not None:
             entry["value"] = state.value
@@ -251,13 +251,7 @@ def _resume_input_ids(execution_id: str) -> list[str]:
     """Return the ids of all inputs that pauses of the flow may ask for."""
     execution = queries.get_execution(execution_id)
     definition = get_flow(execution.namespace, execution.flow_id, execution.flow_revision).flow
-    found: list[str] = []
-    for task in definition.all_tasks():
-        for name in ("onResume", "inputs"):
-            asked = task.properties.get(name)
-            if isinstance(asked, (list, tuple)):
-                found += [str(one.get("id") or one.get("name") or "") for one in asked if isinstance(one, dict)]
-    return found
+    return [input_id for task in definition.all_tasks() for input_id in list_input_ids(task.inputs)]
 
 
 def _restart(request: Request, execution_id: str) -> Execution:
@@ -402,9 +396,7 @@ def evaluate(request: Request, execution_id: str, task_run_id: str | None = None
 
 def validate_resume_inputs(request: Request, execution_id: str) -> HttpResponse:
     """Say whether the inputs of a resume are right. Nothing is resumed."""
-    resolved = check_resume_inputs(
-        execution_id, inputs=read_inputs(request, partial(_resume_input_ids, execution_id)), at=now()
-    )
+    resolved = check_resume_inputs(execution_id, inputs=read_inputs(request, partial(_resume_input_ids, execution_id)), at=now())
     execution = queries.get_execution(execution_id)
     entries = present_resolved(resolved, None)
     return answer({"id": execution.flow_id, "namespace": execution.namespace, "inputs": entries, "checks": []})

@@ -5,15 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth import login as open_session
 from django.contrib.auth import logout as close_session
 from django.http import HttpResponse
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing
-from flows.api.auth import name_of
+from flows.api.auth import name_of, verify_password
 from flows.api.endpoint import read_object
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.expressions import list_filters, list_functions
@@ -66,10 +65,7 @@ def login(request: Request) -> HttpResponse:
     name, password = body.get("username"), body.get("password")
     if not isinstance(name, str) or not isinstance(password, str) or len(name) > 256 or len(password) > 256:
         raise InvalidError('The body must hold "username" and "password", texts of at most 256 characters.', code="json-shape")
-    user = authenticate(request=request._request, username=name, password=password) if "\0" not in name else None
-    if user is None:
-        raise AuthenticationFailed("The user name or the password is wrong.")
-    open_session(request._request, user)
+    open_session(request._request, verify_password(request, name, password))
     return answer(_present_user(name))
 
 

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_text, encode_json
 from flows.api.endpoint import media_type, now, raw_body
+from flows.api.limits import address_of, webhook_keys
 from flows.api.multipart import FORM_TYPES
 from flows.api.presenters import execution_url, present_execution
 from flows.api.sse import CHANNEL_PREFIX
@@ -39,7 +40,7 @@ class _UploadedPart:
     """One file of a form, as a webhook sees it."""
 
     field_name: str
-    upload: UploadedFile
+    upload: UploadedFile[Any]
 
     @property
     def file_name(self) -> str:
@@ -79,6 +80,8 @@ def _read_facts(request: Request) -> RequestFacts:
 
 def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: str = "") -> HttpResponse:
     """Start the execution that a call asks for. Unknown namespace, flow, key and path give the same answer."""
+    caller = (address_of(request), namespace, flow_id)
+    webhook_keys.check(caller)
     try:
         if sub_path:
             raise WebhookNotFoundError
@@ -91,6 +94,7 @@ def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: 
             idempotency_key=request.headers.get(IDEMPOTENCY_HEADER),
         )
     except WebhookNotFoundError as error:
+        webhook_keys.record(caller)
         raise NotFoundError("Flow not found: no webhook answers at this address.", code=error.code) from error
     if call.buffered_count is not None:
         return answer({"status": "buffered", "eventsBuffered": call.buffered_count}, 202)

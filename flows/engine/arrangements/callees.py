@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
 
-
 class Callee(Arrangement):
     """The common part: which flow is started with what, and how the end of a child is taken over."""
 
@@ -95,7 +94,7 @@ class Subflow(Callee):
         """Start the child, or restart the one that failed when the parent is being restarted."""
         open_attempt(run, owner="", at=turn.board.at)
         properties = properties_of(run)
-        earlier = (run.progress or {}).get("failedChild")
+        earlier = (run.progress or {}).get("restartChild")
         behavior = str(properties.get("restartBehavior") or "RETRY_FAILED").upper()
         try:
             child = self.child_of(turn, run)
@@ -212,5 +211,3 @@ class ItemStarts(Callee):
             ended = {State(name) for name, count in progress.get("states", {}).items() if count}
             state = State.FAILED if State.FAILED in ended else worst_of(ended)
         end_attempt(turn, run, state, outputs=run.outputs)
-
-

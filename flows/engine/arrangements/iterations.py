@@ -157,7 +157,9 @@ class Each(Arrangement):
             progress["started"] += len(runs) if by_task else 1
             if by_task:
                 ends = [state for state in states.values() if state in TERMINAL]
-                turn.ended_units.update((f"{run.id}/{task_id}", iteration) for task_id, state in states.items() if state in TERMINAL)
+                turn.ended_units.update(
+                    (f"{run.id}/{task_id}", iteration) for task_id, state in states.items() if state in TERMINAL
+                )
             else:
                 ends = self._ends_of_iteration(nodes, states)
                 if ends:
@@ -229,5 +231,3 @@ def as_value_text(item: Any) -> str:
     if isinstance(item, dict | list | tuple):
         return json.dumps(item, ensure_ascii=False, separators=(",", ":"), default=str)
     return str(item)
-
-

@@ -101,14 +101,19 @@ class Loop(Callee):
         rows = Execution.objects.filter(caller_task_run_id=run.id, kind="LOOP").values_list("loop", "outputs")
         ordered = sorted(rows, key=lambda row: row[0]["index"])
         return [
-            {"item": {"value": loop["item"]["value"], "iteration": loop["index"], "key": loop["item"].get("key")}, "outputs": outputs or {}}
+            {
+                "item": {"value": loop["item"]["value"], "iteration": loop["index"], "key": loop["item"].get("key")},
+                "outputs": outputs or {},
+            }
             for loop, outputs in ordered
         ]
 
     @staticmethod
     def _count(run: Run) -> UnitCount:
         plan, progress = run.plan or {}, run.progress or {}
-        return UnitCount(int(plan.get("count", 0)), int(progress.get("started", 0)), int(progress.get("ended", 0)), progress.get("states", {}))
+        return UnitCount(
+            int(plan.get("count", 0)), int(progress.get("started", 0)), int(progress.get("ended", 0)), progress.get("states", {})
+        )
 
     @staticmethod
     def _item_of(turn: Turn, entry: dict[str, Any], index: int) -> dict[str, Any]:
@@ -141,5 +146,7 @@ class Loop(Callee):
         if not isinstance(value, list | tuple):
             raise InvalidError(f'The values of Loop "{run.task_id}" must be a list, a map or the address of a file.')
         if any(item is None for item in value):
-            raise InvalidError(f'The values of Loop "{run.task_id}" contain null: an iteration needs a value. Remove it from the list.')
+            raise InvalidError(
+                f'The values of Loop "{run.task_id}" contain null: an iteration needs a value. Remove it from the list.'
+            )
         return [{"value": text} for text in dict.fromkeys(as_value_text(item) for item in value)], False

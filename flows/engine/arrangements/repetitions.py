@@ -13,7 +13,7 @@ from flows.primitives.states import State
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
-_USUAL_INTERVAL = timedelta(minutes=1)
+_USUAL_INTERVAL = timedelta(seconds=1)
 
 
 class LoopUntil(Arrangement):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flows.engine.arrangements.base import Arrangement, properties_of, render_bool, render_duration
 from flows.engine.board import Run
 from flows.engine.decide import Lists
+from flows.primitives.durations import format_duration
 from flows.primitives.errors import InvalidError
 from flows.primitives.states import State
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
 _ENDS_OF_PAUSE = {"WARN": State.WARNING, "FAIL": State.FAILED, "CANCEL": State.CANCELLED}
-_ENDS_OF_REVIEW = {"WARN": State.WARNING, "FAIL": State.FAILED, "SUCCEED": State.SUCCESS, "CANCEL": State.CANCELLED, "KILL": State.KILLED}
+_ENDS_OF_REVIEW = {
+    "WARN": State.WARNING,
+    "FAIL": State.FAILED,
+    "SUCCEED": State.SUCCESS,
+    "CANCEL": State.CANCELLED,
+    "KILL": State.KILLED,
+}
 _ENDS_EXECUTION = frozenset({"SUCCEED", "CANCEL", "KILL"})
 
 
@@ -27,6 +34,7 @@ class Sleep(Arrangement):
         duration = render_duration(turn, run, properties_of(run).get("duration"), "duration")
         if duration is None or duration < timedelta(0):
             raise InvalidError(f'Property "duration" of task "{run.task_id}" must be a duration such as PT10S.')
+        turn.add_log(run, "INFO", f"Waiting for {format_duration(duration)}")
         turn.board.set_wake(run, turn.board.at + duration)
 
     def wake(self, turn: Turn, run: Run) -> None:
@@ -144,9 +152,7 @@ class Approval(Arrangement):
         turn.board.move(run, State.RUNNING)
         self._record(turn, run, "EXPIRED", auto=False, by=None, comment=None, inputs={})
 
-    def review(
-        self, turn: Turn, run: Run, *, decision: str, by: str, comment: str | None, inputs: dict[str, Any]
-    ) -> None:
+    def review(self, turn: Turn, run: Run, *, decision: str, by: str, comment: str | None, inputs: dict[str, Any]) -> None:
         """Take a person's decision, `APPROVED` or `DENIED`. Raises InvalidError when a required comment is missing."""
         rule = str(properties_of(run).get("commentRequired") or "NEVER").upper()
         needed = rule == "ALWAYS" or rule == {"APPROVED": "ON_APPROVE", "DENIED": "ON_DENY"}[decision]

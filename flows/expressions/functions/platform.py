@@ -63,16 +63,24 @@ def get_secret(render: Render, key: Any, namespace: Any = None, subkey: Any = No
 
 
 @register_function("kv", "key", "namespace", "errorOnMissing", required=1)
-def get_value(render: Render, key: Any, namespace: Any = None, error_on_missing: Any = True) -> Any:
-    """A value of the key-value store."""
+def get_value(render: Render, key: Any, namespace: Any = None, error_on_missing: Any = None) -> Any:
+    """
+    A value of the key-value store. A missing key is an error unless `errorOnMissing` is false; when nothing was said, `??` and
+    `default` may stand in for it, as both generations of flows expect.
+    """
     name, owner = text_argument("key", key), _optional_text("namespace", namespace)
-    is_required = boolean_argument("errorOnMissing", error_on_missing)
+    is_required = error_on_missing is None or boolean_argument("errorOnMissing", error_on_missing)
     try:
         place = owner or _own_namespace(render)
     except ExpressionError:
         place = ""
     missing = f"The key '{name}' does not exist in the namespace '{place}'."
-    return _ask(render, lambda: render.environment.kv(name, owner, is_required), not_found=missing)
+    try:
+        return _ask(render, lambda: render.environment.kv(name, owner, is_required), not_found=missing)
+    except ExpressionError as error:
+        if error_on_missing is None and error.kind is Kind.NOT_FOUND:
+            raise ExpressionError(Kind.UNDEFINED_VARIABLE, missing) from error
+        raise
 
 
 @register_function("read", "path", "namespace", required=1)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from flows.language.schema import flow_schema
 from flows.management.applying import add_apply, add_diff, add_validate
+from flows.management.drawing import add_graph
 from flows.management.presentation import describe_flow, describe_revision, present_flow, present_revision
 from flows.management.running import ACTOR, add_run
 from flows.management.selection import add_page, add_selection, add_yes, has_selection, parse_count, read_criteria, read_window
@@ -54,6 +55,7 @@ class Command(GroupCommand):
             parser.add_argument("namespace")
             parser.add_argument("id")
         rollback.add_argument("--revision", type=parse_count, required=True)
+        add_graph(actions)
         add_action(actions, "schema", show_schema, about="Writes the JSON schema of flows, for editors.")
 
 

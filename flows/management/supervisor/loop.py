@@ -182,7 +182,10 @@ class Supervisor:
                     running.status = os.waitstatus_to_exitcode(status)
 
     def stop_all(self) -> None:
-        """Stop every part, the youngest first: no part outlives a server that it uses. Then end whatever they left behind."""
+        """
+        Stop every part, the youngest first: no part outlives a server that it uses. Then end whatever they left behind. Safe to
+        call twice.
+        """
         asked_before = self._stop_wishes
         stages: dict[str, list[Running]] = {}
         for running in reversed(self.running):

@@ -137,7 +137,7 @@ class EmbeddedPostgres:
 
         It works in a folder beside `data`, because a cluster that was broken off in the middle looks like a whole one.
         """
-        shutil.rmtree(self._draft, ignore_errors=True)
+        self.discard_draft()
         self._draft.mkdir(mode=0o700)
         if self._user is not None:
             os.chown(self._draft, self._user.uid, self._user.gid)
@@ -150,6 +150,10 @@ class EmbeddedPostgres:
     def finish_initialising(self) -> None:
         """Put the finished cluster in place."""
         self._draft.rename(self.data)
+
+    def discard_draft(self) -> None:
+        """Remove what a broken-off making of the cluster left behind. Call it when nothing runs any more."""
+        shutil.rmtree(self._draft, ignore_errors=True)
 
     def make_part(self) -> Part:
         """Return the server as a part."""
@@ -174,15 +178,21 @@ class EmbeddedPostgres:
         return f"postgresql://{user}@/{database}?host={quote(str(self.sockets), safe='/')}"
 
     def ensure_database(self, name: str, owner: str, *, may_create_databases: bool = False) -> bool:
-        """Create role and database where they are missing, and return whether the database is new. The role is no superuser."""
+        """
+        Create role and database where they are missing, and return whether the database is new.
+
+        The role is no superuser, and nobody but it may connect to the database.
+        """
         with psycopg.connect(self.get_url("postgres", SUPERUSER), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [owner]).fetchone():
                 rights = sql.SQL("login createdb" if may_create_databases else "login")
                 connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(owner), rights))
-            if connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
-                return False
-            connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner)))
-            return True
+            is_new = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone() is None
+            if is_new:
+                connection.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(owner)))
+            # Also for databases of earlier versions, which everybody could enter.
+            connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+            return is_new
 
 
 def _allow_passing(path: Path) -> None:

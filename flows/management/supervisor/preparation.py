@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import secrets
 from pathlib import Path
 
@@ -23,6 +25,11 @@ from flows.primitives.errors import FlowsError
 _LOCK_NUMBER = 0x43454C45
 """Advisory lock under which two starts on one database take turns."""
 
+EXAMPLES_DATABASE = "examples"
+"""Database and role of the example flows: their role can neither connect to our own tables nor make databases."""
+
+_EXAMPLES_VARIABLE = "SECRET_EXAMPLES_DATABASE_URL"
+
 
 def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, examples: Path) -> str | None:
     """
@@ -38,6 +45,7 @@ def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, example
     """
     if postgres is not None:
         postgres.ensure_database("celestra", "celestra")
+        postgres.ensure_database(EXAMPLES_DATABASE, EXAMPLES_DATABASE)
     with connection.cursor() as cursor:
         # Migrations may take long on a big database.
         cursor.execute("set statement_timeout = 0")
@@ -48,6 +56,12 @@ def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, example
     load_examples(examples)
     connection.close()
     return password
+
+
+def offer_examples_database(postgres: EmbeddedPostgres) -> None:
+    """Tell the processes that are started after this where the example flows work, unless the operator has said it."""
+    url = postgres.get_url(EXAMPLES_DATABASE, EXAMPLES_DATABASE)
+    os.environ.setdefault(_EXAMPLES_VARIABLE, base64.b64encode(url.encode()).decode())
 
 
 def migrate() -> None:

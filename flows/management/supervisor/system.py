@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+from django.core.checks import run_checks
 
-from flows.checks import list_broker_faults
 from flows.conf import Settings
 from flows.management.supervisor.console import Console
 from flows.management.supervisor.faults import StartError, StopRequested
@@ -19,7 +19,7 @@ from flows.management.supervisor.home import Home
 from flows.management.supervisor.loop import Supervisor
 from flows.management.supervisor.parts import Part
 from flows.management.supervisor.postgres import EmbeddedPostgres
-from flows.management.supervisor.preparation import prepare_database
+from flows.management.supervisor.preparation import offer_examples_database, prepare_database
 from flows.management.supervisor.roles import (
     load_shared_modules,
     make_beat_part,
@@ -38,14 +38,21 @@ def run_system(given: Settings, *, examples: Path, trusted_proxies: str = "") ->
     """
     console = Console()
     try:
-        with Home(given.home, given.run_folder) as home, bind_port(given) as listening, Supervisor(console) as supervisor:
+        # The supervisor comes first, so that a wish to stop is heard before there is anything to leave behind.
+        with Supervisor(console) as supervisor, Home(given.home, given.run_folder) as home, bind_port(given) as listening:
+            postgres = _make_postgres(given)
             try:
-                password = start_parts(supervisor, given, listening, examples=examples, trusted_proxies=trusted_proxies)
+                password = start_parts(supervisor, given, postgres, listening, examples=examples, trusted_proxies=trusted_proxies)
                 home.write_parts({running.part.name: running.pid for running in supervisor.running})
                 console.say(describe_ready(given, password))
                 supervisor.run()
             except StopRequested:
                 console.say("Stopping.")
+            finally:
+                # Before the home is given back: the parts still work in it.
+                supervisor.stop_all()
+                if postgres is not None:
+                    postgres.discard_draft()
         console.say(f"Stopped. The data stays in {given.home}.")
     except StartError as error:
         console.say(str(error))
@@ -91,12 +98,20 @@ def _name_listener(port: int) -> str:
 
 
 def start_parts(
-    supervisor: Supervisor, given: Settings, listening: socket.socket, *, examples: Path, trusted_proxies: str
+    supervisor: Supervisor,
+    given: Settings,
+    postgres: EmbeddedPostgres | None,
+    listening: socket.socket,
+    *,
+    examples: Path,
+    trusted_proxies: str,
 ) -> str | None:
     """Start the servers, prepare the database, start our processes, wait until all work; return a new password."""
     supervisor.console.say(f"Starting in {given.home}. Stop with Ctrl-C.")
-    postgres = _start_servers(supervisor, given)
+    _start_servers(supervisor, given, postgres)
     password = _prepare(supervisor, given, postgres, examples)
+    if postgres is not None:
+        offer_examples_database(postgres)
     # Pages that all forks share stay shared only while the collector does not touch them.
     gc.collect()
     gc.freeze()
@@ -114,12 +129,16 @@ def start_parts(
     return password
 
 
-def _start_servers(supervisor: Supervisor, given: Settings) -> EmbeddedPostgres | None:
+def _make_postgres(given: Settings) -> EmbeddedPostgres | None:
+    if not given.database_is_embedded:
+        return None
+    connections = 40 + 4 * given.worker_concurrency
+    return EmbeddedPostgres(given.home / "postgres", given.run_folder / "postgres", max_connections=connections)
+
+
+def _start_servers(supervisor: Supervisor, given: Settings, postgres: EmbeddedPostgres | None) -> None:
     started = []
-    postgres = None
-    if given.database_is_embedded:
-        connections = 40 + 4 * given.worker_concurrency
-        postgres = EmbeddedPostgres(given.home / "postgres", given.run_folder / "postgres", max_connections=connections)
+    if postgres is not None:
         postgres.prepare()
         if not postgres.is_initialised:
             supervisor.console.say("Making the database, once.")
@@ -131,17 +150,16 @@ def _start_servers(supervisor: Supervisor, given: Settings) -> EmbeddedPostgres 
         valkey.prepare()
         started.append(supervisor.start(valkey.make_part()))
     elif given.redis_url:
-        refuse_unsafe_broker(given.redis_url)
+        refuse_unsafe_broker()
     # The servers come up while we load.
     load_shared_modules()
     for running in started:
         supervisor.wait_ready(running, within=60)
-    return postgres
 
 
-def refuse_unsafe_broker(redis_url: str) -> None:
+def refuse_unsafe_broker() -> None:
     """Raise StartError when a broker that is not ours would lose messages; warnings of the check pass."""
-    for fault in list_broker_faults(redis_url):
+    for fault in run_checks(tags=["broker"], include_deployment_checks=True):
         if fault.is_serious():
             raise StartError("broker-unsafe", f"{fault.msg} {fault.hint} ({fault.id})")
 

@@ -45,7 +45,7 @@ class Assert(RunnableTask):
         context.metrics.counter("failed", failed)
         context.metrics.counter("success", len(props.conditions) - failed)
         if failed:
-            raise TaskFailure(props.error_message or f"{failed} of {len(props.conditions)} conditions do not hold.")
+            raise TaskFailure(props.error_message or f"{failed} assertion{'' if failed == 1 else 's'} failed.")
 
 
 def _holds(context: RunContext, condition: str) -> bool:

@@ -212,7 +212,8 @@ def log_response_headers(context: RunContext, props: RequestProperties, response
 
 
 def _shown_headers(headers: httpx.Headers) -> str:
-    return "\n".join(f"{key}: {'******' if key.lower() in _HIDDEN_HEADERS else value}" for key, value in headers.multi_items())
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
+    return "\n".join(f"{name}: {'******' if name.lower() in _HIDDEN_HEADERS else value}" for name, value in pairs)
 
 
 def collect_headers(response: httpx.Response) -> dict[str, list[str]]:

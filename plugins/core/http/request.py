@@ -48,14 +48,10 @@ def fetch_answer(
             context.log.info(text)
         check_status(props, response, allow_failed=allow_failed, excerpt=text or "")
         count_length(context, props, response)
-        return HttpAnswer(
-            uri=shown_url(response.url),
-            code=response.status_code,
-            headers=collect_headers(response),
-            body=None if encrypt else text,
-            encrypted_body=context.encrypt(text or "") if encrypt else None,
-            form_data=props.form_data,
-        )
+        known: dict[str, Any] = {"encrypted_body": context.encrypt(text or "")} if encrypt else {"body": text}
+        if props.form_data is not None:
+            known["form_data"] = props.form_data
+        return HttpAnswer(uri=shown_url(response.url), code=response.status_code, headers=collect_headers(response), **known)
 
 
 def _read_text(context: RunContext, props: RequestProperties, response: httpx.Response) -> str | None:

@@ -50,8 +50,11 @@ def run(script: str, *, warm: bool) -> tuple[int, list[tuple[str, str]], str]:
         except TaskFailure as failure:
             output = failure.outputs
         lines = [(line.level, re.sub(r"/\S*(script-)\w+", r"\1", line.message)) for line in context.log.lines]
-        left = next(iter(output.output_files.values()), "")
-        return output.exit_code, sorted(lines), context.storage.open(left).__enter__().read().decode() if left else ""
+        left = ""
+        for uri in output.output_files.values():
+            with context.storage.open(uri) as file:
+                left += file.read().decode()
+        return output.exit_code, sorted(lines), left
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -1,0 +1,95 @@
+"""`flows graph`: the graph of a stored flow or of a file, as DOT, Mermaid or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from flows.engine.catalog import get_flow
+from flows.language.flow import Flow
+from flows.language.parse import parse_flow
+from flows.management.documents import read_documents
+from flows.management.selection import parse_count
+from flows.management.terminal import Terminal, UsageError, add_action
+from flows.plugin_api.registry import get_registry
+from flows.primitives.errors import InvalidError
+from flows.queries.graphs import FlowGraph, draw_flow
+
+
+def add_graph(actions: Any) -> None:
+    """Add the action `graph NS ID` and `graph PATH`."""
+    parser = add_action(actions, "graph", show_graph, about="Draws a flow.")
+    parser.add_argument("flow", nargs="+", metavar="NS ID | PATH")
+    parser.add_argument("--revision", type=parse_count)
+    parser.add_argument("--format", choices=("dot", "mermaid", "json"), default="dot")
+
+
+def show_graph(terminal: Terminal, options: argparse.Namespace) -> None:
+    """Write the graph in the wanted form."""
+    graph = draw_flow(_find_flow(options))
+    if options.format == "json" or terminal.output == "json":
+        terminal.show_json({name: getattr(graph, name) for name in ("nodes", "edges", "clusters", "flowables")})
+    elif options.format == "dot":
+        terminal.write(format_dot(graph))
+    else:
+        terminal.write(format_mermaid(graph))
+
+
+def format_dot(graph: FlowGraph) -> str:
+    """Return the graph in the DOT language."""
+    nodes = [f"  {_quote(node['uid'])} [label={_quote(_label(node))}];" for node in graph.nodes]
+    edges = [f"  {_quote(edge['source'])} -> {_quote(edge['target'])}{_dot_label(edge)};" for edge in graph.edges]
+    return "\n".join(["digraph flow {", "  node [shape=box];", *nodes, *edges, "}"])
+
+
+def format_mermaid(graph: FlowGraph) -> str:
+    """Return the graph as a Mermaid flowchart."""
+    names = {node["uid"]: f"n{index}" for index, node in enumerate(graph.nodes)}
+    nodes = [f"  {names[node['uid']]}[{_escape(_label(node))}]" for node in graph.nodes]
+    edges = [f"  {names[edge['source']]} -->{_mermaid_label(edge)} {names[edge['target']]}" for edge in graph.edges]
+    return "\n".join(["flowchart TD", *nodes, *edges])
+
+
+def _find_flow(options: argparse.Namespace) -> Flow:
+    if len(options.flow) == 2:
+        return get_flow(options.flow[0], options.flow[1], options.revision).flow
+    if len(options.flow) > 2:
+        raise UsageError("flows graph takes a namespace and an id, or one path.")
+    documents = read_documents(options.flow)
+    if len(documents) != 1:
+        raise UsageError(f'"{options.flow[0]}" holds {len(documents)} flows: give a file with one.')
+    result = parse_flow(documents[0].text, get_registry())
+    if result.flow is None:
+        raise InvalidError(f"{documents[0].label} is no valid flow.", problems=result.problems)
+    return result.flow
+
+
+def _label(node: dict[str, Any]) -> str:
+    task = node.get("task") or node.get("triggerDeclaration") or {}
+    return str(task.get("id") or node["uid"])
+
+
+def _relation(edge: dict[str, Any]) -> str:
+    relation = edge["relation"]
+    kind = relation.get("relationType")
+    parts = [] if kind in (None, "SEQUENTIAL") else [kind.lower()]
+    return " ".join([*parts, *([str(relation["value"])] if relation.get("value") is not None else [])])
+
+
+def _dot_label(edge: dict[str, Any]) -> str:
+    text = _relation(edge)
+    return f" [label={_quote(text)}]" if text else ""
+
+
+def _mermaid_label(edge: dict[str, Any]) -> str:
+    text = _relation(edge)
+    return f"|{_escape(text)}|" if text else ""
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _escape(text: str) -> str:
+    return '"' + text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;") + '"'

@@ -1,0 +1,183 @@
+"""From a typed flow to boxes with places: a series-parallel layout, measured bottom-up and placed top-down. Nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flows.language.flow import Flow, Task
+
+NODE_WIDTH, NODE_HEIGHT = 196, 44
+DOT = 8
+GAP = 26
+LANE_GAP = 22
+PAD = 14
+HEAD = 26
+FORK = 24
+LABEL = 18
+
+_SIDE_BRANCHES = ("errors", "finally")
+_LANES = frozenset({"if", "switch", "approval", "pause"})
+_SIDE_TITLES = {"errors": "on failure", "finally": "always at the end", "afterExecution": "after the execution"}
+
+Point = tuple[float, float]
+
+
+@dataclass(slots=True)
+class Box:
+    """
+    One drawn thing. `kind` is `task`, `dot`, `group` (a frame with a head), `column` (one below the other), `fan` (lanes side
+    by side between a fork and a join) or `dag`. Places are absolute once `place` has run.
+    """
+
+    kind: str
+    task: Task | None = None
+    title: str = ""
+    subtitle: str = ""
+    children: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    wires: list[tuple[int, int]] = field(default_factory=list)
+    layers: list[list[int]] = field(default_factory=list)
+    is_dashed: bool = False
+    width: float = 0
+    height: float = 0
+    x: float = 0
+    y: float = 0
+
+    @property
+    def middle(self) -> float:
+        """The vertical axis on which lines enter and leave."""
+        return self.x + self.width / 2
+
+
+def arrange_flow(flow: Flow) -> Box:
+    """Return the whole flow as one measured and placed box: the main column, and below it the columns of the handlers."""
+    main = [Box("dot"), *(_arrange_task(task) for task in flow.tasks), Box("dot")]
+    parts: list[Box] = [Box("column", children=main)]
+    for name, tasks in (("errors", flow.errors), ("finally", flow.finally_), ("afterExecution", flow.after_execution)):
+        if tasks:
+            parts.append(_frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True))
+    whole = Box("stack", children=parts)
+    _measure(whole)
+    _place(whole, 0, 0)
+    return whole
+
+
+def list_boxes(root: Box) -> Iterable[Box]:
+    """Yield every box, a frame before what it holds."""
+    yield root
+    for child in root.children:
+        yield from list_boxes(child)
+
+
+def _arrange_column(tasks: Sequence[Task]) -> Box:
+    return Box("column", children=[_arrange_task(task) for task in tasks])
+
+
+def _arrange_task(task: Task) -> Box:
+    main = {name: tasks for name, tasks in task.branches.items() if tasks and name not in _SIDE_BRANCHES}
+    side = {name: tasks for name, tasks in task.branches.items() if tasks and name in _SIDE_BRANCHES}
+    if not main and not side:
+        return Box("task", task=task, title=task.id, subtitle=task.type.rpartition(".")[2])
+    parts = [_arrange_branches(task, main)] if main else []
+    parts += [
+        _frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True) for name, tasks in side.items()
+    ]
+    return _frame(task, task.id, task.type.rpartition(".")[2], parts)
+
+
+def _arrange_branches(task: Task, main: Mapping[str, tuple[Task, ...]]) -> Box:
+    if task.arrangement == "dag":
+        return _arrange_dag(task, main.get("tasks", ()))
+    if task.arrangement == "parallel" and list(main) == ["tasks"]:
+        lanes = [Box("column", children=[_arrange_task(child)]) for child in main["tasks"]]
+        return Box("fan", children=lanes, labels=["" for _ in lanes])
+    if len(main) == 1 and task.arrangement not in _LANES:
+        return _arrange_column(next(iter(main.values())))
+    names = list(main)
+    lanes = [_arrange_column(main[name]) for name in names]
+    labels = [name.removeprefix("case:") for name in names]
+    if task.arrangement == "if" and "else" not in main:
+        lanes.append(Box("column"))
+        labels.append("else")
+    return Box("fan", children=lanes, labels=labels)
+
+
+def _arrange_dag(task: Task, tasks: Sequence[Task]) -> Box:
+    numbers = {child.id: index for index, child in enumerate(tasks)}
+    needs = {numbers[name]: [numbers[other] for other in task.depends_on.get(name, ()) if other in numbers] for name in numbers}
+    depth: dict[int, int] = {}
+
+    def depth_of(index: int, seen: frozenset[int]) -> int:
+        if index not in depth:
+            # A circle is refused when a flow is saved; a picture of a draft must not fail on one.
+            inner = [depth_of(other, seen | {index}) for other in needs[index] if other not in seen]
+            depth[index] = 1 + max(inner, default=-1)
+        return depth[index]
+
+    layers: list[list[int]] = []
+    for index in range(len(tasks)):
+        level = depth_of(index, frozenset())
+        while len(layers) <= level:
+            layers.append([])
+        layers[level].append(index)
+    wires = [(other, index) for index, others in needs.items() for other in others]
+    return Box("dag", children=[_arrange_task(child) for child in tasks], wires=wires, layers=[layer for layer in layers if layer])
+
+
+def _frame(task: Task | None, title: str, subtitle: str, parts: list[Box], *, is_dashed: bool = False) -> Box:
+    return Box("group", task=task, title=title, subtitle=subtitle, children=parts, is_dashed=is_dashed)
+
+
+def _measure(box: Box) -> None:
+    for child in box.children:
+        _measure(child)
+    if box.kind == "task":
+        box.width, box.height = NODE_WIDTH, NODE_HEIGHT
+    elif box.kind == "dot":
+        box.width = box.height = DOT
+    elif box.kind in ("column", "stack"):
+        gap = GAP if box.kind == "column" else GAP * 1.5
+        box.width = max((child.width for child in box.children), default=NODE_WIDTH * 0.4)
+        box.height = sum(child.height for child in box.children) + gap * max(0, len(box.children) - 1)
+    elif box.kind == "group":
+        inner = max((child.width for child in box.children), default=NODE_WIDTH)
+        head = 9.0 * (len(box.title) + len(box.subtitle)) * 0.8 + 30
+        box.width = max(inner + 2 * PAD, min(head, 420))
+        box.height = HEAD + PAD + sum(child.height for child in box.children) + GAP * max(0, len(box.children) - 1)
+    elif box.kind == "fan":
+        box.width = sum(lane.width for lane in box.children) + LANE_GAP * (len(box.children) - 1)
+        box.height = max(lane.height for lane in box.children) + 2 * FORK + DOT + _label_space(box)
+    elif box.kind == "dag":
+        rows = [[box.children[index] for index in layer] for layer in box.layers]
+        box.width = max(sum(one.width for one in row) + LANE_GAP * (len(row) - 1) for row in rows)
+        box.height = sum(max(one.height for one in row) for row in rows) + GAP * 1.6 * (len(rows) - 1)
+
+
+def _label_space(fan: Box) -> float:
+    return LABEL if any(fan.labels) else 0
+
+
+def _place(box: Box, x: float, y: float) -> None:
+    box.x, box.y = x, y
+    if box.kind in ("column", "stack", "group"):
+        gap = GAP * 1.5 if box.kind == "stack" else GAP
+        top = y + (HEAD if box.kind == "group" else 0)
+        for child in box.children:
+            _place(child, x + (box.width - child.width) / 2, top)
+            top += child.height + gap
+    elif box.kind == "fan":
+        left = x
+        for lane in box.children:
+            _place(lane, left, y + FORK + DOT / 2 + _label_space(box))
+            left += lane.width + LANE_GAP
+    elif box.kind == "dag":
+        top = y
+        for layer in box.layers:
+            row = [box.children[index] for index in layer]
+            left = x + (box.width - sum(one.width for one in row) - LANE_GAP * (len(row) - 1)) / 2
+            height = max(one.height for one in row)
+            for one in row:
+                _place(one, left, top + (height - one.height) / 2)
+                left += one.width + LANE_GAP
+            top += height + GAP * 1.6

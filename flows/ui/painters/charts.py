@@ -1,0 +1,75 @@
+"""Small charts as SVG: bars of the last runs of a flow, and executions over time stacked by state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+
+from flows.models import Execution
+from flows.ui.looks import LOOKS, look_of
+from flows.ui.wording import write_duration
+
+_BAR, _HEIGHT = 6, 24
+
+
+def draw_run_strip(runs: Sequence[Execution], *, at: datetime) -> SafeString:
+    """Return one bar per run, oldest first: height is the duration, colour the state, and each is a link."""
+    if not runs:
+        return SafeString("")
+    lengths = [((run.ended_at or at) - run.created_at).total_seconds() for run in runs]
+    longest = max(*lengths, 0.001)
+    parts = [f'<svg class="strip" width="{len(runs) * _BAR}" height="{_HEIGHT}" role="img" aria-label="last {len(runs)} runs">']
+    for index, (run, seconds) in enumerate(zip(runs, lengths, strict=True)):
+        height = max(4.0, _HEIGHT * seconds / longest)
+        url = reverse("ui:execution", args=[run.namespace, run.flow_id, run.id])
+        words = f"{run.state} in {write_duration(timedelta(seconds=seconds))}, {run.created_at:%b %d %H:%M:%S} UTC"
+        parts.append(
+            f'<a href="{url}" tabindex="-1"><title>{escape(words)}</title><rect class="st-{look_of(run.state).name}" '
+            f'x="{index * _BAR}" y="{_HEIGHT - height:.1f}" width="{_BAR - 2}" height="{height:.1f}" rx="1"/></a>'
+        )
+    parts.append("</svg>")
+    return SafeString("".join(parts))
+
+
+def draw_history(
+    buckets: Sequence[tuple[datetime, Mapping[str, int]]], *, url: str, length: timedelta, width: int = 900, height: int = 150
+) -> SafeString:
+    """
+    Return stacked bars, one per bucket, each leading to the list of its executions.
+
+    Args:
+        buckets: begin of the bucket and count by state, oldest first.
+        url: address of the list; the range is added.
+        length: how long one bucket is.
+    """
+    most = max((sum(counts.values()) for _, counts in buckets), default=0) or 1
+    step = width / max(1, len(buckets))
+    parts = [f'<svg class="history" viewBox="0 0 {width} {height + 20}" role="img" aria-label="executions over time by state">']
+    for line in range(1, 4):
+        y = height - height * line / 4
+        parts.append(f'<path class="grid" d="M0 {y:.0f}H{width}"/>')
+    for index, (start, counts) in enumerate(buckets):
+        x, y = index * step, float(height)
+        total = sum(counts.values())
+        words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no executions"
+        if total:
+            parts.append(f'<a href="{escape(url)}from={start:%Y-%m-%dT%H:%M:%SZ}&amp;to={start + length:%Y-%m-%dT%H:%M:%SZ}">')
+        parts.append(f"<title>{start:%b %d %H:%M} UTC: {escape(words)}</title>")
+        for look in LOOKS:
+            count = sum(counts.get(state.value, 0) for state in look.states)
+            if count:
+                part = max(2.0, height * count / most)
+                y -= part
+                parts.append(
+                    f'<rect class="st-{look.name}" x="{x + 2:.1f}" y="{max(0.0, y):.1f}" width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
+                )
+        if total:
+            parts.append("</a>")
+        if index % max(1, len(buckets) // 6) == 0:
+            parts.append(f'<text x="{x + 2:.1f}" y="{height + 15}">{start:%H:%M}</text>')
+    parts.append("</svg>")
+    return SafeString("".join(parts))

@@ -1,0 +1,221 @@
+"""Draws a flow as SVG: nodes, frames and lines, with the states of an execution laid over them when there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+
+from flows.language.flow import Flow
+from flows.ui.looks import is_moving, look_of
+from flows.ui.painters.boxes import FORK, HEAD, NODE_HEIGHT, NODE_WIDTH, Box, arrange_flow
+
+MARGIN = 24
+TRIGGER_ROW = 54
+LONGEST_TITLE = 22
+_RADIUS = 7
+
+_MARKS = {
+    "good": "M-4 0l3 3 5-6",
+    "failed": "M-3-3l6 6M3-3l-6 6",
+    "running": "M-2.5-4l6 4-6 4z",
+    "warning": "M0-4v4.5M0 3.5v.5",
+    "stopped": "M-3-3h6v6h-6z",
+    "waiting": "M0-4v4h3",
+    "retrying": "M3.5-2A4 4 0 1 0 4 1M4-4v2.5H1.5",
+    "paused": "M-2-3.5v7M2-3.5v7",
+    "skipped": "M-4 0h8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What an execution says of a task: its state, a short note (`8.0 s`, `7 / 12`), and where a click leads."""
+
+    state: str
+    note: str = ""
+    url: str = ""
+
+
+def draw_topology(flow: Flow, states: Mapping[str, NodeState] | None = None, *, title: str = "Topology") -> SafeString:
+    """
+    Return the picture of a flow.
+
+    Args:
+        states: by task id, for the picture of an execution; tasks that are missing there were not reached and are faded.
+    """
+    whole = arrange_flow(flow)
+    top = TRIGGER_ROW if flow.triggers else 0
+    trigger_width = len(flow.triggers) * (NODE_WIDTH + 16) - 16 if flow.triggers else 0
+    width = max(whole.width, trigger_width) + 2 * MARGIN
+    height = whole.height + top + 2 * MARGIN
+    parts = [
+        f'<svg class="topology{" has-states" if states is not None else ""}" xmlns="http://www.w3.org/2000/svg" role="group" '
+        f'aria-label="{escape(title)}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
+    ]
+    shift = (width - whole.width) / 2
+    parts.append(f'<g transform="translate({shift:.1f} {MARGIN + top})">')
+    painter = _Painter(states)
+    painter.draw(whole)
+    parts += painter.frames + painter.lines + painter.nodes
+    parts.append("</g>")
+    if flow.triggers:
+        parts += _draw_triggers(flow, width, width / 2)
+    parts.append("</svg>")
+    return SafeString("".join(parts))
+
+
+def _draw_triggers(flow: Flow, width: float, middle: float) -> list[str]:
+    total = len(flow.triggers) * (NODE_WIDTH + 16) - 16
+    left = (width - total) / 2
+    parts = []
+    for trigger in flow.triggers:
+        centre = left + NODE_WIDTH / 2
+        parts.append(f'<path class="line is-trigger" d="{_bend(centre, MARGIN + 30, middle, MARGIN + TRIGGER_ROW)}"/>')
+        parts.append(
+            f'<g class="node is-trigger{" is-off" if trigger.disabled else ""}" transform="translate({left:.1f} {MARGIN - 6})" '
+            f'data-line="{trigger.position[0]}" tabindex="0" role="button" aria-label="trigger {escape(trigger.id)}">'
+            f'<rect width="{NODE_WIDTH}" height="34" rx="17"/><path class="mark" transform="translate(20 17)" '
+            'd="M1-6l-5 7h4l-1 5 5-7h-4z"/>'
+            f'<text class="name" x="36" y="15">{escape(_shorten(trigger.id))}</text>'
+            f'<text class="type" x="36" y="27">{escape(_shorten(trigger.type.rpartition(".")[2]))}</text></g>'
+        )
+        left += NODE_WIDTH + 16
+    return parts
+
+
+def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+class _Painter:
+    """Collects what is behind (frames), between (lines) and in front (nodes)."""
+
+    def __init__(self, states: Mapping[str, NodeState] | None) -> None:
+        self._states = states
+        self.frames: list[str] = []
+        self.lines: list[str] = []
+        self.nodes: list[str] = []
+
+    def draw(self, box: Box) -> None:
+        """Draw a box and everything in it."""
+        if box.kind == "task":
+            self._draw_task(box)
+        elif box.kind == "dot":
+            self.nodes.append(f'<circle class="dot" cx="{box.middle:.1f}" cy="{box.y + 4:.1f}" r="4"/>')
+        elif box.kind == "group":
+            self._draw_frame(box)
+        elif box.kind == "fan":
+            self._draw_fan(box)
+        elif box.kind == "dag":
+            self._draw_wires(box)
+        if box.kind == "column":
+            for above, below in zip(box.children, box.children[1:], strict=False):
+                self._arrow(above.middle, above.y + above.height, below.y)
+        for child in box.children:
+            self.draw(child)
+
+    def _look(self, box: Box) -> tuple[str, NodeState | None]:
+        if self._states is None or box.task is None:
+            return "", None
+        found = self._states.get(box.task.id)
+        if found is None:
+            return " is-unreached", None
+        return f" st-{look_of(found.state).name}{' is-moving' if is_moving(found.state) else ''}", found
+
+    def _draw_task(self, box: Box) -> None:
+        task = box.task
+        if task is None:
+            return
+        classes, found = self._look(box)
+        label = f"task {task.id}, {found.state.lower()}, {found.note}" if found else f"task {task.id}"
+        mark = _MARKS[look_of(found.state).name] if found else ""
+        link = f' data-url="{escape(found.url)}"' if found and found.url else ""
+        note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
+        self.nodes.append(
+            f'<g class="node{classes}{" is-off" if task.disabled else ""}" id="n-{escape(task.id)}" data-task="{escape(task.id)}" '
+            f'data-line="{task.position[0]}"{link} transform="translate({box.x:.1f} {box.y:.1f})" tabindex="0" role="button" '
+            f'aria-label="{escape(label)}"><title>{escape(task.id)}: {escape(task.type)}</title>'
+            f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'
+            f'<path class="edge" d="M3.5 .5h-.0a3 3 0 0 0-3 3v{NODE_HEIGHT - 7}a3 3 0 0 0 3 3z"/>'
+            f'<circle class="disc" cx="24" cy="22" r="10"/><path class="mark" transform="translate(24 22)" d="{mark}"/>'
+            f'<text class="name" x="42" y="19">{escape(_shorten(task.id))}</text>'
+            f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, 18))}</text>{note}</g>'
+        )
+
+    def _draw_frame(self, box: Box) -> None:
+        classes, found = self._look(box)
+        task = box.task
+        facts = (
+            f' id="n-{escape(task.id)}" data-task="{escape(task.id)}" data-line="{task.position[0]}" tabindex="0" role="button"'
+            f' aria-label="{escape(f"group {task.id}" + (f", {found.state.lower()}" if found else ""))}"'
+            if task
+            else ""
+        )
+        link = f' data-url="{escape(found.url)}"' if found and found.url else ""
+        note = f'<tspan class="note" dx="8">{escape(found.note)}</tspan>' if found and found.note else ""
+        self.frames.append(
+            f'<g class="frame{classes}{" is-side" if box.is_dashed else ""}"{facts}{link} '
+            f'transform="translate({box.x:.1f} {box.y:.1f})">'
+            f'<rect width="{box.width:.1f}" height="{box.height:.1f}" rx="9"/>'
+            f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, 28))} '
+            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text></g>'
+        )
+
+    def _draw_fan(self, box: Box) -> None:
+        middle, top, bottom = box.middle, box.y, box.y + box.height
+        self.nodes.append(f'<circle class="dot" cx="{middle:.1f}" cy="{top + 4:.1f}" r="3"/>')
+        self.nodes.append(f'<circle class="dot" cx="{middle:.1f}" cy="{bottom - 4:.1f}" r="3"/>')
+        for lane, label in zip(box.children, box.labels, strict=True):
+            centre = lane.middle
+            lane_end = lane.y + lane.height
+            self.lines.append(f'<path class="line" d="{_bend(middle, top + 6, centre, lane.y)}"/>')
+            if lane.children:
+                self._arrow_head(centre, lane.y)
+            self.lines.append(f'<path class="line" d="{_bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2)}"/>')
+            if not lane.children:
+                self.lines.append(f'<path class="line" d="M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}"/>')
+            if label:
+                width = 14 + 6.6 * min(len(label), 16)
+                self.nodes.append(
+                    f'<g class="label" transform="translate({centre:.1f} {lane.y - 15:.1f})"><rect x="{-width / 2:.1f}" y="-9" '
+                    f'width="{width:.1f}" height="17" rx="8.5"/><text y="3.5">{escape(_shorten(label, 16))}</text></g>'
+                )
+
+    def _draw_wires(self, box: Box) -> None:
+        for source, target in box.wires:
+            above, below = box.children[source], box.children[target]
+            start, end = above.y + above.height, below.y
+            turn = start + (end - start) / 2 if end - start < 60 else end - 20
+            self.lines.append(f'<path class="line" d="{_bend_late(above.middle, start, below.middle, end, turn)}"/>')
+            self._arrow_head(below.middle, end)
+
+    def _arrow(self, x: float, start: float, end: float) -> None:
+        self.lines.append(f'<path class="line" d="M{x:.1f} {start:.1f}V{end - 1:.1f}"/>')
+        self._arrow_head(x, end)
+
+    def _arrow_head(self, x: float, y: float) -> None:
+        self.lines.append(f'<path class="tip" d="M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z"/>')
+
+
+def _bend(x1: float, y1: float, x2: float, y2: float) -> str:
+    """Return a line that goes sideways right below its start and then straight down."""
+    return _bend_late(x1, y1, x2, y2, y1 + 9)
+
+
+def _bend_late(x1: float, y1: float, x2: float, y2: float, turn: float) -> str:
+    if abs(x1 - x2) < 1:
+        return f"M{x1:.1f} {y1:.1f}V{y2:.1f}"
+    side = 1 if x2 > x1 else -1
+    radius = min(_RADIUS, abs(x2 - x1) / 2, max(0.0, abs(turn - y1)), max(0.0, abs(y2 - turn)))
+    return (
+        f"M{x1:.1f} {y1:.1f}V{turn - radius:.1f}Q{x1:.1f} {turn:.1f} {x1 + side * radius:.1f} {turn:.1f}"
+        f"H{x2 - side * radius:.1f}Q{x2:.1f} {turn:.1f} {x2:.1f} {turn + radius:.1f}V{y2:.1f}"
+    )
+
+
+def list_task_lines(flow: Flow) -> dict[str, int]:
+    """Return the line of every task of the flow, for jumps between picture and text."""
+    return {task.id: task.position[0] for task in flow.all_tasks()}

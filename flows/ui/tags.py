@@ -1,0 +1,114 @@
+"""Template tags and filters of the console: icons, badges, moments, durations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from flows.ui import wording
+from flows.ui.looks import is_moving, look_of
+from flows.ui.markdown import render_markdown
+
+register = template.Library()
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """Return a symbol of icons.svg."""
+    address = static("flows/icons.svg")
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, address, name)
+
+
+@register.filter
+def badge(state: str) -> SafeString:
+    """Return a state as word, icon and colour."""
+    look = look_of(state)
+    moving = " is-moving" if is_moving(state) else ""
+    return format_html(
+        '<span class="badge st-{}{}" data-state="{}">{}{}</span>', look.name, moving, state, icon(look.icon), state
+    )
+
+
+@register.filter
+def look(state: str) -> str:
+    """Return the class that gives an element the colours of a state."""
+    return f"st-{look_of(state).name}"
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """Return a moment that the page shows in the zone of the reader; without scripts in UTC."""
+    if value is None:
+        return "–"
+    age = wording.write_age(value, at=timezone.now())
+    shown = f"{value:%b} {value.day}, {value:%H:%M:%S}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), age, shown)
+
+
+@register.filter
+def age(value: datetime | None) -> SafeString | str:
+    """Return how long ago a moment was, with the moment in the tooltip."""
+    if value is None:
+        return "–"
+    words = wording.write_age(value, at=timezone.now())
+    return format_html('<time class="age" datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>', value.isoformat(), value, words)
+
+
+@register.filter
+def duration(value: timedelta | None) -> str:
+    """Return a duration in words."""
+    return wording.write_duration(value)
+
+
+@register.simple_tag
+def running_duration(start: datetime, end: datetime | None) -> SafeString | str:
+    """Return the duration from start to end; without an end it ticks."""
+    if end is not None:
+        return wording.write_duration(end - start)
+    return format_html(
+        '<span data-ticks-from="{}">{}</span>', start.isoformat(), wording.write_duration(timezone.now() - start)
+    )
+
+
+@register.filter
+def own_labels(labels: Any) -> list[tuple[str, str]]:
+    """Return the labels that people gave, as pairs."""
+    return wording.split_labels(labels or [])
+
+
+@register.filter
+def short_type(name: str) -> str:
+    """Return the last part of a type name."""
+    return wording.short_type(name)
+
+
+@register.filter
+def level_name(level: int) -> str:
+    """Return the name of a log level."""
+    return LEVELS[level] if 0 <= level < len(LEVELS) else str(level)
+
+
+@register.filter
+def size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return wording.write_size(count)
+
+
+@register.filter
+def markdown(text: str | None) -> SafeString:
+    """Return Markdown as cleaned HTML."""
+    return render_markdown(text or "")
+
+
+@register.simple_tag
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

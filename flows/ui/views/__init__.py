@@ -1,0 +1,1 @@
+"""What stands behind the pages, one module per family of pages."""

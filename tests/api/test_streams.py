@@ -1,0 +1,191 @@
+"""Live streams: frames, their order and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import AsyncClient
+from redis import Redis
+
+from flows.api import sse
+from flows.conf import get_settings
+from flows.models import Execution, LogEntry
+from tests.api.conftest import AT, PASSWORD, MakeExecution, basic
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker_url")]
+
+
+class Reader:
+    """A signed-in caller that reads streams."""
+
+    async def get(self, path: str) -> Any:
+        return await AsyncClient().get(path, headers={"authorization": basic("alice@example.org")})
+
+
+@pytest.fixture
+def client(transactional_db: None) -> Reader:
+    """A signed-in caller that reads streams."""
+    User.objects.create_user("alice@example.org", "alice@example.org", PASSWORD)
+    return Reader()
+
+
+async def _frames(answer: Any) -> AsyncIterator[tuple[str, Any]]:
+    async for chunk in answer.streaming_content:
+        for text in chunk.decode().split("\n\n"):
+            if text.startswith("id: "):
+                name, _, data = text.removeprefix("id: ").partition("\ndata: ")
+                yield name, json.loads(data)
+
+
+def _run(coroutine: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(coroutine, 20))
+
+
+async def _elsewhere(write: Callable[[], Any]) -> None:
+    """Write as another process would: in a thread and on a connection of its own."""
+
+    def run() -> None:
+        try:
+            write()
+        finally:
+            connection.close()
+
+    await asyncio.to_thread(run)
+
+
+def _announce(execution_id: str) -> None:
+    with Redis.from_url(str(get_settings().redis_url)) as redis:
+        redis.publish(f"{sse.CHANNEL_PREFIX}{execution_id}", "x")
+
+
+def test_an_ended_execution_gives_its_end_and_closes(client: Reader, make_execution: MakeExecution) -> None:
+    execution = make_execution("SUCCESS", runs={"a": "SUCCESS"})
+
+    async def read() -> list[tuple[str, Any]]:
+        answer = await client.get(f"/api/v1/main/executions/{execution.id}/follow")
+        assert answer["Content-Type"].startswith("text/event-stream") and answer["X-Accel-Buffering"] == "no"
+        return [frame async for frame in _frames(answer)]
+
+    frames = _run(read())
+
+    assert [name for name, _ in frames] == ["start", "end"]
+    assert frames[-1][1]["state"]["current"] == "SUCCESS" and len(frames[-1][1]["taskRunList"]) == 1
+
+
+def test_each_change_is_one_frame_and_the_end_the_last(
+    client: Reader, make_execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The safety poll is set so slow that only wake-ups can explain the frames."""
+    monkeypatch.setattr(sse, "POLL_SECONDS", 15.0)
+    execution = make_execution("RUNNING")
+
+    def finish() -> None:
+        Execution.objects.filter(pk=execution.id).update(
+            state="SUCCESS", histories=[*execution.histories, ["SUCCESS", AT.isoformat()]]
+        )
+        _announce(execution.id)
+
+    async def read() -> list[str]:
+        answer = await client.get(f"/api/v1/main/executions/{execution.id}/follow")
+        names = []
+        async for name, _ in _frames(answer):
+            names.append(name)
+            if name == "progress" and len(names) == 2:
+                await _elsewhere(finish)
+        return names
+
+    assert _run(read()) == ["start", "progress", "end"]
+
+
+def test_a_stream_goes_on_without_a_broker(
+    client: Reader, make_execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(sse.WakeUps, "_subscribe", _subscribe_to_nothing)
+    execution = make_execution("RUNNING")
+
+    async def read() -> list[str]:
+        answer = await client.get(f"/api/v1/main/executions/{execution.id}/follow")
+        names = []
+        async for name, _ in _frames(answer):
+            names.append(name)
+            if name == "progress":
+                await _elsewhere(lambda: Execution.objects.filter(pk=execution.id).update(state="FAILED"))
+        return names
+
+    assert _run(read()) == ["start", "progress", "end"]
+
+
+async def _subscribe_to_nothing(self: Any, channel: str) -> None:
+    return None
+
+
+def test_log_lines_come_stored_ones_first_then_live_ones(client: Reader, make_execution: MakeExecution) -> None:
+    execution = make_execution("RUNNING", logs=[(1, "debug"), (2, "first")])
+
+    def write() -> None:
+        LogEntry.objects.create(
+            namespace="company.team", flow_id="daily", execution_id=execution.id, level=3, timestamp=AT, message="second"
+        )
+        _announce(execution.id)
+
+    async def read() -> list[tuple[str, Any]]:
+        answer = await client.get(f"/api/v1/main/logs/{execution.id}/follow?minLevel=INFO")
+        found = []
+        async for frame in _frames(answer):
+            found.append(frame)
+            if len(found) == 2:
+                await _elsewhere(write)
+            if len(found) == 3:
+                break
+        return found
+
+    frames = _run(read())
+
+    assert [name for name, _ in frames] == ["start", "progress", "progress"]
+    assert frames[0][1] == {} and [data["message"] for _, data in frames[1:]] == ["first", "second"]
+
+
+def test_many_streams_share_one_subscription(client: Reader, make_execution: MakeExecution) -> None:
+    execution = make_execution("RUNNING")
+
+    async def read() -> int:
+        answers = [await client.get(f"/api/v1/main/executions/{execution.id}/follow") for _ in range(5)]
+        streams = [answer.streaming_content for answer in answers]
+        for stream in streams:
+            await anext(stream)
+            await anext(stream)
+        await asyncio.sleep(0)
+        with Redis.from_url(str(get_settings().redis_url)) as redis:
+            count = 0
+            for _ in range(100):
+                count = await asyncio.to_thread(_count_subscribers, redis, execution.id)
+                if count:
+                    break
+        return count
+
+    assert _run(read()) == 1
+
+
+def _count_subscribers(redis: Redis, execution_id: str) -> int:
+    return int(redis.pubsub_numsub(f"{sse.CHANNEL_PREFIX}{execution_id}")[0][1])
+
+
+def test_relatives_are_followed_one_by_one(client: Reader, make_execution: MakeExecution) -> None:
+    parent = make_execution("SUCCESS")
+    child = make_execution("FAILED", caller_execution_id=parent.id)
+
+    async def read() -> list[tuple[str, Any]]:
+        answer = await client.get(f"/api/v1/main/executions/{parent.id}/follow-dependencies")
+        return [frame async for frame in _frames(answer)]
+
+    frames = _run(read())
+
+    assert {data["executionId"] for name, data in frames if name == "progress"} == {parent.id, child.id}
+    assert frames[-1][0] == "end"
