@@ -85,7 +85,7 @@ def _wait_until_work_is_possible(**_: Any) -> None:
     from flows.checks import list_broker_faults
     from orchestrator.readiness import wait_for_database
 
-    redis_url = settings.CELESTRA["redis_url"]
+    redis_url: str | None = settings.CELESTRA["redis_url"]  # type: ignore[assignment]  # a plain map of settings
     for fault in list_broker_faults(redis_url) if redis_url else []:
         if fault.is_serious():
             raise SystemExit(f"{fault.msg} {fault.hint} [{fault.id}]")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse
@@ -126,7 +126,7 @@ class HeaderCredentials(BaseAuthentication):
         return verify_password(request, name, password)
 
 
-def verify_password(request: Request, name: str, password: str) -> AbstractBaseUser:
+def verify_password(request: Request, name: str, password: str) -> User:
     """
     Return the user with this name and password.
 
@@ -138,7 +138,7 @@ def verify_password(request: Request, name: str, password: str) -> AbstractBaseU
     passwords.check(caller)
     # Without a user the hasher works as long as with one, so time does not tell which names exist.
     user = authenticate(request=request._request, username=name, password=password) if "\0" not in name else None
-    if user is None:
+    if not isinstance(user, User):
         passwords.record(caller)
         raise AuthenticationFailed(WRONG)
     return user

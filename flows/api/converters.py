@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.api.views.executions import ACTIONS
+from flows.api.views.execution_actions import ACTIONS
 
 
 class ExecutionId:

@@ -20,7 +20,7 @@ from django.core.exceptions import (
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from rest_framework.exceptions import APIException, Throttled
+from rest_framework.exceptions import APIException
 
 from flows.api.answers import answer
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
@@ -208,8 +208,9 @@ def _answer_framework_error(request: HttpRequest, error: APIException) -> HttpRe
     if error.default_code == "parse_error":
         status = 422
     response = answer_error(request, status, str(error.detail), code=str(error.default_code).replace("_", "-"))
-    if isinstance(error, Throttled) and error.wait is not None:
-        response["Retry-After"] = str(ceil(error.wait))
+    wait = getattr(error, "wait", None)
+    if wait is not None:
+        response["Retry-After"] = str(ceil(wait))
     challenge = getattr(error, "auth_header", None)
     if challenge:
         response["WWW-Authenticate"] = challenge

@@ -12,10 +12,9 @@ from flows.api.converters import ActionWord, ExecutionId
 from flows.api.endpoint import route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
-    execution_bulk as bulk,
-)
-from flows.api.views import (
+    execution_actions,
     execution_files,
+    execution_lists,
     executions,
     flows,
     graphs,
@@ -30,6 +29,9 @@ from flows.api.views import (
     plugins,
     triggers,
     webhooks,
+)
+from flows.api.views import (
+    execution_bulk as bulk,
 )
 from flows.conf import DEFAULT_TENANT
 
@@ -53,6 +55,8 @@ _FLOWS: Patterns = [
     route("import", "flow-import", post=flows.import_file, accepts_files=True),
     route("export/by-ids", "flow-export-by-ids", post=flows.export_by_ids),
     route("export/by-query", "flow-export-by-query", get=flows.export_by_query),
+    route("export/by-query/csv", "flow-export-csv", get=flows.export_csv),
+    route("expressions", "flow-expressions", post=flows.list_expressions),
     route("delete/by-ids", "flow-delete-by-ids", delete=flows.delete_by_ids),
     route("delete/by-query", "flow-delete-by-query", delete=flows.delete_by_query),
     route("disable/by-ids", "flow-disable-by-ids", post=flows.disable_by_ids),
@@ -74,18 +78,18 @@ _EXECUTIONS: Patterns = [
     route(
         "webhook/<str:namespace>/<str:flow_id>/<str:key>/<path:sub_path>", "webhook-with-path", get=_HOOK, post=_HOOK, put=_HOOK
     ),
-    route("search", "execution-search", get=executions.search),
-    route("latest", "execution-latest", post=executions.list_latest),
-    route("namespaces", "execution-namespaces", get=executions.list_executable_namespaces),
-    route("namespaces/<str:namespace>/flows", "execution-namespace-flows", get=executions.list_executable_flows),
+    route("search", "execution-search", get=execution_lists.search),
+    route("latest", "execution-latest", post=execution_lists.list_latest),
+    route("namespaces", "execution-namespaces", get=execution_lists.list_executable_namespaces),
+    route("namespaces/<str:namespace>/flows", "execution-namespace-flows", get=execution_lists.list_executable_flows),
     route(
         "namespaces/<str:namespace>/flows/<str:flow_id>/average-duration",
         "execution-average-duration",
-        get=executions.get_average_duration,
+        get=execution_lists.get_average_duration,
     ),
-    route("distinct-field-values", "execution-distinct-values", get=executions.list_distinct_values),
-    route("export/by-query/csv", "execution-export-csv", get=executions.export_csv),
-    route("flows/<str:namespace>/<str:flow_id>", "execution-flow-form", get=executions.get_executable_flow),
+    route("distinct-field-values", "execution-distinct-values", get=execution_lists.list_distinct_values),
+    route("export/by-query/csv", "execution-export-csv", get=execution_lists.export_csv),
+    route("flows/<str:namespace>/<str:flow_id>", "execution-flow-form", get=execution_lists.get_executable_flow),
     route("by-ids", "execution-delete-by-ids", delete=bulk.delete_by_ids),
     route("by-query", "execution-delete-by-query", delete=bulk.delete_by_query),
     route("kill/by-ids", "execution-kill-by-ids", delete=bulk.kill_by_ids),
@@ -108,25 +112,25 @@ _EXECUTIONS: Patterns = [
     route("labels/by-query", "execution-labels-by-query", post=bulk.set_labels_by_query),
     route("trigger/<str:namespace>/<str:flow_id>", "execution-start-old", post=executions.start, accepts_files=True),
     # An action only where the first part can be the id of an execution; elsewhere the two parts name a flow.
-    route("<execution:execution_id>/actions/<action:action>", "execution-act", post=executions.act, accepts_files=True),
-    route("<execution:execution_id>/<action:action>", "execution-act-old", post=executions.act, accepts_files=True),
-    route("<str:execution_id>/actions/kill", "execution-kill", delete=executions.kill, action="kill"),
-    route("<str:execution_id>/kill", "execution-kill-old", delete=executions.kill, action="kill"),
-    route("<str:execution_id>/actions/eval", "execution-eval", post=executions.evaluate),
-    route("<str:execution_id>/actions/eval/<str:task_run_id>", "task-run-eval", post=executions.evaluate),
-    route("<execution:execution_id>/eval", "execution-eval-old", post=executions.evaluate),
-    route("<str:execution_id>/eval/<str:task_run_id>", "task-run-eval-old", post=executions.evaluate),
-    route("<str:execution_id>/actions/review/<str:task_run_id>", "task-run-review", post=executions.review_task_run),
+    route("<execution:execution_id>/actions/<action:action>", "execution-act", post=execution_actions.act, accepts_files=True),
+    route("<execution:execution_id>/<action:action>", "execution-act-old", post=execution_actions.act, accepts_files=True),
+    route("<str:execution_id>/actions/kill", "execution-kill", delete=execution_actions.kill, action="kill"),
+    route("<str:execution_id>/kill", "execution-kill-old", delete=execution_actions.kill, action="kill"),
+    route("<str:execution_id>/actions/eval", "execution-eval", post=execution_actions.evaluate),
+    route("<str:execution_id>/actions/eval/<str:task_run_id>", "task-run-eval", post=execution_actions.evaluate),
+    route("<execution:execution_id>/eval", "execution-eval-old", post=execution_actions.evaluate),
+    route("<str:execution_id>/eval/<str:task_run_id>", "task-run-eval-old", post=execution_actions.evaluate),
+    route("<str:execution_id>/actions/review/<str:task_run_id>", "task-run-review", post=execution_actions.review_task_run),
     route(
-        "<str:execution_id>/actions/resume/validate", "execution-resume-validate", post=executions.validate_resume_inputs,
+        "<str:execution_id>/actions/resume/validate", "execution-resume-validate", post=execution_actions.validate_resume_inputs,
         accepts_files=True,
     ),
     route(
-        "<execution:execution_id>/resume/validate", "execution-resume-validate-old", post=executions.validate_resume_inputs,
-        accepts_files=True,
+        "<execution:execution_id>/resume/validate", "execution-resume-validate-old",
+        post=execution_actions.validate_resume_inputs, accepts_files=True,
     ),
     route("<str:execution_id>/graph", "execution-graph", get=graphs.of_execution),
-    route("<str:execution_id>/flow", "execution-flow", get=executions.get_flow_of_execution),
+    route("<str:execution_id>/flow", "execution-flow", get=execution_lists.get_flow_of_execution),
     route("<str:execution_id>/follow", "execution-follow", get=executions.follow_execution),
     route("<str:execution_id>/follow-dependencies", "execution-follow-dependencies", get=executions.follow_dependencies),
     route("<str:execution_id>/file", "execution-file", get=execution_files.download),
@@ -146,6 +150,7 @@ _TRIGGERS: Patterns = [
     route("unlock/by-query", "trigger-unlock-by-query", post=triggers.unlock_by_query),
     route("delete/by-triggers", "trigger-delete-by-triggers", delete=triggers.delete_by_triggers),
     route("delete/by-query", "trigger-delete-by-query", delete=triggers.delete_by_query),
+    route("export/by-query/csv", "trigger-export-csv", get=triggers.export_csv),
     route("backfill/create", "backfill-create", put=triggers.create_backfill),
     route("backfill/pause", "backfill-pause", put=triggers.pause_backfill),
     route("backfill/unpause", "backfill-unpause", put=triggers.unpause_backfill),
@@ -214,7 +219,7 @@ _OUTPUTS: Patterns = [
 
 _OF_TENANT: Patterns = [
     path("executions/", include(_EXECUTIONS)),
-    route("executions", "execution-of-flow", get=executions.list_of_flow),
+    route("executions", "execution-of-flow", get=execution_lists.list_of_flow),
     path("flows/", include(_FLOWS)),
     route("flows", "flow-create", post=flows.create),
     path("logs/", include(_LOGS)),

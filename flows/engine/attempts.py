@@ -44,9 +44,9 @@ def end_attempt(
         turn.add_log(run, "ERROR", reason)
     close_attempt(run, state, at=board.at)
     policy = run.node.retry if run.node else None
-    if state == State.FAILED and not permanent and board.root.state != State.KILLING and policy is not None:
-        if _retry(turn, run, policy, outputs):
-            return
+    may_retry = state == State.FAILED and not permanent and board.root.state != State.KILLING
+    if may_retry and policy is not None and _retry(turn, run, policy, outputs):
+        return
     if state == State.SUCCESS and policy is not None and policy.warning_on_retry and len(run.attempts) > 1:
         state = State.WARNING
         close_last(run, state)

@@ -1,4 +1,4 @@
-"""Flows as the engine uses them: typed, with their graph, cached per revision. A revision never changes, so neither does an entry."""
+"""Flows as the engine uses them: typed, with their graph, cached per revision. A revision never changes, nor does its entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The children of a WorkingDirectory: run one after the other by the worker that owns the directory, each with a row of its own."""
+"""The children of a WorkingDirectory: run one after the other by the worker that owns the directory, each with its own row."""
 
 from __future__ import annotations
 

@@ -124,11 +124,8 @@ class RunEnvironment(FlowEnvironment):
         """Return the error entries of the execution, those of this visit included, oldest first."""
         root = self._board.root
         stored = LogEntry.objects.filter(execution_id=root.id, level=_ERROR_LEVEL).order_by("id")[:_MOST_ERROR_LOGS]
-        rows: list[dict[str, Any]] = list(
-            stored.values(
-                "timestamp", "message", "task_id", "task_run_id", "attempt_number", "namespace", "flow_id", "execution_id"
-            )
-        )
+        names = ("timestamp", "message", "task_id", "task_run_id", "attempt_number", "namespace", "flow_id", "execution_id")
+        rows: list[dict[str, Any]] = [dict(row) for row in stored.values(*names)]
         rows += [row for row in self._own_recorder.peek_logs() if row["level"] == _ERROR_LEVEL]
         return [
             {

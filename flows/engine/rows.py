@@ -15,12 +15,12 @@ from flows.primitives.ids import new_id
 from flows.primitives.states import State
 
 _INSERT = """
-INSERT INTO flows_execution (id, namespace, flow_id, flow_revision, kind, state, histories, created_at, inputs, outputs, variables,
-    labels, trigger, parent_id, original_id, original_created_at, schedule_at, attempt_number, error, breakpoints,
+INSERT INTO flows_execution (id, namespace, flow_id, flow_revision, kind, state, histories, created_at, inputs, outputs,
+    variables, labels, trigger, parent_id, original_id, original_created_at, schedule_at, attempt_number, error, breakpoints,
     caller_execution_id, caller_task_run_id, caller_waits, loop, depth, slot_held, pause_asked, progress, version, dispatched_at,
     wake_at, failures, ended_at, announce_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, false, false, %s, 0, %s,
-    %s, 0, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, false, false, %s, 0,
+    %s, %s, 0, %s, %s)
 """
 
 
@@ -78,7 +78,8 @@ def insert_execution(new: NewExecution) -> str:
             _INSERT,
             [
                 new.id, new.namespace, new.flow_id, new.flow_revision, new.kind, new.state.value, dump(histories), new.at,
-                dump(dict(new.inputs)), dump(dict(new.variables)), dump([{"key": key, "value": value} for key, value in new.labels]),
+                dump(dict(new.inputs)), dump(dict(new.variables)),
+                dump([{"key": key, "value": value} for key, value in new.labels]),
                 None if new.trigger is None else dump(dict(new.trigger)), new.parent_id, new.original_id or new.id,
                 new.original_created_at or new.at, new.schedule_at, new.attempt_number, new.error,
                 dump([dict(point) for point in new.breakpoints]), new.caller_execution_id, new.caller_task_run_id,

@@ -31,8 +31,8 @@ _DEEPEST = 50
 class StartRequest:
     """
     Who wants what to start. `labels` are the caller's own pairs; `inherited` pairs stand under them and may be system labels.
-    `trigger` is `{id, type, family?, variables}`. With `may_miss_inputs` a required input without a value is null instead of a fault: events
-    of other flows cannot know what a listener asks for. Source: flow language, 13.1.
+    `trigger` is `{id, type, family?, variables}`. With `may_miss_inputs` a required input without a value is null instead of a
+    fault: events of other flows cannot know what a listener asks for. Source: flow language, 13.1.
     """
 
     namespace: str
@@ -68,7 +68,7 @@ def prepare_execution(request: StartRequest) -> NewExecution:
     loaded = get_runnable_flow(request.namespace, request.flow_id, request.revision)
     if request.depth > _DEEPEST:
         raise ConflictError(
-            f'Flow "{request.namespace}/{request.flow_id}" was started by a chain of {_DEEPEST} executions: it seems to start itself.',
+            f'Flow "{request.namespace}/{request.flow_id}" was started by {_DEEPEST} executions in a row: does it start itself?',
             code="too-deep",
         )
     if not request.may_set_system_labels:

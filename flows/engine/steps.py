@@ -20,6 +20,7 @@ from flows.engine.services import ExecutionUpdate
 from flows.expressions import ExpressionError
 from flows.models.execution import Execution
 from flows.plugin_api.fields import load_properties
+from flows.plugin_api.files import NamespaceFilesOptions
 from flows.plugin_api.globs import compile_workdir_pattern
 from flows.plugin_api.registry import get_registry
 from flows.plugin_api.splitting import Cut, read_size, split_lines
@@ -119,9 +120,8 @@ def _working_directory(
         outputs: dict[str, Any] = {}
         reason = ""
         try:
-            props = load_properties(
-                get_registry().load(get_registry().get(node.task.type)).Props, node.task.properties, context.render
-            )
+            plugin: Any = get_registry().load(get_registry().get(node.task.type))
+            props = load_properties(plugin.Props, node.task.properties, context.render)
             restored = _restore_cache(attempt, context, props.cache, root)
             _lay_out(context, props, root)
             try:
@@ -158,17 +158,16 @@ def _conclude(state: State, outputs: dict[str, Any], reason: str) -> Callable[[T
 
 
 def _lay_out(context: TaskContext, props: Any, root: Path) -> None:
-    options = props.namespace_files
-    if options is True or (options and options is not True and options.enabled):
-        is_plain = options is True
+    options = NamespaceFilesOptions() if props.namespace_files is True else props.namespace_files
+    if options and options.enabled:
         write_namespace_files(
             context,
             root,
-            namespaces=[context.flow["namespace"]] if is_plain or not options.namespaces else options.namespaces,
-            include=[] if is_plain else options.include,
-            exclude=[] if is_plain else options.exclude,
-            if_exists="OVERWRITE" if is_plain else options.if_exists,
-            folder_per_namespace=False if is_plain else options.folder_per_namespace,
+            namespaces=options.namespaces or [context.flow["namespace"]],
+            include=options.include,
+            exclude=options.exclude,
+            if_exists=options.if_exists,
+            folder_per_namespace=options.folder_per_namespace,
         )
     if props.input_files:
         write_input_files(context, root, props.input_files)

@@ -136,20 +136,22 @@ def scope_key(parent_id: str | None, iteration: int | None) -> str:
 
 
 _INSERT_RUNS = """
-INSERT INTO flows_taskrun (id, execution_id, task_id, parent_id, iteration, scope, value, value_path, state, histories, created_at,
-    ended_at, attempts, outputs, plan, items, progress, dynamic, loss_count, dispatched_at, wake_at)
-SELECT r.id, %s, r.task_id, r.parent_id, r.iteration, r.scope, r.value, r.value_path, r.state, r.histories, r.created_at, r.ended_at,
-    r.attempts, r.outputs, r.plan, r.items, r.progress, r.dynamic, r.loss_count, r.dispatched_at, r.wake_at
-FROM jsonb_to_recordset(%s::jsonb) AS r(position int, id text, task_id text, parent_id text, iteration int, scope text, value text,
-    value_path jsonb, state text, histories jsonb, created_at timestamptz, ended_at timestamptz, attempts jsonb, outputs jsonb,
-    plan jsonb, items jsonb, progress jsonb, dynamic boolean, loss_count smallint, dispatched_at timestamptz, wake_at timestamptz)
+INSERT INTO flows_taskrun (id, execution_id, task_id, parent_id, iteration, scope, value, value_path, state, histories,
+    created_at, ended_at, attempts, outputs, plan, items, progress, dynamic, loss_count, dispatched_at, wake_at)
+SELECT r.id, %s, r.task_id, r.parent_id, r.iteration, r.scope, r.value, r.value_path, r.state, r.histories,
+    r.created_at, r.ended_at, r.attempts, r.outputs, r.plan, r.items, r.progress, r.dynamic, r.loss_count,
+    r.dispatched_at, r.wake_at
+FROM jsonb_to_recordset(%s::jsonb) AS r(position int, id text, task_id text, parent_id text, iteration int, scope text,
+    value text, value_path jsonb, state text, histories jsonb, created_at timestamptz, ended_at timestamptz, attempts jsonb,
+    outputs jsonb, plan jsonb, items jsonb, progress jsonb, dynamic boolean, loss_count smallint, dispatched_at timestamptz,
+    wake_at timestamptz)
 ORDER BY r.position
 """
 
 # A lease ends with every write of the engine: whoever holds an old token writes nothing any more.
 _UPDATE_RUNS = """
-UPDATE flows_taskrun t SET state = r.state, histories = r.histories, ended_at = r.ended_at, attempts = r.attempts, outputs = r.outputs,
-    plan = r.plan, items = COALESCE(r.items, t.items), progress = r.progress, loss_count = r.loss_count,
+UPDATE flows_taskrun t SET state = r.state, histories = r.histories, ended_at = r.ended_at, attempts = r.attempts,
+    outputs = r.outputs, plan = r.plan, items = COALESCE(r.items, t.items), progress = r.progress, loss_count = r.loss_count,
     dispatched_at = r.dispatched_at, wake_at = r.wake_at,
     lease_token = CASE WHEN r.state = 'RUNNING' AND t.state = 'RUNNING' THEN t.lease_token END,
     lease_owner = CASE WHEN r.state = 'RUNNING' AND t.state = 'RUNNING' THEN t.lease_owner END,
@@ -161,8 +163,9 @@ WHERE t.id = r.id AND t.state = r.seen
 
 _UPDATE_ROOT = """
 UPDATE flows_execution SET state = %s, histories = %s::jsonb, ended_at = %s, outputs = %s::jsonb, variables = %s::jsonb,
-    labels = %s::jsonb, attempt_number = %s, error = %s, caller_waits = %s, slot_held = %s, pause_asked = %s, progress = %s::jsonb,
-    version = version + 1, dispatched_at = %s, wake_at = %s, announce_at = %s, visit_until = %s, failures = %s, breakpoints = %s::jsonb
+    labels = %s::jsonb, attempt_number = %s, error = %s, caller_waits = %s, slot_held = %s, pause_asked = %s,
+    progress = %s::jsonb, version = version + 1, dispatched_at = %s, wake_at = %s, announce_at = %s, visit_until = %s,
+    failures = %s, breakpoints = %s::jsonb
 WHERE id = %s AND state = %s AND version = %s
 """
 
@@ -200,7 +203,8 @@ def _write_root(cursor: Any, root: Root) -> None:
         [
             root.state.value, dump(root.histories), root.ended_at, None if root.outputs is None else dump(root.outputs),
             dump(root.variables), dump(root.labels), root.attempt_number, root.error, root.caller_waits, root.slot_held,
-            root.pause_asked, dump(root.progress), root.dispatched_at, root.wake_at, root.announce_at, root.visit_until, root.failures,
+            root.pause_asked, dump(root.progress), root.dispatched_at, root.wake_at, root.announce_at, root.visit_until,
+            root.failures,
             dump(root.breakpoints), root.id, root.seen.value, root.version,
         ],
     )  # fmt: skip
@@ -245,7 +249,8 @@ def mark_dispatched(execution_id: str, run_ids: Iterable[str], *, at: datetime) 
     """Note that messages were sent for runs that wait; not a state, so no race matters."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE flows_taskrun SET dispatched_at = %s WHERE execution_id = %s AND id = ANY(%s) AND state IN ('CREATED', 'RESTARTED')",
+            "UPDATE flows_taskrun SET dispatched_at = %s WHERE execution_id = %s AND id = ANY(%s)"
+            " AND state IN ('CREATED', 'RESTARTED')",
             [at, execution_id, list(run_ids)],
         )
 

@@ -163,10 +163,10 @@ class Turn:
 
     def _stops_at_breakpoint(self, run: Run) -> bool:
         for point in self.board.root.breakpoints:
-            if point.get("id") == run.task_id and point.get("value") in (None, run.value):
-                if run.state == State.CREATED and not point.get("passed"):
-                    self.board.move(run, State.BREAKPOINT)
-                    return True
+            is_meant = point.get("id") == run.task_id and point.get("value") in (None, run.value)
+            if is_meant and run.state == State.CREATED and not point.get("passed"):
+                self.board.move(run, State.BREAKPOINT)
+                return True
         return False
 
     # What arrangements and light tasks use
@@ -257,9 +257,8 @@ class Turn:
         board = self.board
         transitions.read_all(board)
         board.root.progress["killedInto"] = state.value
-        if board.root.state != State.KILLING:
-            if state == State.KILLED or board.count_activity("live"):
-                board.move_root(State.KILLING)
+        if board.root.state != State.KILLING and (state == State.KILLED or board.count_activity("live")):
+            board.move_root(State.KILLING)
         for run in reversed(list(board.runs.values())):
             if run.is_terminal or board.is_after(run):
                 continue
@@ -323,9 +322,9 @@ class Turn:
         is_alive = board.count_activity("live") or board.count_activity("retrying")
         if not is_alive and board.count_activity("paused") and root.state != State.PAUSED:
             stopped = any(run.state == State.BREAKPOINT for run in board.runs.values())
-            if not stopped and any(run.node is not None and run.node.arrangement == "approval" for run in board.runs.values()):
-                if root.state == State.RUNNING:
-                    board.move_root(State.PAUSING)
+            asks = any(run.node is not None and run.node.arrangement == "approval" for run in board.runs.values())
+            if asks and not stopped and root.state == State.RUNNING:
+                board.move_root(State.PAUSING)
             board.move_root(State.BREAKPOINT if stopped and root.state == State.RUNNING else State.PAUSED)
             announce_pause(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from django.db import connection, transaction
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _MOST_TRIES = 8
 # After this many engine errors in a row the execution is set aside as FAILED instead of being tried for ever.
 _MOST_FAILURES = 5
-_BACK_OFF = timedelta(seconds=2)
+_BACK_OFF_SECONDS = 2
 
 
 def take_turn(
@@ -295,7 +295,7 @@ def set_aside(execution_id: str, error: Exception, services: Services) -> None:
         cursor.execute(
             "UPDATE flows_execution SET failures = failures + 1, dispatched_at = NULL, visit_until = clock_timestamp() + %s"
             " WHERE id = %s AND ended_at IS NULL RETURNING failures",
-            [_BACK_OFF, execution_id],
+            [f"{_BACK_OFF_SECONDS} seconds", execution_id],
         )
         row = cursor.fetchone()
     if row is None or (row[0] < _MOST_FAILURES and not is_final):

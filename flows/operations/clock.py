@@ -1,4 +1,4 @@
-"""What beat does with each tick: fire what is due, wake what waits, repair what was lost. Any number of beats may do it at once."""
+"""What beat does with each tick: fire what is due, wake what waits, repair what was lost. Any number of beats may do it."""
 
 from __future__ import annotations
 

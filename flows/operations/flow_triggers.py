@@ -194,7 +194,8 @@ def _write_memories(names: dict[str, str], outcome: Outcome) -> None:
             FlowTriggerWindow.objects.filter(**names, condition_id=group_id).delete()
             continue
         FlowTriggerWindow.objects.update_or_create(
-            **names,
+            namespace=names["namespace"],
+            flow_id=names["flow_id"],
             condition_id=group_id,
             defaults={
                 "starts_at": memory.span.start,

@@ -83,9 +83,9 @@ def _look(trigger: Trigger, context: TriggerContext, row: TriggerState) -> tuple
         plugin: Any = get_registry().load(get_registry().get(trigger.type))()
         props = load_properties(type(plugin).Props, trigger.properties, context.render)
         result = plugin.poll(context, props, row.state or {})
-        if result.variables is not None and trigger.when is not None:
-            if not is_truthy(context.render(trigger.when, {"trigger": result.variables})):
-                return PollResult(None, result.state), ""
+        found = result.variables
+        if found is not None and trigger.when is not None and not is_truthy(context.render(trigger.when, {"trigger": found})):
+            return PollResult(None, result.state), ""
         return result, ""
     except TaskFailure as failure:
         return None, failure.message

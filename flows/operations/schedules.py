@@ -143,7 +143,7 @@ def release_stale_locks(*, at: datetime) -> int:
     ended = {row.pk: row for row in Execution.objects.filter(pk__in=stale.values("execution_id"))}
     released = 0
     for row in list(stale):
-        execution = ended.get(row.execution_id)
+        execution = ended.get(row.execution_id or "")
         if execution is not None:
             on_execution_ended(execution)
         else:

@@ -191,7 +191,7 @@ def set_backfill_paused(
     """
     with transaction.atomic():
         row = _get_with_backfill(namespace, flow_id, trigger_id)
-        row.backfill = {**row.backfill, "paused": paused}
+        row.backfill = {**(row.backfill or {}), "paused": paused}
         state = read_state(row)
         row.next_at = None if paused or state.backfill is None else state.backfill.current
         row.save()

@@ -157,7 +157,7 @@ def list_metric_names(namespace: str, flow_id: str, task_id: str = "") -> list[s
 def list_tasks_with_metrics(namespace: str, flow_id: str) -> list[str]:
     """Return the ids of the tasks of a flow that ever sent a metric, sorted."""
     rows = Metric.objects.filter(namespace=namespace, flow_id=flow_id, task_id__isnull=False)
-    return list(rows.order_by("task_id").values_list("task_id", flat=True).distinct())
+    return [str(name) for name in rows.order_by("task_id").values_list("task_id", flat=True).distinct()]
 
 
 def aggregate_metric(

@@ -6,7 +6,8 @@ from time import perf_counter
 from typing import Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop, Properties
+from flows.plugin_api.fields import Field, Prop, Properties
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask
 
 _LONGEST_TAG = 100
@@ -34,7 +35,7 @@ class Return(RunnableTask):
     class Props(Properties):
         format: Prop[str] | None = Field(default=None, description="The text; always text, never a typed value.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         value: str | None
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -6,7 +6,8 @@ import re
 from typing import Annotated, Any, Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Duration, Field, Mark, Moment, Output, Prop, Properties
+from flows.plugin_api.fields import Duration, Field, Mark, Moment, Prop, Properties
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.primitives.errors import NotFoundError
 from plugins.core.purging import NamespaceChoice, namespace_options, version_limit
@@ -96,7 +97,7 @@ class Get(RunnableTask):
     class Props(OneKeyProperties):
         error_on_missing: Prop[bool] = Field(default=True, description="False: a missing key gives null.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         value: Any
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -127,7 +128,7 @@ class GetKeys(RunnableTask):
     class Props(KeyProperties):
         prefix: Prop[str] = Field(default="", description="Only keys that start with this.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         keys: list[str]
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -153,7 +154,7 @@ class Delete(RunnableTask):
     class Props(OneKeyProperties):
         error_on_missing: Prop[bool] = False
 
-    class Output(Output):
+    class Output(TaskOutput):
         deleted: bool
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -192,7 +193,7 @@ class PurgeKV(RunnableTask):
         behavior: KeyBehavior | None = None
         expired_only: Annotated[Prop[bool] | None, Mark(deprecated='Use "behavior".')] = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         size: int = Field(description="Number of deleted keys or versions.")
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Moment, Output, Prop, Properties, Text
+from flows.plugin_api.fields import Field, Moment, Prop, Properties, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
@@ -65,7 +66,7 @@ class Fetch(RunnableTask):
         tasks_id: Prop[list[Text]] | None = Field(default=None, description="Only these tasks, in this order.")
         level: Prop[Level] = Field(default="INFO", description="Lowest level to read.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str = Field(description="Row file of the entries.")
         size: int = Field(description="Number of entries.")
 
@@ -116,7 +117,7 @@ class PurgeLogs(RunnableTask):
         start_date: Prop[Moment] | None = None
         end_date: Prop[Moment]
 
-    class Output(Output):
+    class Output(TaskOutput):
         count: int
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop, Properties, Text
+from flows.plugin_api.fields import Field, Prop, Properties, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.globs import PatternError, compile_namespace_pattern
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.plugin_api.working_files import list_matching_files, open_beneath
@@ -43,7 +44,7 @@ class UploadFiles(RunnableTask):
             default="OVERWRITE", description="What happens to a file that exists."
         )
 
-    class Output(Output):
+    class Output(TaskOutput):
         files: dict[str, str] = Field(description="Path to address.")
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -104,7 +105,7 @@ class DownloadFiles(RunnableTask):
     class Props(ChosenFiles):
         destination: Prop[str] = Field(default="", description="Put before each path of the output.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         files: dict[str, str] = Field(description="Path without leading slash to stored file.")
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -137,7 +138,7 @@ class DeleteFiles(RunnableTask):
     class Props(ChosenFiles):
         delete_parent_folder: Prop[bool] = Field(default=False, description="Delete the folders that are empty afterwards, too.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         files: dict[str, str] = {}
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -179,7 +180,7 @@ class PurgeFiles(RunnableTask):
         file_pattern: Prop[str] | None = Field(default=None, description="Glob of paths; all when absent.")
         behavior: VersionBehavior = VersionBehavior()
 
-    class Output(Output):
+    class Output(TaskOutput):
         size: int = Field(description="Number of deleted versions.")
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop, Properties
+from flows.plugin_api.fields import Field, Prop, Properties
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask
 
 
@@ -32,7 +33,7 @@ class OutputValues(RunnableTask):
     class Props(Properties):
         values: Prop[dict[str, Any]] | None = Field(default=None, description="Names and values.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         values: dict[str, Any]
 
     def run(self, context: RunContext, props: Props) -> Output:

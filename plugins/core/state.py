@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop, Properties
+from flows.plugin_api.fields import Field, Prop, Properties
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.primitives.errors import NotFoundError
 
@@ -54,8 +55,7 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for key, value in new.items():
         present = merged.get(key)
-        both_maps = isinstance(present, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(present, value) if both_maps else value
+        merged[key] = _merge(present, value) if isinstance(present, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
@@ -71,7 +71,7 @@ class Set(RunnableTask):
     class Props(StateProperties):
         data: Prop[dict[str, Any]] | None = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         count: int = Field(description="Number of top-level keys after the merge.")
         key: str
 
@@ -95,7 +95,7 @@ class Get(RunnableTask):
     class Props(StateProperties):
         error_on_missing: Prop[bool] = False
 
-    class Output(Output):
+    class Output(TaskOutput):
         count: int
         data: dict[str, Any]
 
@@ -119,7 +119,7 @@ class Delete(RunnableTask):
     class Props(StateProperties):
         error_on_missing: Prop[bool] = False
 
-    class Output(Output):
+    class Output(TaskOutput):
         deleted: bool
 
     def run(self, context: RunContext, props: Props) -> Output:

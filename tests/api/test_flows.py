@@ -218,3 +218,16 @@ def test_sources_are_searched_line_by_line(api: Api, daily: dict[str, Any]) -> N
     assert found["total"] == 1
     assert found["results"][0]["lines"] == [{"line": 12, "content": "    message: Hello"}]
     assert api.get("/flows/source", q="[", regex="true").status_code == 400
+
+
+def test_the_names_for_completion_come_from_the_document(api: Api) -> None:
+    names = api.send_yaml("POST", "/flows/expressions", SOURCE).json()["categories"]
+
+    assert names["inputs"] == ["inputs.day"] and names["taskOutputs"] == ["outputs.hello"]
+    assert "upper" in names["filters"] and "now" in names["functions"]
+
+
+def test_flows_are_exported_as_a_table(api: Api, daily: dict[str, Any]) -> None:
+    lines = b"".join(api.get("/flows/export/by-query/csv").streaming_content).decode().splitlines()
+
+    assert lines[1].startswith("company.team,daily,1,false,")

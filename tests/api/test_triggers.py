@@ -85,6 +85,12 @@ def test_a_malformed_backfill_is_refused(api: Api, scheduled: None, backfill: An
     assert answer.status_code in (400, 422) and answer.json()["message"]
 
 
+def test_triggers_are_exported_as_a_table(api: Api, scheduled: None) -> None:
+    lines = b"".join(api.get("/triggers/export/by-query/csv").streaming_content).decode().splitlines()
+
+    assert lines[1].startswith("company.team,daily,nightly,SCHEDULE,false,20")
+
+
 def test_a_webhook_starts_an_execution_without_login(stranger: Api, hooked: None) -> None:
     answer = stranger.send("POST", "/executions/webhook/company.team/daily/a-secret-key?a=1&a=2", {"hello": "world"})
     body = answer.json()

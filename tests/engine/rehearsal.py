@@ -156,8 +156,11 @@ class Stage:
         self.take_turn(lambda turn: turn.reopen())
 
     def repeat(self) -> None:
-        """A message comes twice or late: some scopes are looked at without need."""
-        scopes = list(self.board.scopes) or [(None, None)]
+        """
+        A visit comes twice or late: some scopes are looked at without need. Not those of one iteration, whose end is counted:
+        only the end of a child leads there, and that happens once.
+        """
+        scopes = [scope for scope in self.board.scopes if scope[1] is None] or [(None, None)]
         chosen = [self.random.choice(scopes) for _ in range(2)]
         self.take_turn(lambda turn: [turn.mark_dirty(scope) for scope in chosen] and None)
 

@@ -16,7 +16,8 @@ from flows.api.endpoint import now, read_json, read_list, read_object
 from flows.api.errors import BulkError
 from flows.api.filters import read_criteria
 from flows.api.pagination import read_flag, read_required
-from flows.api.views.executions import read_delete_flags, read_label_list, read_state
+from flows.api.views.execution_actions import read_label_list, read_state
+from flows.api.views.executions import read_delete_flags
 from flows.models import Execution
 from flows.operations import executions as operations
 from flows.primitives.errors import FlowsError, InvalidError

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from flows.api.answers import answer, answer_bulk, answer_file, answer_nothing, answer_page
+from flows.api.answers import answer, answer_bulk, answer_csv, answer_file, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
 from flows.api.endpoint import now, read_list
 from flows.api.errors import BadRequestError, BulkError
@@ -22,8 +22,10 @@ from flows.models import Flow
 from flows.operations import flow_bundles
 from flows.operations import flows as operations
 from flows.primitives.errors import FlowsError, InvalidError
+from flows.primitives.problems import Severity
 from flows.queries import flows as queries
 from flows.queries.criteria import Condition, Criteria, Operation
+from flows.queries.expression_names import list_expression_names
 from flows.queries.flows import FlowText
 from flows.queries.pages import slice_page
 from flows.queries.source_search import SourceHit, search_texts
@@ -319,5 +321,31 @@ def _present_hit(hit: SourceHit) -> dict[str, Any]:
         "id": row.flow_id,
         "flowId": row.flow_id,
         "revision": row.revision,
+        "editable": True,
+        "matches": [{"line": number, "column": 0, "snippet": line} for number, line in hit.lines],
         "lines": [{"line": number, "content": line} for number, line in hit.lines],
     }
+
+
+def list_expressions(request: Request) -> HttpResponse:
+    """Return the names that expressions in a document may use."""
+    check = operations.check_document(read_source(request))
+    if check.definition is None:
+        errors = check.list_problems(Severity.ERROR)
+        raise InvalidError("; ".join(str(error) for error in errors), code="invalid-flow", problems=errors)
+    return answer({"categories": list_expression_names(check.definition, task_id=request.query_params.get("taskId", ""))})
+
+
+_CSV_COLUMNS = ("namespace", "id", "revision", "disabled", "description", "updated", "labels")
+
+
+def export_csv(request: Request) -> HttpResponseBase:
+    """Return the flows that match as a table."""
+    rows = queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS)).order_by("namespace", "flow_id")
+    return answer_csv("flows.csv", _CSV_COLUMNS, (_csv_row(row) for row in rows.iterator(chunk_size=1000)))
+
+
+def _csv_row(row: Flow) -> list[str]:
+    labels = ",".join(f"{label['key']}:{label['value']}" for label in row.labels)
+    disabled = "true" if row.disabled else "false"
+    return [row.namespace, row.flow_id, str(row.revision), disabled, row.description, format_moment(row.updated_at), labels]

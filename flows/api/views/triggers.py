@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from flows.api.answers import answer, answer_bulk, answer_nothing, answer_page, format_moment
+from flows.api.answers import answer, answer_bulk, answer_csv, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
 from flows.api.endpoint import now, read_list, read_object
 from flows.api.filters import read_body_criteria, read_criteria
 from flows.api.pagination import read_flag, read_window
-from flows.api.views.executions import read_label_list
+from flows.api.views.execution_actions import read_label_list
 from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Trigger
 from flows.models import TriggerState
@@ -23,6 +25,18 @@ from flows.queries import triggers as queries
 from flows.queries.criteria import Condition, Criteria, Operation, read_moment
 
 Name = tuple[str, str, str]
+
+_CSV_COLUMNS = (
+    "namespace",
+    "flowId",
+    "triggerId",
+    "kind",
+    "disabled",
+    "nextEvaluationDate",
+    "lastTriggeredDate",
+    "executionId",
+    "workerId",
+)
 
 
 def present_trigger_state(row: TriggerState) -> dict[str, Any]:
@@ -296,3 +310,16 @@ def set_disabled_by_triggers(request: Request) -> HttpResponse:
 def set_disabled_by_query(request: Request) -> HttpResponse:
     """Switch the triggers that match off or on."""
     return _switch_all(request, _find_names(request), read_flag(request, "disabled", default=True))
+
+
+def export_csv(request: Request) -> HttpResponseBase:
+    """Return the triggers that match as a table."""
+    rows = queries.filter_triggers(read_criteria(request, queries.TRIGGER_FIELDS)).order_by("namespace", "flow_id", "trigger_id")
+    lines = (queries.export_columns(row) for row in rows.iterator(chunk_size=1000))
+    return answer_csv("triggers.csv", _CSV_COLUMNS, ([_as_cell(line.get(name)) for name in _CSV_COLUMNS] for line in lines))
+
+
+def _as_cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format_moment(value) if isinstance(value, datetime) else "" if value is None else str(value)

@@ -215,7 +215,7 @@ def render_values(turn: Turn, run: Run, written: Any) -> list[str]:
     nulls = sum(1 for item in value if item is None)
     if nulls:
         raise InvalidError(
-            f'Found {nulls} null value(s) in the values of task "{run.task_id}": an iteration needs a value. Remove them from the list.'
+            f'Found {nulls} null value(s) in the values of task "{run.task_id}": an iteration needs a value. Remove them.'
         )
     return list(dict.fromkeys(as_value_text(item) for item in value))
 

@@ -1,4 +1,4 @@
-"""Flowables that work through fixed lists: Sequential, AllowFailure, Parallel, Dag, ForEachItem and the WorkingDirectory's end."""
+"""Flowables that work through fixed lists: Sequential, AllowFailure, Parallel, Dag, ForEachItem, a WorkingDirectory's tail."""
 
 from __future__ import annotations
 

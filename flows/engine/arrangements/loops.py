@@ -99,7 +99,7 @@ class Loop(Callee):
     @staticmethod
     def _collect(run: Run) -> list[dict[str, Any]]:
         rows = Execution.objects.filter(caller_task_run_id=run.id, kind="LOOP").values_list("loop", "outputs")
-        ordered = sorted(rows, key=lambda row: row[0]["index"])
+        ordered = sorted(((loop or {}, outputs) for loop, outputs in rows), key=lambda row: int(row[0]["index"]))
         return [
             {
                 "item": {"value": loop["item"]["value"], "iteration": loop["index"], "key": loop["item"].get("key")},

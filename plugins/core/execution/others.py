@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Mark, Moment, Output, Prop, Properties, Static, Text
+from flows.plugin_api.fields import Field, Mark, Moment, Prop, Properties, Static, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from plugins.core.log import check_flow_pair
 from plugins.core.truth import as_condition_text
@@ -47,7 +48,7 @@ class Count(RunnableTask):
         end_date: Prop[Moment] | None = Field(default=None, description="Now when absent.")
         expression: Annotated[Static[str], Mark(dynamic=True)] = Field(description="Sees `count`; true keeps the row.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         results: list[dict[str, Any]] = Field(description="Rows of `namespace`, `flowId` (null for a namespace) and `count`.")
         total: int = Field(description="Sum of the kept rows.")
 
@@ -160,7 +161,7 @@ class PurgeExecutions(RunnableTask):
         purge_storage: Prop[bool] = True
         batch_size: Prop[int] | None = Field(default=None, ge=1, description="How many executions are deleted at a time.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         executions_count: int
         logs_count: int
         storages_count: int

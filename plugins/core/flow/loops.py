@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from flows.plugin_api.fields import Duration, Field, Mark, Output, Prop, Properties, Static
+from flows.plugin_api.fields import Duration, Field, Mark, Prop, Properties, Static
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import FlowableTask
 
 Expression = Annotated[Static[str], Mark(dynamic=True)]
@@ -44,7 +45,7 @@ class Loop(FlowableTask):
         break_when: Expression | None = Field(default=None, description="True after an iteration: no further one starts.")
         on_child_failure: Prop[Literal["CONTINUE", "CANCEL", "FAIL"]] | None = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         iteration_count: int
         running_iterations: int = 0
         terminated_iterations: dict[str, int] = {}
@@ -140,5 +141,5 @@ class LoopUntil(FlowableTask):
         fail_on_max_reached: Prop[bool] = Field(default=False, description="Reaching a limit fails the task.")
         check_frequency: CheckFrequency = CheckFrequency()
 
-    class Output(Output):
+    class Output(TaskOutput):
         iteration_count: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop
+from flows.plugin_api.fields import Field, Prop
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask
 from plugins.core.purging import NamespaceChoice, VersionBehavior, namespace_options
 
@@ -28,7 +29,7 @@ class PurgeFlows(RunnableTask):
         flow_pattern: Prop[str] | None = Field(default=None, description="Glob of flow ids; all when absent.")
         behavior: VersionBehavior = VersionBehavior()
 
-    class Output(Output):
+    class Output(TaskOutput):
         size: int = Field(description="Number of deleted revisions.")
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flows.plugin_api.fields import Field, FileMap, Mark, Moment, Output, Prop, Properties, Static, StorageUri, Text
+from flows.plugin_api.fields import Field, FileMap, Mark, Moment, Prop, Properties, Static, StorageUri, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.files import NamespaceFilesOptions
 from flows.plugin_api.tasks import FlowableTask
 
@@ -122,7 +123,7 @@ class If(FlowableTask):
     class Props(Properties):
         condition: Expression = Field(description='False when it renders to nothing, "false", "0" or "-0"; true otherwise.')
 
-    class Output(Output):
+    class Output(TaskOutput):
         evaluation_result: bool
 
 
@@ -155,7 +156,7 @@ class Switch(FlowableTask):
     class Props(Properties):
         value: Expression = Field(description="Compared as text with the keys of the cases.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         value: str
         defaults: bool
 
@@ -222,7 +223,7 @@ class WorkingDirectory(FlowableTask):
         )
         cache: CacheOptions | None = Field(default=None, description="Files kept for the next run of this task.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         output_files: dict[str, str] = {}
 
 
@@ -264,7 +265,7 @@ class Subflow(FlowableTask):
             Static[dict[str, Any]] | None, Mark(dynamic=True, deprecated="Declare outputs in the called flow.")
         ] = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         execution_id: str
         state: str | None = None
         outputs: dict[str, Any] = {}
@@ -339,5 +340,5 @@ class Template(FlowableTask):
         template_id: Prop[str]
         args: Prop[dict[str, Any]] | None = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         args: dict[str, Any] = {}

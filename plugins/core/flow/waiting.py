@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flows.plugin_api.fields import Duration, Field, Mark, Output, Prop, Properties, Static, Text
+from flows.plugin_api.fields import Duration, Field, Mark, Prop, Properties, Static, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import FlowableTask
 
 After = Literal["CONTINUE", "WARN", "FAIL", "SUCCEED", "CANCEL", "KILL"]
@@ -43,7 +44,7 @@ class Pause(FlowableTask):
             default=[], description="Inputs asked of the person who resumes."
         )
 
-    class Output(Output):
+    class Output(TaskOutput):
         on_resume: dict[str, Any] = {}
         resumed: dict[str, Any] | None = None
 
@@ -85,7 +86,7 @@ class Approval(FlowableTask):
         deny_behavior: Prop[After] = "CANCEL"
         expire_behavior: Prop[After] = "CANCEL"
 
-    class Output(Output):
+    class Output(TaskOutput):
         decision: Literal["APPROVED", "DENIED", "EXPIRED"]
         auto: bool = False
         by: str | None = None

@@ -113,7 +113,7 @@ def _read_url(props: RequestProperties) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise TaskFailure(f'"uri" must be an absolute http or https address; got "{shown_url(url)[:200]}".', permanent=True)
     params = [(key, str(item)) for key, value in (props.params or {}).items() for item in _listed(value)]
-    return url.copy_merge_params(params) if params else url
+    return url.copy_merge_params(httpx.QueryParams([*params])) if params else url
 
 
 def _listed(value: Any) -> list[Any]:

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote
 import httpx
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop
+from flows.plugin_api.fields import Field, Prop
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from plugins.core.http.client import Sender, check_status, collect_headers, count_length, log_response_headers
 from plugins.core.http.options import RequestProperties
@@ -46,7 +47,7 @@ class Download(RunnableTask):
         fail_on_empty_response: Prop[bool] = Field(default=True, description="An answer without content fails the task.")
         save_as: Prop[str] | None = Field(default=None, description="Name of the stored file; taken from the answer when absent.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
         code: int
         length: int = Field(description="Stored bytes.")

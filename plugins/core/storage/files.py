@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, FileMap, Moment, Output, Prop, Properties, StorageUri, Text
+from flows.plugin_api.fields import Field, FileMap, Moment, Prop, Properties, StorageUri, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.plugin_api.working_files import collect_files, write_input_files
 
@@ -28,7 +29,7 @@ class Size(RunnableTask):
     class Props(Properties):
         uri: Prop[StorageUri]
 
-    class Output(Output):
+    class Output(TaskOutput):
         size: int = Field(description="In bytes.")
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -57,7 +58,7 @@ class Delete(RunnableTask):
         uri: Prop[StorageUri]
         error_on_missing: Prop[bool] = False
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
         deleted: bool
 
@@ -90,7 +91,7 @@ class Write(RunnableTask):
         content: Prop[str]
         extension: Prop[str] | None = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -112,7 +113,7 @@ class LocalFiles(RunnableTask):
         inputs: Prop[FileMap] | None = Field(default=None, description="File name to content or stored file.")
         outputs: Prop[list[Text]] | None = Field(default=None, description="Globs of files to keep.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uris: dict[str, str]
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -141,7 +142,7 @@ class PurgeCurrentExecutionFiles(RunnableTask):
     class Props(Properties):
         pass
 
-    class Output(Output):
+    class Output(TaskOutput):
         uris: list[str]
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -173,7 +174,7 @@ class PurgeStorage(RunnableTask):
         end_date: Prop[Moment]
         dry_run: Prop[bool] = Field(default=True, description="True only counts.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         scanned_count: int
         purged_count: int
         deleted_files_count: int

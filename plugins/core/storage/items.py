@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Mark, Output, Prop, Properties, Static, StorageUri, render_value
+from flows.plugin_api.fields import Field, Mark, Prop, Properties, Static, StorageUri, render_value
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.primitives.errors import FlowsError
 from plugins.core.truth import as_condition_text, is_true
@@ -44,7 +45,7 @@ class DeduplicateItems(RunnableTask):
         from_: Prop[StorageUri]
         expr: RowExpression = Field(description="Key of a row; sees the fields of the row.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
         num_keys: int
         processed_items_total: int
@@ -92,7 +93,7 @@ class FilterItems(RunnableTask):
             default="FAIL", description="What happens to a row whose condition fails or gives null: whatever `filterType` says."
         )
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
         processed_items_total: int
         dropped_items_total: int

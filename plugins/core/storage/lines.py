@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Field, Output, Prop, Properties, StorageUri
+from flows.plugin_api.fields import Field, Prop, Properties, StorageUri
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.splitting import Cut, copy_to_temporary, read_lines, read_size, split_lines
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 
@@ -47,7 +48,7 @@ class Concat(RunnableTask):
         separator: Prop[str] | None = None
         extension: Prop[str] = ".tmp"
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -90,7 +91,7 @@ class Split(RunnableTask):
         separator: Prop[str] = Field(default="\n", description="Written behind each line.")
         regex_pattern: Prop[str] | None = Field(default=None, description="Lines are put together by the first group.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uris: list[str]
 
     def run(self, context: RunContext, props: Props) -> Output:
@@ -131,7 +132,7 @@ class Reverse(RunnableTask):
         separator: Prop[str] = Field(default="\n", description="Written behind each line.")
         charset: Prop[str] = "UTF-8"
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
 
     def run(self, context: RunContext, props: Props) -> Output:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flows.plugin_api.fields import Duration, Field, Mark, Output, Prop, Properties, Secret, Static, Text
+from flows.plugin_api.fields import Duration, Field, Mark, Prop, Properties, Secret, Static, Text
+from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.triggers import TriggerType
 
 Expression = Annotated[Static[str], Mark(dynamic=True)]
@@ -123,7 +124,7 @@ class FlowTrigger(TriggerType):
         states: States | None = Field(default=None, description="All terminal states and PAUSED when absent.")
         preconditions: Preconditions | None = None
 
-    class Output(Output):
+    class Output(TaskOutput):
         execution_id: str
         namespace: str
         flow_id: str
@@ -167,7 +168,7 @@ class Webhook(TriggerType):
             default="FETCH", description="STORE puts the body in storage: `trigger.uri` instead of `trigger.body`."
         )
 
-    class Output(Output):
+    class Output(TaskOutput):
         body: Any = None
         uri: str | None = None
         headers: dict[str, list[str]] = {}
@@ -205,7 +206,7 @@ class BatchWebhook(TriggerType):
         )
         event_filter: Expression | None = Field(default=None, description="Calls for which this is false are dropped.")
 
-    class Output(Output):
+    class Output(TaskOutput):
         uri: str
         count: int
 

@@ -1,0 +1,207 @@
+"""Actions on one execution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from flows.api.answers import answer
+from flows.api.auth import name_of
+from flows.api.endpoint import now, read_list, read_object, read_text
+from flows.api.multipart import read_inputs
+from flows.api.pagination import find_number, read_flag, read_required
+from flows.api.views.executions import (
+    declared_inputs,
+    list_input_ids,
+    present_resolved,
+    present_whole,
+    read_breakpoints,
+)
+from flows.engine.catalog import get_flow
+from flows.models import Execution
+from flows.operations import executions as operations
+from flows.operations.resume_checks import validate_resume_inputs as check_resume_inputs
+from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
+from flows.queries import executions as queries
+
+
+def kill(request: Request, execution_id: str) -> HttpResponse:
+    """Kill an execution, and those that it started unless `isOnKillCascade` is false."""
+    operations.kill_execution(
+        execution_id, cascade=read_flag(request, "isOnKillCascade", default=True), at=now(), actor=name_of(request)
+    )
+    return answer(present_whole(execution_id))
+
+
+def act(request: Request, execution_id: str, action: str) -> HttpResponse:
+    """Do one of the actions that POST asks for, and return the execution (the new one for a replay)."""
+    execution = ACTIONS[action](request, execution_id)
+    return answer(present_whole(execution.id))
+
+
+def _pause(request: Request, execution_id: str) -> Execution:
+    return operations.pause_execution(execution_id, at=now(), actor=name_of(request))
+
+
+def _resume(request: Request, execution_id: str) -> Execution:
+    inputs = read_inputs(request, partial(_resume_input_ids, execution_id))
+    return operations.resume_execution(execution_id, inputs=inputs, at=now(), actor=name_of(request))
+
+
+def _resume_input_ids(execution_id: str) -> list[str]:
+    """Return the ids of all inputs that pauses of the flow may ask for."""
+    execution = queries.get_execution(execution_id)
+    definition = get_flow(execution.namespace, execution.flow_id, execution.flow_revision).flow
+    return [input_id for task in definition.all_tasks() for input_id in list_input_ids(task.inputs)]
+
+
+def _restart(request: Request, execution_id: str) -> Execution:
+    return operations.restart_execution(execution_id, revision=find_number(request, "revision"), at=now(), actor=name_of(request))
+
+
+def _replay(request: Request, execution_id: str) -> Execution:
+    return operations.replay_execution(
+        execution_id,
+        task_run_id=request.query_params.get("taskRunId") or None,
+        revision=find_number(request, "revision"),
+        breakpoints=read_breakpoints(request),
+        at=now(),
+        actor=name_of(request),
+    )
+
+
+def _replay_with_inputs(request: Request, execution_id: str) -> Execution:
+    old = queries.get_execution(execution_id)
+    revision = find_number(request, "revision")
+    declared = declared_inputs(old.namespace, old.flow_id, revision or old.flow_revision)
+    return operations.replay_execution(
+        execution_id,
+        task_run_id=request.query_params.get("taskRunId") or None,
+        revision=revision,
+        inputs=read_inputs(request, declared),
+        breakpoints=read_breakpoints(request),
+        at=now(),
+        actor=name_of(request),
+    )
+
+
+def _resume_from_breakpoint(request: Request, execution_id: str) -> Execution:
+    return operations.resume_execution(execution_id, inputs=None, at=now(), actor=name_of(request))
+
+
+def _change_status(request: Request, execution_id: str) -> Execution:
+    status = request.query_params.get("status") or request.query_params.get("newStatus") or read_required(request, "status")
+    return operations.change_execution_status(execution_id, status=read_state(status), at=now(), actor=name_of(request))
+
+
+def read_state(word: str) -> str:
+    """Return a state by its name in any letter case. Raises InvalidError."""
+    state = queries.STATES.get(word.upper())
+    if state is None:
+        raise InvalidError(f'"{word[:60]}" is no state; known ones: {", ".join(queries.STATES)}.', code="unknown-state")
+    return state
+
+
+def _change_task_state(request: Request, execution_id: str) -> Execution:
+    body = read_object(request)
+    task_run_id, state = body.get("taskRunId"), body.get("state")
+    if not isinstance(task_run_id, str) or not isinstance(state, str):
+        raise InvalidError('The body must name "taskRunId" and "state", both texts.', code="json-shape")
+    return operations.change_task_run_state(
+        execution_id, task_run_id=task_run_id, state=read_state(state), at=now(), actor=name_of(request)
+    )
+
+
+def _set_labels(request: Request, execution_id: str) -> Execution:
+    labels = read_label_list(read_list(request, of=dict))
+    return operations.set_execution_labels(execution_id, labels=labels, at=now(), actor=name_of(request))
+
+
+def read_label_list(items: Collection[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return labels of the form `{key, value}`; other keys are ignored. Raises InvalidError."""
+    labels = []
+    for item in items:
+        key, value = item.get("key"), item.get("value")
+        if not isinstance(key, str) or not key or value is None or isinstance(value, (dict, list)):
+            raise InvalidError('Every label must be an object with the texts "key" and "value".', code="label-form")
+        labels.append((key, value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)))
+    return labels
+
+
+def _force_run(request: Request, execution_id: str) -> Execution:
+    return operations.force_run_execution(execution_id, at=now(), actor=name_of(request))
+
+
+def _unqueue(request: Request, execution_id: str) -> Execution:
+    state = read_state(request.query_params.get("state") or "RUNNING")
+    return operations.unqueue_execution(execution_id, state=state, at=now(), actor=name_of(request))
+
+
+def _review(request: Request, execution_id: str) -> Execution:
+    return _decide(request, execution_id, None)
+
+
+def _decide(request: Request, execution_id: str, task_run_id: str | None) -> Execution:
+    body = read_object(request)
+    decision, comment, inputs = body.get("decision"), body.get("comment"), body.get("inputs")
+    if not isinstance(decision, str):
+        raise InvalidError('The body must name the "decision": APPROVED or DENIED.', code="json-shape")
+    if (comment is not None and not isinstance(comment, str)) or (inputs is not None and not isinstance(inputs, dict)):
+        raise InvalidError('"comment" must be a text and "inputs" an object.', code="json-shape")
+    chosen = task_run_id or body.get("taskRunId")
+    return operations.review_execution(
+        execution_id,
+        decision=decision,
+        comment=comment,
+        inputs=inputs or {},
+        task_run_id=chosen if isinstance(chosen, str) else None,
+        at=now(),
+        actor=name_of(request),
+    )
+
+
+def review_task_run(request: Request, execution_id: str, task_run_id: str) -> HttpResponse:
+    """Answer the approval that one task run waits for."""
+    return answer(present_whole(_decide(request, execution_id, task_run_id).id))
+
+
+ACTIONS: dict[str, Callable[[Request, str], Execution]] = {
+    "restart": _restart,
+    "replay": _replay,
+    "replay-with-inputs": _replay_with_inputs,
+    "pause": _pause,
+    "resume": _resume,
+    "resume-from-breakpoint": _resume_from_breakpoint,
+    "change-status": _change_status,
+    "state": _change_task_state,
+    "labels": _set_labels,
+    "force-run": _force_run,
+    "unqueue": _unqueue,
+    "review": _review,
+}
+
+
+def validate_resume_inputs(request: Request, execution_id: str) -> HttpResponse:
+    """Say whether the inputs of a resume are right. Nothing is resumed."""
+    resolved = check_resume_inputs(execution_id, inputs=read_inputs(request, partial(_resume_input_ids, execution_id)), at=now())
+    execution = queries.get_execution(execution_id)
+    entries = present_resolved(resolved, None)
+    return answer({"id": execution.flow_id, "namespace": execution.namespace, "inputs": entries, "checks": []})
+
+
+def evaluate(request: Request, execution_id: str, task_run_id: str | None = None) -> HttpResponse:
+    """Render an expression with the variables of an execution or task run; a fault in it is an answer, not an error."""
+    expression = read_text(request)
+    queries.get_execution(execution_id)
+    if task_run_id is not None:
+        queries.get_task_run(execution_id, task_run_id)
+    try:
+        return answer({"result": operations.eval_expression(execution_id, expression, task_run_id=task_run_id)})
+    except NotFoundError as error:
+        return answer({"result": None, "error": error.message, "stackTrace": error.message})
+    except FlowsError as error:
+        return answer({"result": None, "error": error.message, "stackTrace": f"{error.code}: {error.message}"})

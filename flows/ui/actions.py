@@ -1,0 +1,96 @@
+"""Which actions on an execution its page offers, and why one is impossible now. The operations decide for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.models import Execution
+from flows.primitives.states import TERMINAL, State
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """
+    One action. `reason` says why it is impossible now, empty when it is possible; `asks` is what the dialog says;
+    `command` is the same thing for the command line.
+    """
+
+    name: str
+    label: str
+    asks: str
+    reason: str = ""
+    is_dangerous: bool = False
+    is_primary: bool = False
+    command: str = ""
+
+
+def list_actions(execution: Execution) -> list[Action]:
+    """Return all actions in the order in which a page shows them; the main one of the state first."""
+    state, name = execution.state, execution.id
+    ended = state in TERMINAL
+    running_only = "" if state == State.RUNNING else f"Only a running execution can be paused; this one is {state}."
+    waits = state in (State.PAUSED, State.BREAKPOINT)
+    restartable = state in (State.FAILED, State.KILLED, State.CANCELLED, State.WARNING, State.PAUSED)
+    found = [
+        Action(
+            "resume",
+            "Resume",
+            "The execution goes on from where it waits.",
+            "" if waits else f"Only a paused execution can be resumed; this one is {state}.",
+            is_primary=waits,
+            command=f"manage.py executions resume {name}",
+        ),
+        Action(
+            "restart",
+            "Restart from failed",
+            "The same execution runs again from the tasks that failed. What succeeded is kept.",
+            "" if restartable else f"There is nothing to restart: the execution is {state}.",
+            is_primary=state == State.FAILED,
+            command=f"manage.py executions restart {name}",
+        ),
+        Action(
+            "replay",
+            "Replay",
+            "A new execution starts with the same inputs. This one stays as it is.",
+            "" if ended else "A replay needs an execution that has ended.",
+            is_primary=state in (State.SUCCESS, State.WARNING),
+            command=f"manage.py executions replay {name}",
+        ),
+        Action(
+            "pause",
+            "Pause",
+            "Running tasks finish; nothing new starts until the execution is resumed.",
+            running_only,
+            command=f"manage.py executions pause {name}",
+        ),
+        Action(
+            "unqueue",
+            "Run now",
+            "The execution leaves the queue and starts at once, over the limit of its flow.",
+            "" if state == State.QUEUED else "The execution does not wait in a queue.",
+            is_primary=state == State.QUEUED,
+        ),
+        Action(
+            "force-run",
+            "Force run",
+            "The execution is pushed to go on now: a planned start comes at once, and its message is sent again.",
+            "" if state == State.CREATED else "Only an execution that has not begun can be forced to run.",
+            is_primary=state == State.CREATED and execution.schedule_at is not None,
+        ),
+        Action(
+            "kill",
+            "Kill",
+            "Running tasks are stopped, and so are the executions that this one started.",
+            "The execution has ended." if ended else "The kill is under way." if state == State.KILLING else "",
+            is_dangerous=True,
+            command=f"manage.py executions kill {name}",
+        ),
+        Action(
+            "delete",
+            "Delete",
+            "The execution disappears for good, with its logs, metrics and files.",
+            "" if ended else "Kill the execution before you delete it.",
+            is_dangerous=True,
+        ),
+    ]
+    return sorted(found, key=lambda action: not action.is_primary)

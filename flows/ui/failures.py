@@ -1,0 +1,86 @@
+"""What the failure card of an execution says: which task, which attempt, the message, the lines around it, what is different now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flows.language.flow import Flow as TypedFlow
+from flows.models import Execution, LogEntry, TaskRun
+from flows.primitives.states import State
+
+LOG_LINES = 20
+WARN, ERROR = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """
+    Why an execution failed or warned. `run` is None when the engine ended it before or beside its tasks; `line` is the line
+    of the task in the source, 0 when it is not known; `logs` are the last lines, oldest first.
+    """
+
+    message: str
+    run: TaskRun | None = None
+    attempt_count: int = 0
+    line: int = 0
+    logs: Sequence[LogEntry] = ()
+    changes: Sequence[str] = ()
+
+
+def find_failure(execution: Execution, runs: Sequence[TaskRun], definition: TypedFlow | None) -> Failure | None:
+    """Return what went wrong, or None for an execution that neither failed nor warned. At most three queries."""
+    if execution.state not in (State.FAILED, State.WARNING, State.KILLED):
+        return None
+    run = _find_culprit(runs, execution.state)
+    if run is None and execution.state == State.KILLED:
+        return None
+    logs = _list_logs(execution, run)
+    worst = [entry for entry in logs if entry.level >= (ERROR if execution.state == State.FAILED else WARN)]
+    told = execution.error or (worst[0].message if worst else "")
+    message = told.strip().splitlines()[0] if told.strip() else "It ended without a message."
+    return Failure(
+        message=message,
+        run=run,
+        attempt_count=len(run.attempts) if run else 0,
+        line=_find_line(definition, run),
+        logs=logs,
+        changes=_list_changes(execution),
+    )
+
+
+def _find_culprit(runs: Sequence[TaskRun], state: str) -> TaskRun | None:
+    """Return the first task run in that state whose children are not to blame."""
+    guilty = [run for run in runs if run.state == state]
+    parents = {run.parent_id for run in guilty}
+    leaves = [run for run in guilty if run.id not in parents]
+    return leaves[0] if leaves else None
+
+
+def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
+    rows = LogEntry.objects.filter(execution_id=execution.id)
+    rows = rows.filter(task_run_id=run.id) if run else rows.filter(level__gte=WARN)
+    return list(reversed(rows.order_by("-id")[:LOG_LINES]))
+
+
+def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:
+    if definition is None or run is None:
+        return 0
+    return next((task.position[0] for task in definition.all_tasks() if task.id == run.task_id), 0)
+
+
+def _list_changes(execution: Execution) -> list[str]:
+    """Return what is different from the newest execution of the flow that succeeded before this one."""
+    before = Execution.objects.filter(
+        namespace=execution.namespace, flow_id=execution.flow_id, state=State.SUCCESS, kind="NORMAL", created_at__lt=execution.created_at
+    )
+    last = before.order_by("-created_at").only("id", "flow_revision", "inputs", "created_at").first()
+    if last is None:
+        return ["This flow has not succeeded before."]
+    found = []
+    if last.flow_revision != execution.flow_revision:
+        found.append(f"The last success ran revision {last.flow_revision}, this one revision {execution.flow_revision}.")
+    names = sorted(name for name in {*last.inputs, *execution.inputs} if last.inputs.get(name) != execution.inputs.get(name))
+    if names:
+        found.append(f"Inputs that differ from the last success: {', '.join(names)}.")
+    return found or ["The last success had the same revision and the same inputs."]
