@@ -2,7 +2,7 @@
 What the engine costs: webhook flow of two light tasks beside a bare Celery chain, loops, scripts, memory, start.
 
 Run from the root of the repository, on a machine that does nothing else: `python -m benchmarks.engine`. It starts a system of its
-own in a temporary home; the load comes from processes of its own. `--only latency,rate` picks figures, `--runs 1` is a quick look.
+own in a temporary home; the load comes from processes of its own. `--only latency,rate` picks figures, `--runs 1` is quick.
 """
 
 from __future__ import annotations

@@ -1,17 +1,50 @@
-"""The web part for ASGI servers such as uvicorn."""
+"""The web part for ASGI servers such as uvicorn: waiting requests run as coroutines, all others in a few threads."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, cast
 
+from a2wsgi import WSGIMiddleware
 from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
-# Under ASGI every request runs in a thread of its own, so a connection kept per thread would be opened for each request.
+# A stream's look at the database runs in whatever thread is free, so a connection kept per thread would be opened again
+# and again; a small pool serves streams and requests alike.
 _database = connections.settings["default"]
 _database["CONN_MAX_AGE"] = 0
 _database["OPTIONS"].setdefault("pool", {"min_size": 1, "max_size": 12, "timeout": 10, "max_idle": 120})
 
-application = get_asgi_application()
+_THREADS = 8
+_STREAM_ENDINGS = ("/follow", "/follow-dependencies")
+
+_streams = get_asgi_application()
+# Django's middleware is synchronous: as coroutines each of them costs a change of threads, together more than the work.
+_requests = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=_THREADS)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one request: as a coroutine when it waits for something, else in a thread."""
+    if scope["type"] == "http" and not waits(scope):
+        await _requests(cast(Any, scope), cast(Any, receive), cast(Any, send))
+    else:
+        await _streams(cast(Any, scope), cast(Any, receive), cast(Any, send))
+
+
+def waits(scope: Scope) -> bool:
+    """
+    Tell whether a request may stay open for long (event streams, `wait=true`), or has a body of unknown length, which
+    WSGI cannot read.
+    """
+    if scope["path"].rstrip("/").endswith(_STREAM_ENDINGS) or b"wait=true" in scope["query_string"]:
+        return True
+    names = {name for name, _ in scope["headers"]}
+    return b"transfer-encoding" in names and b"content-length" not in names

@@ -11,8 +11,9 @@ from typing import Any
 
 from celery import Celery
 from celery.apps.worker import Worker, install_worker_term_handler
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun
 from django.conf import settings
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
@@ -98,3 +99,9 @@ def _wait_for_database(**_: Any) -> None:
     from orchestrator.readiness import wait_for_database
 
     wait_for_database()
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def _drop_broken_connections(**_: Any) -> None:
+    # A kept connection may have died with a restarted server; Django looks before its next use.
+    close_old_connections()

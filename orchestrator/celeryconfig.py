@@ -57,3 +57,7 @@ worker_proc_alive_timeout = 30.0
 
 beat_scheduler = "orchestrator.beat:RowScheduler"
 beat_max_loop_interval = 1
+
+# Celery's Django support closes the database connection before and after each task, and a new one costs more than a light task.
+# Broken connections are dropped by `orchestrator/celery.py` instead. The support reads this name only, in capitals.
+CELERY_DB_REUSE_MAX = 2**62

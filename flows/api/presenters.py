@@ -222,15 +222,16 @@ def _reduce_task(task: Any) -> dict[str, Any]:
 
 def present_check(check: DocumentCheck) -> dict[str, Any]:
     """Return what validation says about one document. `constraints` is absent when it is valid. Source: REST API, 9.9."""
+    deprecations = check.list_problems(Severity.DEPRECATION)
+    # The paths alone do not say what to write instead, so the old names of types stand among the remarks as well.
+    old_types = [problem for problem in deprecations if problem.code == "old-type"]
+    paths = [problem.place.path if problem.place and problem.place.path else problem.message for problem in deprecations]
     data: dict[str, Any] = {
         "index": check.index,
         "outdated": check.outdated,
-        "deprecationPaths": [
-            problem.place.path if problem.place and problem.place.path else problem.message
-            for problem in check.list_problems(Severity.DEPRECATION)
-        ],
+        "deprecationPaths": list(dict.fromkeys(paths)),
         "warnings": [str(problem) for problem in check.list_problems(Severity.WARNING)],
-        "infos": [str(problem) for problem in check.list_problems(Severity.INFO)],
+        "infos": [str(problem) for problem in [*check.list_problems(Severity.INFO), *old_types]],
     }
     if check.namespace:
         data["namespace"] = check.namespace

@@ -127,9 +127,14 @@ def slugify(identifier: str) -> str:
 
 
 def clean_file_name(name: str) -> str:
-    """Return the last part of a path as a name that every backend takes: odd characters as `-`, long names shortened."""
+    """
+    Return the last part of a path as a name that every backend takes: odd characters as `-`, long names shortened.
+
+    Percent signs stay, so that a name that was encoded for an address keeps its meaning, unless they hide a separator.
+    """
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    base = re.sub(r"[^\w.\- ]", "-", base).strip(" .") or "file"
+    kept = r"[^\w.\- ]" if _HIDDEN.search(base) else r"[^\w.\-% ]"
+    base = re.sub(kept, "-", base).strip(" .") or "file"
     encoded = base.encode()
     if len(encoded) <= MAX_CLEAN_NAME_BYTES:
         return base

@@ -139,6 +139,6 @@ def _flow_with(workspace: Workspace, number: int, old: str, new: str) -> str:
     return workspace.write(f"old-{number}", inputs=file, tasks=[{"id": "t", **typed}])
 
 
-@pytest.mark.skip(reason="Dashboards have no REST routes yet; see section 13.7 of the REST API, dashboards")
+@pytest.mark.skip(reason="REST API 8.11: the routes of dashboards are not built yet")
 def test_ct_27_every_fault_of_a_dashboard_is_reported_at_once() -> None:
     """Waits for the dashboards of the REST API."""

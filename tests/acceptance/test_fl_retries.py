@@ -13,6 +13,7 @@ def test_fl_28_the_error_tasks_run_after_the_last_attempt(workspace: Workspace) 
     assert run.summary() == {"b": "FAILED", "e": "SUCCESS"}
     assert run.task("e").began_at >= run.task("b").ended_at
     assert run.state == "FAILED"
+    assert (run.ended_at - run.created_at).total_seconds() < 3
 
 
 def test_fl_29_a_success_after_a_retry_may_be_a_warning(workspace: Workspace) -> None:

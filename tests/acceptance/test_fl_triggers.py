@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 from tests.acceptance.building import fail, log, returned, sleep, trigger
 from tests.acceptance.workspace import Workspace, read_moment
@@ -26,7 +27,7 @@ def test_fl_45_a_busy_schedule_catches_up_without_overlap(workspace: Workspace) 
     dates = [read_moment(run.task("date").outputs["value"]) for run in (first, second, third)]
     assert not first.overlaps(second)
     assert not second.overlaps(third)
-    assert [later - earlier for earlier, later in zip(dates, dates[1:], strict=False)] == [timedelta(seconds=1)] * 2
+    assert [later - earlier for earlier, later in pairwise(dates)] == [timedelta(seconds=1)] * 2
     assert third.created_at - dates[2] > timedelta(seconds=2)
 
 

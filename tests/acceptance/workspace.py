@@ -31,14 +31,14 @@ class Workspace:
         self.system = system
         self.namespace = namespace
 
-    def call(self, method: str, path: str, body: Any = None, *, expect: int | None = 200, **query: Any) -> Any:
+    def call(self, method: str, path: str, body: Any = None, /, *, expect: int | None = 200, **query: Any) -> Any:
         """Call the API below the tenant and return the JSON of the answer, or the text where it is none."""
         address = f"{API}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         status, answer = self.system.call(method, address, body)
         assert expect is None or status == expect, f"{method} {address}: {status} {answer}"
         return answer
 
-    def status_of(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+    def status_of(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, Any]:
         """Return the status and the answer of a call that may be refused."""
         return self.system.call(method, f"{API}{path}" + (f"?{urlencode(query, doseq=True)}" if query else ""), body)
 

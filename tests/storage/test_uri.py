@@ -114,6 +114,8 @@ def test_an_id_without_any_usable_letter_still_has_a_slug() -> None:
         ("a\x00b", "a-b"),
         ("Zürich 1.csv", "Zürich 1.csv"),
         ("a:b?", "a-b-"),
+        ("a%20b.csv", "a%20b.csv"),
+        ("a%2Fb%20c.csv", "a-2Fb-20c.csv"),
     ],
 )
 def test_file_names_are_cleaned(name: str, cleaned: str) -> None:

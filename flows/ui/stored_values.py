@@ -1,0 +1,85 @@
+"""Stored values (inputs, outputs, variables) as rows that a page shows: the way to a value, its kind, its text, its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from flows.models.encryption import is_envelope
+
+HIDDEN = "••••••"
+LONGEST_SHOWN = 4000
+_FILE_SCHEME = "kestra://"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One value. `kind` is `text`, `number`, `flag`, `empty`, `file`, `secret`, `json` or `table`; `path` is the expression that
+    gives the value; `columns` and `rows` belong to a table.
+    """
+
+    name: str
+    kind: str
+    text: str
+    path: str
+    file_url: str = ""
+    preview_url: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def list_entries(values: Any, *, url: str, path: str = "") -> list[Entry]:
+    """Return the members of a map as entries, in order; anything that is no map has none."""
+    if not isinstance(values, Mapping):
+        return []
+    execution_id = url.rpartition("/")[2]
+    return [_make_entry(str(name), value, execution_id, f"{path}.{name}" if path else str(name)) for name, value in values.items()]
+
+
+def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
+    if is_envelope(value):
+        return Entry(name, "secret", HIDDEN, path)
+    if value is None or value == "" or value == [] or value == {}:
+        return Entry(name, "empty", "null" if value is None else json.dumps(value), path)
+    if isinstance(value, bool):
+        return Entry(name, "flag", "true" if value else "false", path)
+    if isinstance(value, int | float):
+        return Entry(name, "number", str(value), path)
+    if isinstance(value, str):
+        if value.startswith(_FILE_SCHEME):
+            base = f"/api/v1/main/executions/{execution_id}/file"
+            address = quote(value, safe="")
+            preview = f"/ui/executions/file/{execution_id}?path={address}"
+            return Entry(name, "file", value, path, f"{base}?path={address}", preview)
+        return Entry(name, "text", _shorten(value), path)
+    if isinstance(value, list) and all(isinstance(one, Mapping) and one for one in value[:50]):
+        columns = tuple(dict.fromkeys(str(key) for one in value[:50] for key in one))[:12]
+        rows = tuple(tuple(_cell(one.get(column)) for column in columns) for one in value[:50])
+        return Entry(name, "table", _dump(value), path, columns=columns, rows=rows)
+    return Entry(name, "json", _dump(value), path)
+
+
+def _cell(value: Any) -> str:
+    if is_envelope(value):
+        return HIDDEN
+    return "" if value is None else value[:200] if isinstance(value, str) else _dump(value)[:200]
+
+
+def _dump(value: Any) -> str:
+    return _shorten(json.dumps(_hide(value), ensure_ascii=False, indent=2, default=str))
+
+
+def _hide(value: Any) -> Any:
+    if is_envelope(value):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: _hide(one) for key, one in value.items()}
+    return [_hide(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"

@@ -1,0 +1,283 @@
+"""The pages of one flow: overview, editor, executions, revisions, triggers, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from flows.models import Flow, FlowRevision
+from flows.operations import flows as operations
+from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
+from flows.primitives.problems import Problem
+from flows.queries import executions as execution_queries
+from flows.queries import flows as queries
+from flows.queries.criteria import Condition, Operation
+from flows.queries.topology import find_topology
+from flows.queries.triggers import describe_triggers, list_next_dates, list_triggers_of_flow
+from flows.ui.filters import LISTED_STATES, read_filters
+from flows.ui.input_fields import flatten
+from flows.ui.keyset import take_slice
+from flows.ui.page import Crumb, answer_page, name_of, redirect
+from flows.ui.painters.charts import draw_run_strip
+from flows.ui.painters.diff import count_changes, paint_difference
+from flows.ui.painters.topology import draw_topology, list_task_lines
+from flows.ui.views.flow_list import list_last_runs
+
+TABS = (
+    ("overview", "Overview"),
+    ("edit", "Edit"),
+    ("executions", "Executions"),
+    ("revisions", "Revisions"),
+    ("triggers", "Triggers"),
+    ("dependencies", "Dependencies"),
+)
+NEXT_DATES = 5
+
+_EXAMPLE = """id: {flow_id}
+namespace: {namespace}
+
+inputs:
+  - id: name
+    type: STRING
+    defaults: world
+
+tasks:
+  - id: hello
+    type: io.kestra.plugin.core.log.Log
+    message: "Hello, {{{{ inputs.name }}}}!"
+
+  - id: answer
+    type: io.kestra.plugin.core.debug.Return
+    format: "{{{{ task.id }}}} ran at {{{{ taskrun.startDate }}}}"
+"""
+
+
+def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "overview") -> HttpResponse:
+    """Show one tab of a flow."""
+    found = queries.get_flow_text(namespace, flow_id)
+    makers = {
+        "overview": _overview,
+        "edit": _edit,
+        "executions": _executions,
+        "revisions": _revisions,
+        "triggers": _triggers,
+        "dependencies": _dependencies,
+    }
+    maker = makers.get(tab)
+    if maker is None:
+        raise NotFoundError(f'A flow has no tab "{tab}".', code="unknown-tab")
+    context = {
+        "flow": found.flow,
+        "definition": found.definition,
+        "tab": tab,
+        "tabs": TABS,
+        "flow_url": reverse("ui:flow", args=[namespace, flow_id]),
+        **maker(request, found),
+    }
+    crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb(namespace, f"{reverse('ui:flows')}?namespace={namespace}"), Crumb(flow_id)]
+    return answer_page(request, f"flows/flow/{tab}.html", context, title=flow_id, nav="flows", crumbs=crumbs)
+
+
+def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    flow, at = found.flow, timezone.now()
+    runs = list_last_runs([(flow.namespace, flow.flow_id)], count=40).get((flow.namespace, flow.flow_id), [])
+    ended = [run for run in runs if run.ended_at]
+    lengths = sorted(run.ended_at - run.created_at for run in ended)
+    good = sum(run.state in ("SUCCESS", "WARNING") for run in ended)
+    return {
+        "picture": draw_topology(found.definition) if found.definition else "",
+        "strip": draw_run_strip(runs[::-1], at=at),
+        "runs": runs[:8],
+        "ratio": round(100 * good / len(ended)) if ended else None,
+        "median": lengths[len(lengths) // 2] if lengths else None,
+        "inputs": list(flatten(found.definition.inputs)) if found.definition else [],
+        "triggers": _list_trigger_rows(flow, count=1),
+    }
+
+
+def _edit(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    return _editor_context(found.revision.source, found.flow.revision, found)
+
+
+def _editor_context(source: str, revision: int, found: queries.FlowText | None = None) -> dict[str, Any]:
+    definition = found.definition if found else operations.check_document(source).definition
+    return {
+        "source": source,
+        "revision": revision,
+        "picture": draw_topology(definition) if definition else "",
+    }
+
+
+def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    flow = found.flow
+    fixed = (
+        Condition("namespace", Operation.EQUALS, flow.namespace),
+        Condition("flowId", Operation.EQUALS, flow.flow_id),
+    )
+    filters = read_filters(request, names=("state", "range", "label", "from", "to"), fixed=fixed)
+    rows = execution_queries.filter_executions(filters.criteria, at=timezone.now())
+    return {"slice": take_slice(request, rows, moment="created_at"), "filters": filters, "states": LISTED_STATES, "is_bound": True}
+
+
+def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    rows = list(FlowRevision.objects.filter(flow=found.flow).order_by("-revision")[:200])
+    by_number = {row.revision: row for row in rows}
+    newest = rows[0].revision
+    left = by_number.get(_read_number(request, "from", newest - 1))
+    right = by_number.get(_read_number(request, "to", newest), rows[0])
+    context: dict[str, Any] = {"rows": rows, "left": left, "right": right}
+    if left is not None and left is not right:
+        context["difference"] = paint_difference(left.source, right.source)
+        context["added"], context["removed"] = count_changes(left.source, right.source)
+    return context
+
+
+def _read_number(request: HttpRequest, name: str, default: int) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def _triggers(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    rows = _list_trigger_rows(found.flow, count=NEXT_DATES)
+    known = {row["state"].trigger_id for row in rows}
+    others = [trigger for trigger in found.definition.triggers if trigger.id not in known] if found.definition else []
+    return {"rows": rows, "others": others}
+
+
+def _list_trigger_rows(flow: Flow, *, count: int) -> list[dict[str, Any]]:
+    at = timezone.now()
+    views = describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id))
+    return [{"state": view.state, "trigger": view.trigger, "dates": list_next_dates(view.state, at=at, count=count)} for view in views]
+
+
+def _dependencies(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
+    own = (found.flow.namespace, found.flow.flow_id)
+    topology = find_topology([own], expand=True)
+    return {
+        "relations": [
+            {"source": source, "target": target, "kind": "starts" if kind == "FLOW_TASK" else "triggers"}
+            for source, target, kind in topology.relations
+        ],
+        "own": own,
+    }
+
+
+def show_new(request: HttpRequest) -> HttpResponse:
+    """Show the editor with an example, the copy of a flow, or the example of a plugin."""
+    namespace = request.GET.get("namespace", "") or "company.team"
+    source = _EXAMPLE.format(flow_id="hello_world", namespace=namespace)
+    copied = request.GET.get("copy", "")
+    if "/" in copied:
+        original = queries.get_flow_text(*copied.split("/", 1))
+        source = original.revision.source.replace(f"id: {original.flow.flow_id}", f"id: {original.flow.flow_id}_copy", 1)
+    crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
+    context = {**_editor_context(source, 0), "is_new": True}
+    return answer_page(request, "flows/flow/new.html", context, title="New flow", nav="flows", crumbs=crumbs)
+
+
+def check_source(request: HttpRequest) -> HttpResponse:
+    """Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree."""
+    source = request.body.decode("utf-8", "replace")
+    check = operations.check_document(source)
+    definition = check.definition
+    answer: dict[str, Any] = {"problems": [_present_problem(problem, source) for problem in check.problems]}
+    if definition is not None:
+        answer |= {"picture": draw_topology(definition), "lines": list_task_lines(definition)}
+    return JsonResponse(answer)
+
+
+def _present_problem(problem: Problem, source: str) -> dict[str, Any]:
+    place = problem.place
+    line, column = (place.line, place.column) if place else (1, 1)
+    lines = source.splitlines()
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    word = text[column - 1 :]
+    length = next((index for index, letter in enumerate(word) if letter in ":, \t"), len(word)) or 1
+    return {
+        "severity": problem.severity.value.lower(),
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "line": line,
+        "column": column,
+        "length": length,
+        "path": place.path if place else "",
+    }
+
+
+def save_source(request: HttpRequest) -> HttpResponse:
+    """
+    Save the text of the editor: `{source, base}` as JSON; `base` is the revision that the person began with, 0 for a new flow.
+
+    Answers the saved revision and its address, 422 with all problems, or 409 when somebody else saved meanwhile.
+    """
+    try:
+        body = json.loads(request.body)
+        source, base = str(body["source"]), int(body["base"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidError("The body must be JSON with a text and the number of its revision.", code="json-shape") from error
+    try:
+        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"))
+    except InvalidError as error:
+        problems = [_present_problem(problem, source) for problem in error.problems]
+        return JsonResponse({"message": error.message, "problems": problems, "code": error.code}, status=422)
+    except ConflictError as error:
+        return JsonResponse({"message": error.message, "code": error.code}, status=409)
+    except FlowsError as error:
+        return JsonResponse({"message": error.message, "code": error.code}, status=404)
+    url = reverse("ui:flow-tab", args=[saved.flow.namespace, saved.flow.flow_id, "edit"])
+    warnings = [_present_problem(problem, source) for problem in saved.warnings]
+    return JsonResponse({"revision": saved.flow.revision, "changed": saved.changed, "url": url, "warnings": warnings})
+
+
+def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any) -> operations.SavedFlow:
+    at, actor = timezone.now(), name_of(request)
+    if base == 0:
+        return operations.save_flow(source, mode="create", at=at, actor=actor)
+    namespace, _, flow_id = str(address).partition("/")
+    row = queries.get_flow_row(namespace, flow_id)
+    if row.revision != base and not overwrite:
+        raise ConflictError(
+            f"Somebody saved revision {row.revision} while you were editing revision {base}.", code="edit-conflict"
+        )
+    return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+
+
+def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> HttpResponse:
+    """Enable, disable or delete a flow, or restore an old revision as the newest one."""
+    at, actor = timezone.now(), name_of(request)
+    if action == "delete":
+        operations.delete_flow(namespace, flow_id, at=at, actor=actor)
+        return redirect("flows", note=f"Flow {namespace}/{flow_id} deleted")
+    if action in ("enable", "disable"):
+        operations.set_flow_disabled(namespace, flow_id, disabled=action == "disable", at=at, actor=actor)
+        return redirect("flow", namespace, flow_id, note=f"Flow {action}d")
+    if action == "restore":
+        number = request.POST.get("revision", "")
+        wanted = queries.get_flow_text(namespace, flow_id, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0)
+        saved = operations.save_flow(wanted.revision.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+        return redirect("flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.flow.revision}")
+    raise NotFoundError(f'A flow has no action "{action}".', code="unknown-action")
+
+
+def download_source(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
+    """Answer with the source of a flow as a file."""
+    found = queries.get_flow_text(namespace, flow_id)
+    response = HttpResponse(found.revision.source, content_type="application/yaml; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{flow_id}.yaml"'
+    return response
+
+
+def redirect_bare(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
+    """Lead the short address of a flow to its page."""
+    return HttpResponseRedirect(reverse("ui:flow", args=[namespace, flow_id]))
+
+
+def describe_flow(row: Flow) -> Mapping[str, str]:
+    """Return what the palette shows of a flow."""
+    return {"text": row.flow_id, "note": row.namespace, "url": reverse("ui:flow", args=[row.namespace, row.flow_id])}
