@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,13 +54,18 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def count_cores() -> int:
+    """Return how many cores we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe_machine(versions: dict[str, str]) -> str:
     """Return one line about the machine; `versions` names the programs that took part."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory().total / 2**30
     programs = ", ".join(f"{name} {version}" for name, version in {"Python": platform.python_version(), **versions}.items())
     moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{moment}; {_read_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}; {programs}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{moment}; {_read_processor()}, {count_cores()} cores, {memory:.0f} GiB, {system}; {programs}"
 
 
 def _read_processor() -> str:
@@ -71,22 +77,8 @@ def _read_processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def measure_others(own_seconds: float, machine_before: tuple[float, float], machine_after: tuple[float, float]) -> float:
-    """
-    Return how many cores programs other than ours kept busy.
-
-    Args:
-        own_seconds: CPU seconds of everything that belongs to the benchmark.
-        machine_before, machine_after: (moment, busy CPU seconds of the machine), from `read_machine_clock`.
-    """
-    elapsed = machine_after[0] - machine_before[0]
-    return max(0.0, (machine_after[1] - machine_before[1] - own_seconds) / elapsed)
-
-
 def read_machine_clock() -> tuple[float, float]:
     """Return (monotonic moment, CPU seconds in which the machine was busy since it started)."""
-    import time
-
     times = psutil.cpu_times()
     return time.monotonic(), sum(times) - times.idle - getattr(times, "iowait", 0.0)
 

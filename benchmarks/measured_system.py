@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime
 from typing import Any
@@ -58,6 +57,19 @@ class MeasuredSystem:
         """Return the state in which an execution ended, None while it runs."""
         rows = self.query("select state from flows_execution where id = %s and ended_at is not null", execution_id)
         return rows[0][0] if rows else None
+
+    def wait_until_visible_ms(self, execution_id: str, *, within: float = 30.0) -> float:
+        """Return the milliseconds from an execution's creation until its end can be read, looked at once a millisecond."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            [(ended_at, waited)] = self.query(
+                "select ended_at, extract(epoch from clock_timestamp() - created_at) * 1000 from flows_execution where id = %s",
+                execution_id,
+            )
+            if ended_at is not None:
+                return float(waited)
+            time.sleep(0.001)
+        raise AssertionError(f"execution {execution_id} did not end within {within:g} s")
 
     def read_latencies_ms(self, flow_id: str, *, created_from: datetime, created_before: datetime) -> list[float]:
         """Return milliseconds from created to ended, by the executions' own histories, for those created in a span of time."""
@@ -119,8 +131,3 @@ def read_tree_cpu_seconds(root: psutil.Process) -> float:
 def _own_cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def list_cores() -> int:
-    """Return how many cores we may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

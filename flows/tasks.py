@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 from celery.exceptions import WorkerLostError
 from celery.signals import task_failure
+from django.db import connection
 
 from flows.engine import dispatch
 from flows.engine.canvas import VISIT
@@ -24,6 +25,7 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
 
     Returns the execution's id: a signal for the chord, never data.
     """
+    connection.close_if_unusable_or_obsolete()
     if scope is None:
         visit_execution(execution_id, SERVICES)
         return execution_id

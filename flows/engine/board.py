@@ -118,6 +118,10 @@ class Root:
     announce_at: datetime | None
     visit_until: datetime | None
     failures: int
+    concurrency_limit: int | None = None
+    """Limit of the newest revision of the flow; read with the row, never written back."""
+    has_listeners: bool = False
+    """Whether any flow listens to the ends of others; read with the row."""
     is_changed: bool = False
 
     @property

@@ -19,14 +19,10 @@ def take_slot(root: Root) -> bool:
     Returns True when a slot was taken or none is needed. Never more than the limit are held: the count is compared and
     raised by one statement.
     """
-    if root.slot_held:
+    if root.slot_held or root.concurrency_limit is None:
         return True
-    row = Flow.objects.filter(namespace=root.namespace, flow_id=root.flow_id).values("id", "concurrency_limit").first()
-    if row is None or row["concurrency_limit"] is None:
-        return True
-    taken = Flow.objects.filter(id=row["id"], running_count__lt=F("concurrency_limit")).update(
-        running_count=F("running_count") + 1
-    )
+    free = Flow.objects.filter(namespace=root.namespace, flow_id=root.flow_id, running_count__lt=F("concurrency_limit"))
+    taken = free.update(running_count=F("running_count") + 1)
     if taken:
         root.slot_held = True
         root.is_changed = True

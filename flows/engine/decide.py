@@ -103,7 +103,10 @@ def _decide_normal(lists: Lists, states: Mapping[str, State]) -> Decision | None
     ready = missing
     if lists.mode == "dag":
         depends_on = lists.depends_on or {}
-        ready = [node for node in missing if all(states.get(other) in TERMINAL for other in depends_on.get(node.id, ()))]
+        present = {node.id for node in lists.normal}
+        # A task that is disabled is not in the list, and nobody waits for it.
+        waits_for = {node.id: present.intersection(depends_on.get(node.id, ())) for node in missing}
+        ready = [node for node in missing if all(states.get(other) in TERMINAL for other in waits_for[node.id])]
     if lists.concurrent:
         ready = ready[: max(0, lists.concurrent - alive_count)]
     return Decision(create=tuple(ready)) if ready else WAIT

@@ -11,7 +11,6 @@ from flows.engine.decide import Lists, decide_scope
 from flows.expressions import ExpressionError, is_truthy
 from flows.language.inputs import resolve_outputs
 from flows.models.encryption import encrypt_text
-from flows.models.flow import Flow
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import TERMINAL, State
 
@@ -125,7 +124,7 @@ class RootScope:
         if root.slot_held:
             release_slot(root)
         heard = (root.trigger or {}).get("family") in _HEARD_BY_TRIGGERS
-        if root.caller_waits or root.progress.pop("hadSlot", False) or heard or (root.kind == "NORMAL" and _is_listened_to()):
+        if root.caller_waits or root.progress.pop("hadSlot", False) or heard or (root.kind == "NORMAL" and root.has_listeners):
             root.announce_at = board.at
         if board.graph.list_branch("afterExecution"):
             turn.mark_dirty((None, None))
@@ -142,10 +141,6 @@ class RootScope:
 def announce_pause(turn: Turn) -> None:
     """A pause is told to flow triggers like an end."""
     root = turn.board.root
-    if root.kind == "NORMAL" and _is_listened_to():
+    if root.kind == "NORMAL" and root.has_listeners:
         root.announce_at = turn.board.at
         root.is_changed = True
-
-
-def _is_listened_to() -> bool:
-    return Flow.objects.filter(listens=True, deleted=False).exists()

@@ -11,6 +11,7 @@ from django.db import connection
 
 from flows.engine.board import Root
 from flows.engine.transitions import dump
+from flows.models.execution import Execution
 from flows.primitives.ids import new_id
 from flows.primitives.states import State
 
@@ -88,6 +89,44 @@ def insert_execution(new: NewExecution) -> str:
             ],
         )  # fmt: skip
     return new.id
+
+
+def as_model(new: NewExecution) -> Execution:
+    """Return the row that `insert_execution` wrote, without reading it again."""
+    moment = new.at.isoformat()
+    histories = [[State.CREATED.value, moment]]
+    if new.state != State.CREATED:
+        histories.append([new.state.value, moment])
+    return Execution(
+        id=new.id,
+        namespace=new.namespace,
+        flow_id=new.flow_id,
+        flow_revision=new.flow_revision,
+        kind=new.kind,
+        state=new.state.value,
+        histories=histories,
+        created_at=new.at,
+        ended_at=None if new.state == State.CREATED else new.at,
+        inputs=dict(new.inputs),
+        variables=dict(new.variables),
+        labels=[{"key": key, "value": value} for key, value in new.labels],
+        trigger=None if new.trigger is None else dict(new.trigger),
+        parent_id=new.parent_id,
+        original_id=new.original_id or new.id,
+        original_created_at=new.original_created_at or new.at,
+        schedule_at=new.schedule_at,
+        attempt_number=new.attempt_number,
+        error=new.error,
+        breakpoints=[dict(point) for point in new.breakpoints],
+        caller_execution_id=new.caller_execution_id,
+        caller_task_run_id=new.caller_task_run_id,
+        caller_waits=new.caller_waits,
+        loop=None if new.loop is None else dict(new.loop),
+        depth=new.depth,
+        progress=dict(new.progress),
+        dispatched_at=new.at,
+        wake_at=new.wake_at,
+    )
 
 
 def copy_for_retry(root: Root, *, due: datetime, at: datetime) -> str:

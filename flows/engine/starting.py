@@ -54,6 +54,8 @@ class StartRequest:
     actor: str = ""
     may_set_system_labels: bool = False
     may_miss_inputs: bool = False
+    loaded: LoadedFlow | None = None
+    """The revision to start, when the caller has just read it as the newest one; spares reading it again."""
 
 
 def prepare_execution(request: StartRequest) -> NewExecution:
@@ -65,7 +67,9 @@ def prepare_execution(request: StartRequest) -> NewExecution:
         ConflictError: the flow is disabled, or executions start one another too deeply.
         InvalidError: inputs, labels or a blocking check; `problems` lists every fault of the inputs.
     """
-    loaded = get_runnable_flow(request.namespace, request.flow_id, request.revision)
+    loaded = request.loaded or get_runnable_flow(request.namespace, request.flow_id, request.revision)
+    if loaded.flow.disabled:
+        raise _refuse_disabled(request.namespace, request.flow_id)
     if request.depth > _DEEPEST:
         raise ConflictError(
             f'Flow "{request.namespace}/{request.flow_id}" was started by {_DEEPEST} executions in a row: does it start itself?',
@@ -115,8 +119,12 @@ def get_runnable_flow(namespace: str, flow_id: str, revision: int | None) -> Loa
     current = find_current(namespace, flow_id) if revision is not None else None
     loaded = get_flow(namespace, flow_id, revision)
     if loaded.flow.disabled or (current is not None and current.disabled):
-        raise ConflictError(f'Flow "{namespace}/{flow_id}" is disabled. Enable it to start executions.', code="flow-disabled")
+        raise _refuse_disabled(namespace, flow_id)
     return loaded
+
+
+def _refuse_disabled(namespace: str, flow_id: str) -> ConflictError:
+    return ConflictError(f'Flow "{namespace}/{flow_id}" is disabled. Enable it to start executions.', code="flow-disabled")
 
 
 def resolve_for(

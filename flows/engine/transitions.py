@@ -34,18 +34,26 @@ _RUN_JSON = frozenset({"value_path", "histories", "attempts", "outputs", "plan",
 _RUN_SELECT = ", ".join(f"t.{name}" for name in _RUN_COLUMNS)
 
 
+# What a visit must know of the flow comes along, so that it costs no round trip of its own.
+_SELECT_ROOT = f"""
+SELECT {", ".join(f"e.{name}" for name in _ROOT_COLUMNS)}, f.concurrency_limit,
+    EXISTS (SELECT 1 FROM flows_flow l WHERE l.listens AND NOT l.deleted)
+FROM flows_execution e LEFT JOIN flows_flow f ON f.namespace = e.namespace AND f.flow_id = e.flow_id WHERE e.id = %s
+"""  # noqa: S608  # columns are ours
+
+
 def read_root(execution_id: str, *, lock: bool) -> Root | None:
     """
     Return the row of an execution, None when there is none. With `lock` the row stays locked until the transaction ends:
     one visit at a time changes an execution.
     """
-    sql = f"SELECT {', '.join(_ROOT_COLUMNS)} FROM flows_execution WHERE id = %s"  # noqa: S608  # columns are ours
     with connection.cursor() as cursor:
-        cursor.execute(sql + (" FOR UPDATE" if lock else ""), [execution_id])
+        cursor.execute(_SELECT_ROOT + (" FOR UPDATE OF e" if lock else ""), [execution_id])
         row = cursor.fetchone()
     if row is None:
         return None
-    values = {name: _load(value) if name in _ROOT_JSON else value for name, value in zip(_ROOT_COLUMNS, row, strict=True)}
+    names = (*_ROOT_COLUMNS, "concurrency_limit", "has_listeners")
+    values = {name: _load(value) if name in _ROOT_JSON else value for name, value in zip(names, row, strict=True)}
     values["state"] = State(values["state"])
     return Root(seen=values["state"], **values)
 

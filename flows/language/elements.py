@@ -163,6 +163,23 @@ def read_concurrency(value: Any) -> Concurrency | None:
     return Concurrency(limit=value["limit"], behavior=value.get("behavior") or "QUEUE")
 
 
+def read_quotas(reading: Reading, value: Any, path: Path) -> tuple[Quota, ...]:
+    """Return the limits of starts per period; the period is what tells them apart. Source: flow language, 2.1."""
+    found: dict[timedelta, Quota] = {}
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        period = read_duration(item.get("duration")) if isinstance(item, Mapping) else None
+        if period is None or not isinstance(item.get("limit"), int):
+            continue
+        here = (*path, index, "duration")
+        if period < _SHORTEST_QUOTA:
+            reading.report("quota-duration", f"A quota must be for PT1M or longer; got {format_duration(period)}.", here)
+        elif period in found:
+            reading.report("duplicate-quota", f"There are two quotas for {format_duration(period)}: keep one of them.", here)
+        else:
+            found[period] = Quota(duration=period, limit=item["limit"], behavior=item.get("behavior") or "FAIL")
+    return tuple(found.values())
+
+
 def read_service_levels(reading: Reading, value: Any, path: Path) -> tuple[ServiceLevel, ...]:
     """Return the SLAs; every type has one property that it cannot do without. Source: flow language, 12."""
     found = []

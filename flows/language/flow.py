@@ -165,6 +165,15 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How many executions of the flow may begin within any period of this length, and what happens to more: `FAIL`, `CANCEL`."""
+
+    duration: timedelta
+    limit: int
+    behavior: str = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceLevel:
     """One SLA: `MAX_DURATION` with `duration`, or `EXECUTION_ASSERTION` with `assertion`."""
 
@@ -221,6 +230,7 @@ class Flow:
     retry: Retry | None = None
     slas: tuple[ServiceLevel, ...] = ()
     checks: tuple[Check, ...] = ()
+    quotas: tuple[Quota, ...] = ()
     plugin_defaults: tuple[PluginDefault, ...] = ()
     disabled: bool = False
     worker_group: WorkerGroup | None = None

@@ -17,6 +17,7 @@ from flows.language.elements import (
     read_labels,
     read_outputs,
     read_plugin_defaults,
+    read_quotas,
     read_retry,
     read_service_levels,
     read_worker_group,
@@ -139,6 +140,7 @@ def _read_flow(reading: Reading, written: dict[str, Any], namespace_defaults: Se
         retry=read_retry(reading, checked.get("retry"), ("retry",), _OWNER),
         slas=read_service_levels(reading, checked.get("sla"), ("sla",)),
         checks=read_checks(reading, checked.get("checks"), ("checks",)),
+        quotas=read_quotas(reading, checked.get("quotas"), ("quotas",)),
         plugin_defaults=own_defaults,
         disabled=checked.get("disabled") is True,
         worker_group=read_worker_group(reading, checked, ()),
@@ -164,10 +166,6 @@ def _choose_defaults(reading: Reading, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _report_old_forms(reading: Reading, data: Mapping[str, Any]) -> None:
-    if data.get("quotas") is not None:
-        reading.report(
-            "ignored-property", '"quotas" is stored but not enforced.', ("quotas",), of_key=True, severity=Severity.WARNING
-        )
     if data.get("listeners") is not None:
         reading.deprecate('"listeners" is an old form.', ("listeners",), hint='Write "afterExecution".')
     if data.get("pluginDefaults") is not None:

@@ -17,7 +17,7 @@ from flows.engine.boards import load_board, render_in
 from flows.engine.catalog import get_flow
 from flows.engine.concurrency import force_slot, release_slot
 from flows.engine.reruns import copy_for_replay, prepare_restart
-from flows.engine.rows import insert_execution
+from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution, refuse_system_labels, resolve_for
 from flows.engine.turn import Turn
 from flows.engine.visits import begin, take_turn
@@ -86,7 +86,7 @@ def start_execution(
         insert_execution(new)
         if new.state == State.CREATED:
             transaction.on_commit(lambda: dispatch.send_execution(new.id))
-    return get_execution(new.id)
+    return as_model(new)
 
 
 def validate_inputs(

@@ -51,9 +51,9 @@ class TriggerStart:
     depth: int = 0
 
 
-def start_by_trigger(start: TriggerStart) -> str:
+def start_by_trigger(start: TriggerStart) -> NewExecution:
     """
-    Create the execution that a trigger asks for and return its id. Call it in the transaction that records the firing.
+    Create the execution that a trigger asks for and return what was written. Call it in the transaction that records the firing.
 
     Raises:
         FlowsError: the flow is disabled or gone, or its inputs or labels cannot be made. Nothing is written then.
@@ -76,10 +76,12 @@ def start_by_trigger(start: TriggerStart) -> str:
         execution_id=start.execution_id,
         depth=start.depth,
         may_miss_inputs=start.trigger.family == "flow",
+        loaded=start.loaded,
     )
-    execution_id = insert_execution(prepare_execution(request))
-    transaction.on_commit(partial(send_execution, execution_id))
-    return execution_id
+    new = prepare_execution(request)
+    insert_execution(new)
+    transaction.on_commit(partial(send_execution, new.id))
+    return new
 
 
 def fail_by_trigger(start: TriggerStart, reason: str) -> str:
@@ -111,7 +113,7 @@ def fail_by_trigger(start: TriggerStart, reason: str) -> str:
 def start_or_fail(start: TriggerStart) -> tuple[str, bool]:
     """Return the id of the execution and whether it could be started; otherwise it was created as FAILED."""
     try:
-        return start_by_trigger(start), True
+        return start_by_trigger(start).id, True
     except FlowsError as error:
         return fail_by_trigger(start, str(error)), False
 

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.db.models import Min
 
 from flows.engine.catalog import LoadedFlow, get_flow
+from flows.engine.rows import as_model
 from flows.engine.stores import RunStorage
 from flows.language.flow import Trigger
-from flows.models import Firing, Flow, WebhookEvent
+from flows.models import Execution, Firing, WebhookEvent
 from flows.operations.schedules import record_firings
 from flows.operations.trigger_environment import TriggerRenderer
 from flows.operations.trigger_locks import lock_trigger
@@ -55,6 +56,7 @@ class WebhookCall:
     execution_id: str | None = None
     buffered_count: int | None = None
     answer: WebhookAnswer = field(default_factory=WebhookAnswer)
+    execution: Execution | None = None
 
 
 def start_from_webhook(
@@ -94,11 +96,11 @@ def start_from_webhook(
             return WebhookCall(trigger)
         start = TriggerStart(loaded=loaded, trigger=trigger, at=at, variables=variables, execution_id=execution_id)
         try:
-            start_by_trigger(start)
+            new = start_by_trigger(start)
         except FlowsError:
             _forget_files(storage, variables)
             raise
-    return WebhookCall(trigger, execution_id, answer=read_answer(trigger))
+    return WebhookCall(trigger, execution_id, answer=read_answer(trigger), execution=as_model(new))
 
 
 def flush_due_webhooks(*, at: datetime) -> int:
@@ -147,9 +149,8 @@ def _forget_files(storage: RunStorage, variables: Mapping[str, Any]) -> None:
 
 
 def _get_webhook(namespace: str, flow_id: str, key: str, at: datetime) -> tuple[LoadedFlow, Trigger]:
-    row = Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
     try:
-        loaded = get_flow(namespace, flow_id, row.revision) if row is not None else None
+        loaded = get_flow(namespace, flow_id)
     except FlowsError:
         loaded = None
     if loaded is None:

@@ -24,14 +24,21 @@ class Action:
     command: str = ""
 
 
-def list_actions(execution: Execution) -> list[Action]:
+def list_actions(execution: Execution, *, waits_for_approval: bool = False) -> list[Action]:
     """Return all actions in the order in which a page shows them; the main one of the state first."""
     state, name = execution.state, execution.id
     ended = state in TERMINAL
     running_only = "" if state == State.RUNNING else f"Only a running execution can be paused; this one is {state}."
     waits = state in (State.PAUSED, State.BREAKPOINT)
     restartable = state in (State.FAILED, State.KILLED, State.CANCELLED, State.WARNING, State.PAUSED)
-    found = [
+    found = []
+    if waits_for_approval:
+        found = [
+            Action("approve", "Approve", "The execution goes on along its approved branch.", is_primary=True),
+            Action("deny", "Deny", "The execution goes on along its denied branch, or ends.", is_dangerous=True),
+        ]
+        waits = False
+    found += [
         Action(
             "resume",
             "Resume",

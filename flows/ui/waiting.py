@@ -65,14 +65,16 @@ def _explain_pause(execution: Execution, runs: list[TaskRun], at: datetime) -> W
     if not paused:
         return Wait("Paused: the tasks that were running finish first.")
     run = paused[0]
-    since = write_age(datetime.fromisoformat(run.histories[-1][1]), at=at)
-    until = f" It goes on by itself {write_age(run.wake_at, at=at)}." if run.wake_at else ""
+    since = write_age(_last_change(run), at=at)
+    wake_at = TaskRun.objects.filter(pk=run.pk).values_list("wake_at", flat=True).first()
+    until = f" It goes on by itself {write_age(wake_at, at=at)}." if wake_at else ""
     return Wait(f'Task "{run.task_id}" waits for a person since {since.removesuffix(" ago")}.{until}')
 
 
 def _explain_retry(runs: list[TaskRun], at: datetime) -> Wait:
     waiting = [run for run in runs if run.state == State.RETRYING]
-    due = min((run.wake_at for run in waiting if run.wake_at), default=None)
+    wakes = TaskRun.objects.filter(pk__in=[run.pk for run in waiting], wake_at__isnull=False).order_by("wake_at")
+    due = wakes.values_list("wake_at", flat=True).first()
     names = ", ".join(f'"{run.task_id}"' for run in waiting[:MOST_LINKS])
     return Wait(f"The next attempt of {names or 'a task'} comes {write_age(due, at=at) if due else 'soon'}.")
 
@@ -95,7 +97,7 @@ def _explain_running(execution: Execution, runs: list[TaskRun], at: datetime) ->
     started = list(callees.exclude(kind="LOOP")[:MOST_LINKS])
     if started:
         return Wait("Waits for", tuple((f"{row.flow_id} ({row.state})", _url(row)) for row in started))
-    created = [run for run in leaves if run.state == State.CREATED and at - run.created_at > PATIENCE]
+    created = [run for run in leaves if run.state == State.CREATED and at - _last_change(run) > PATIENCE]
     if created and len(created) == len(leaves):
         group = _worker_group(execution, created[0].task_id)
         place = f'the worker group "{group}"' if group else "a worker"
@@ -103,11 +105,16 @@ def _explain_running(execution: Execution, runs: list[TaskRun], at: datetime) ->
         return Wait(f'Task "{created[0].task_id}" waits for {place}; {alive_count} {"worker is" if alive_count == 1 else "workers are"} alive.')
     for run in leaves:
         if run.state == State.RUNNING:
-            since = datetime.fromisoformat(run.histories[-1][1])
+            since = _last_change(run)
             if at - since > timedelta(minutes=1):
-                owner = f" on worker {run.lease_owner}" if run.lease_owner else ""
+                found = TaskRun.objects.filter(pk=run.pk).values_list("lease_owner", flat=True).first()
+                owner = f" on worker {found}" if found else ""
                 return Wait(f'Task "{run.task_id}" has been running for {write_duration(at - since)}{owner}.')
     return None
+
+
+def _last_change(run: TaskRun) -> datetime:
+    return datetime.fromisoformat(run.histories[-1][1])
 
 
 def _worker_group(execution: Execution, task_id: str) -> str:

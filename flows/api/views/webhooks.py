@@ -102,7 +102,7 @@ def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: 
         return answer_nothing()
     if call.answer.waits:
         return _answer_ended(call, _wait_for_end(call.execution_id))
-    return answer(_present(queries.get_execution(call.execution_id)))
+    return answer(_present(call.execution or queries.get_execution(call.execution_id)))
 
 
 def _present(execution: Execution) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from flows.engine.asked import asked_inputs_of
 from flows.language.flow import Flow as TypedFlow
+from flows.language.flow import Task
 from flows.models import Execution, LogEntry, Metric, TaskRun
 from flows.primitives.errors import FlowsError, NotFoundError
 from flows.primitives.states import TERMINAL, State
@@ -62,6 +62,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     at = timezone.now()
     page = _Page(execution, at)
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
+    paused = find_paused_task(execution, page.runs, page.definition)
     context = {
         "execution": execution,
         "url": url,
@@ -73,9 +74,9 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "task_count": len(page.runs),
         "done_count": sum(run.state in TERMINAL for run in page.runs),
         "failed_count": sum(run.state == State.FAILED for run in page.runs),
-        "actions": list_actions(execution),
+        "actions": list_actions(execution, waits_for_approval=paused is not None and paused.arrangement == "approval"),
         "wait": explain_wait(execution, page.runs, at=at),
-        "resume_fields": _list_resume_fields(page),
+        "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
         "at": at,
         **maker(request, page),
         **_drawer(request, page),
@@ -125,12 +126,12 @@ def get_named(namespace: str, flow_id: str, execution_id: str) -> Execution:
     return execution
 
 
-def _list_resume_fields(page: _Page) -> Sequence[Any]:
-    if page.execution.state != State.PAUSED or page.definition is None:
-        return ()
-    paused = next((run.task_id for run in page.runs if run.state == State.PAUSED), None)
-    task = next((task for task in page.definition.all_tasks() if task.id == paused), None)
-    return make_fields(asked_inputs_of(task), given={}) if task else ()
+def find_paused_task(execution: Execution, runs: Sequence[TaskRun], definition: TypedFlow | None) -> Task | None:
+    """Return the task that waits for a person, None when none does or the pause was made by hand."""
+    if execution.state != State.PAUSED or execution.pause_asked or definition is None:
+        return None
+    paused = next((run.task_id for run in runs if run.state == State.PAUSED), None)
+    return next((task for task in definition.all_tasks() if task.id == paused), None)
 
 
 def _overview(request: HttpRequest, page: _Page) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""Namespaces: their flows, variables, key-value pairs, files and the names of their secrets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+
+from flows.operations import key_values, namespace_files
+from flows.operations import namespaces as operations
+from flows.primitives.durations import parse_duration
+from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
+from flows.queries.flows import list_flows_of_namespace
+from flows.ui.page import Crumb, answer_page, name_of, redirect
+
+TABS = (
+    ("overview", "Overview"),
+    ("flows", "Flows"),
+    ("kv", "Key-value store"),
+    ("files", "Files"),
+    ("secrets", "Secrets"),
+    ("variables", "Variables"),
+)
+PREVIEW_BYTES = 256 * 1024
+
+
+def list_namespaces(request: HttpRequest) -> HttpResponse:
+    """Show all namespaces as a tree."""
+    query = request.GET.get("q", "")
+    found = operations.list_namespaces(query=query)
+    rows = [{"info": info, "depth": min(info.id.count("."), 8), "last": info.id.rpartition(".")[2]} for info in found]
+    return answer_page(request, "flows/namespace_list.html", {"rows": rows, "text": query}, title="Namespaces", nav="namespaces")
+
+
+def create_namespace(request: HttpRequest) -> HttpResponse:
+    """Create a namespace and lead to it."""
+    info = operations.create_namespace(
+        request.POST.get("id", "").strip(), description=request.POST.get("description", ""), at=timezone.now(), actor=name_of(request)
+    )
+    return redirect("namespace", info.id, note=f"Namespace {info.id} created")
+
+
+def show_namespace(request: HttpRequest, namespace: str, tab: str = "overview") -> HttpResponse:
+    """Show one tab of a namespace."""
+    makers = {"overview": _overview, "flows": _overview, "kv": _kv, "files": _files, "secrets": _secrets, "variables": _variables}
+    maker = makers.get(tab)
+    if maker is None:
+        raise NotFoundError(f'A namespace has no tab "{tab}".', code="unknown-tab")
+    info = operations.get_namespace(namespace)
+    context = {
+        "info": info,
+        "tab": tab,
+        "tabs": TABS,
+        "namespace_url": reverse("ui:namespace", args=[namespace]),
+        **maker(request, namespace),
+    }
+    crumbs = [Crumb("Namespaces", reverse("ui:namespaces")), Crumb(namespace)]
+    return answer_page(request, f"flows/namespace/{tab}.html", context, title=namespace, nav="namespaces", crumbs=crumbs)
+
+
+def _overview(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    return {
+        "flows": list_flows_of_namespace(namespace),
+        "key_count": key_values.list_key_values(namespace, at=timezone.now()).count(),
+        "secret_count": len(operations.list_secrets(namespace)),
+        "file_count": len(namespace_files.search_files(namespace)),
+        "variables": operations.read_inherited_variables(namespace),
+    }
+
+
+def _kv(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    rows = list(key_values.list_key_values(namespace, at=timezone.now(), inherit=True)[:500])
+    return {"rows": [{"pair": row, "text": _write_value(row.value), "is_own": row.namespace == namespace} for row in rows]}
+
+
+def _write_value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _secrets(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    inherited = {owner: names for owner, names in operations.list_inherited_secrets(namespace).items() if owner != namespace and names}
+    return {"rows": operations.list_secrets(namespace), "inherited": inherited}
+
+
+def _files(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    path = request.GET.get("path", "")
+    files = namespace_files.search_files(namespace)
+    context: dict[str, Any] = {"files": files[:2000], "path": path}
+    if path:
+        facts = namespace_files.stat_file(namespace, path)
+        with namespace_files.open_file(namespace, path) as stream:
+            content = stream.read(PREVIEW_BYTES)
+        is_text = b"\0" not in content
+        context |= {"facts": facts, "text": content.decode("utf-8", "replace") if is_text else "", "is_text": is_text}
+    return context
+
+
+def _variables(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    info = operations.get_namespace(namespace)
+
+    def write(value: Any) -> str:
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True) if value else ""
+
+    return {
+        "own_text": write(dict(info.variables)),
+        "defaults_text": write([dict(one) for one in info.plugin_defaults]),
+        "inherited": write(operations.read_inherited_variables(namespace)),
+    }
+
+
+def act(request: HttpRequest, namespace: str, action: str) -> HttpResponse:
+    """Write or delete something of a namespace, then back to the tab that it belongs to."""
+    tab = {"kv": "kv", "secret": "secrets", "file": "files", "variables": "variables"}.get(action.partition("-")[0], "overview")
+    try:
+        note = _change(request, namespace, action)
+    except FlowsError as error:
+        return redirect("namespace-tab", namespace, tab, problem=error.message[:500])
+    if action == "delete":
+        return redirect("namespaces", note=note)
+    return redirect("namespace-tab", namespace, tab, note=note)
+
+
+def _change(request: HttpRequest, namespace: str, action: str) -> str:
+    at, actor, sent = timezone.now(), name_of(request), request.POST
+    key = sent.get("key", "").strip()
+    match action:
+        case "kv-set":
+            ttl = parse_duration(sent["ttl"]) if sent.get("ttl", "").strip() else None
+            key_values.set_key_value_text(namespace, key, sent.get("value", ""), ttl=ttl, description=sent.get("description") or None, at=at, actor=actor)
+            return f"Key {key} saved"
+        case "kv-delete":
+            key_values.delete_key_value(namespace, key, at=at, actor=actor)
+            return f"Key {key} deleted"
+        case "secret-set":
+            operations.set_secret(namespace, key, sent.get("value", ""), description=sent.get("description") or None, at=at, actor=actor)
+            return f"Secret {key} saved"
+        case "secret-delete":
+            operations.delete_secret(namespace, key, at=at, actor=actor)
+            return f"Secret {key} deleted"
+        case "file-upload":
+            upload = request.FILES.get("file")
+            if upload is None:
+                raise InvalidError("Choose a file first.", code="upload-missing")
+            folder = sent.get("folder", "").strip().strip("/")
+            path = f"{folder}/{upload.name}" if folder else str(upload.name)
+            namespace_files.put_file(namespace, path, upload.file or b"", at=at, actor=actor)
+            return f"File {path} stored"
+        case "file-save":
+            namespace_files.put_file(namespace, sent.get("path", ""), sent.get("text", "").replace("\r\n", "\n").encode(), at=at, actor=actor)
+            return f"File {sent.get('path', '')} saved"
+        case "file-delete":
+            namespace_files.delete_file(namespace, sent.get("path", ""), at=at, actor=actor)
+            return f"File {sent.get('path', '')} deleted"
+        case "variables-set":
+            variables, defaults = _read_yaml(sent.get("variables", ""), dict), _read_yaml(sent.get("defaults", ""), list)
+            if operations.get_namespace(namespace).is_described:
+                operations.update_namespace(namespace, variables=variables, plugin_defaults=defaults, at=at, actor=actor)
+            else:
+                operations.create_namespace(namespace, variables=variables, plugin_defaults=defaults, at=at, actor=actor)
+            return "Variables and plugin defaults saved"
+        case "delete":
+            operations.delete_namespace(namespace, at=at, actor=actor)
+            return f"Namespace {namespace} deleted"
+    raise NotFoundError(f'A namespace has no action "{action[:60]}".', code="unknown-action")
+
+
+def _read_yaml(text: str, kind: type) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidError(f"This is no YAML: {error}", code="yaml") from error
+    value = kind() if value is None else value
+    if not isinstance(value, kind):
+        raise InvalidError(f"This must be a {'map' if kind is dict else 'list'} in YAML.", code="yaml-shape")
+    return value
+
+
+def download_file(request: HttpRequest, namespace: str) -> HttpResponseBase:
+    """Answer with the content of a namespace file, never to be shown by the browser."""
+    path = request.GET.get("path", "")
+    facts = namespace_files.stat_file(namespace, path)
+    return FileResponse(namespace_files.open_file(namespace, path), as_attachment=True, filename=facts.name)

@@ -1,0 +1,96 @@
+"""What the command palette finds, and the index that completes text in the editor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.urls import reverse
+
+from flows.expressions import list_filters, list_functions
+from flows.language.definitions import INPUT_TYPES
+from flows.models import Execution, Flow
+from flows.plugin_api.registry import get_registry
+from flows.ui.views.plugins import describe_type
+
+FOUND_FLOWS = 8
+LONGEST_TEXT = 120
+_PAGES = (
+    ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"), ("Flows", "flows"),
+    ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"), ("Plugins", "plugins"),
+    ("Workers and queues", "system"), ("Settings", "settings"),
+)  # fmt: skip
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    """Answer `[{text, note, url, kind}]`: pages, flows, executions by the beginning of their id, plugin types."""
+    text = request.GET.get("q", "").strip().replace("\0", "")[:100]
+    found: list[dict[str, str]] = [
+        {"text": name, "note": "", "kind": "page", "url": reverse(f"ui:{route}")} for name, route in _PAGES if text.lower() in name.lower()
+    ]
+    flows = Flow.objects.filter(deleted=False)
+    flows = flows.filter(flow_id__icontains=text).order_by("flow_id") if text else flows.order_by("-updated_at")
+    for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
+        names = [row.namespace, row.flow_id]
+        found.append({"text": row.flow_id, "note": row.namespace, "kind": "flow", "url": reverse("ui:flow", args=names)})
+        if text:
+            found.append({"text": f"Execute {row.flow_id}", "note": row.namespace, "kind": "run", "url": reverse("ui:flow-execute", args=names)})
+    if len(text) >= 3:
+        rows = Execution.objects.filter(pk__startswith=text).only("id", "namespace", "flow_id", "state")[:5]
+        found += [
+            {"text": row.id, "note": f"{row.flow_id} · {row.state}", "kind": "execution", "url": reverse("ui:execution", args=[row.namespace, row.flow_id, row.id])}
+            for row in rows
+        ]
+        entries = [entry for entry in get_registry().list_entries() if text.lower() in entry.type.lower()]
+        found += [
+            {"text": entry.type.rpartition(".")[2], "note": entry.type, "kind": "plugin", "url": reverse("ui:plugin", args=[entry.type])}
+            for entry in entries[:6]
+        ]
+    return JsonResponse({"found": found[:24]})
+
+
+def send_index(request: HttpRequest) -> HttpResponse:
+    """Answer with everything that the editor completes without asking again; a browser that has it gets 304."""
+    content, tag = _make_index()
+    if request.headers.get("If-None-Match") == tag:
+        answer: HttpResponse = HttpResponseNotModified()
+    else:
+        answer = HttpResponse(content, content_type="application/json")
+    answer["ETag"] = tag
+    answer["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+@lru_cache(maxsize=1)
+def _make_index() -> tuple[str, str]:
+    index = {
+        "types": {
+            entry.type: {
+                "k": entry.kind,
+                "d": (entry.title or entry.description)[:LONGEST_TEXT],
+                "p": _list_properties(entry.schema),
+                "b": list(entry.branches),
+                "o": list((entry.outputs.get("properties") or {}) if entry.outputs else ()),
+                **({"x": entry.deprecated[:LONGEST_TEXT]} if entry.deprecated else {}),
+            }
+            for entry in get_registry().list_entries()
+        },
+        "inputs": sorted(INPUT_TYPES),
+        "functions": [{"n": one.name, "a": list(one.arguments)} for one in sorted(list_functions(), key=lambda one: one.name)],
+        "filters": sorted(one.name for one in list_filters()),
+    }
+    content = json.dumps(index, separators=(",", ":"), ensure_ascii=False)
+    return content, f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'
+
+
+def _list_properties(schema: Any) -> list[list[Any]]:
+    """Return properties as `[name, type, required, choices, description]`; a list is shorter than a map with names."""
+    required = set(schema.get("required") or ())
+    found = []
+    for name, facts in (schema.get("properties") or {}).items():
+        known = facts if isinstance(facts, dict) else {}
+        found.append([name, describe_type(known), int(name in required), known.get("enum") or [], str(known.get("description") or "")[:80]])
+    return found

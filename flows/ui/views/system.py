@@ -1,0 +1,59 @@
+"""The parts that are alive, the settings of the console, and the inbox of executions that wait for a person."""
+
+from __future__ import annotations
+
+import platform
+
+import django
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from flows.conf import get_settings
+from flows.models import Execution, TaskRun
+from flows.plugin_api.registry import get_registry
+from flows.primitives.states import State
+from flows.queries.health import check_parts, list_worker_names
+from flows.ui.page import answer_page
+
+WAITING = (State.CREATED, State.QUEUED, State.RESTARTED)
+MOST_ROWS = 100
+
+
+def show_system(request: HttpRequest) -> HttpResponse:
+    """Show which parts answer, which workers live and what they do."""
+    running = TaskRun.objects.filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
+    oldest = Execution.objects.filter(state__in=WAITING).order_by("created_at").first()
+    context = {
+        "parts": check_parts(),
+        "workers": list_worker_names(),
+        "running": running,
+        "waiting": Execution.objects.filter(state__in=WAITING).count(),
+        "oldest": oldest,
+        "at": timezone.now(),
+    }
+    return answer_page(request, "flows/system.html", context, title="Workers and queues", nav="system")
+
+
+def show_settings(request: HttpRequest) -> HttpResponse:
+    """Show the choices of this browser and what this installation is."""
+    settings = get_settings()
+    context = {
+        "facts": [
+            ("Address", settings.public_url),
+            ("Plugins", f"{len(get_registry())} types"),
+            ("Database", "its own" if settings.database_is_embedded else "an external PostgreSQL"),
+            ("Broker", "its own" if settings.broker_is_embedded else "an external broker"),
+            ("Python", platform.python_version()),
+            ("Django", django.get_version()),
+        ],
+    }
+    return answer_page(request, "flows/settings.html", context, title="Settings", nav="settings")
+
+
+def show_inbox(request: HttpRequest) -> HttpResponse:
+    """Show the executions that wait for a person, oldest first."""
+    rows = Execution.objects.filter(state=State.PAUSED).order_by("created_at")[:MOST_ROWS]
+    waiting = TaskRun.objects.filter(execution_id__in=[row.id for row in rows], state=State.PAUSED).order_by("seq")
+    tasks = {run.execution_id: run for run in waiting}
+    context = {"rows": [{"execution": row, "run": tasks.get(row.id)} for row in rows]}
+    return answer_page(request, "flows/inbox.html", context, title="Inbox", nav="inbox")

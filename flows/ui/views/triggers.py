@@ -1,0 +1,103 @@
+"""All triggers, what can be done with one, and backfills with a preview of what they will start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from flows.operations import triggers as operations
+from flows.primitives.errors import FlowsError, NotFoundError
+from flows.queries import triggers as queries
+from flows.queries.criteria import read_moment
+from flows.queries.executions import average_duration
+from flows.queries.flows import list_flow_namespaces
+from flows.queries.pages import Window
+from flows.ui.filters import read_filters, write_query
+from flows.ui.page import Crumb, answer_page, name_of, redirect
+from flows.ui.wording import write_duration
+
+PAGE_SIZE = 50
+PREVIEWED = 12
+MOST_DATES = 1000
+
+
+def list_triggers(request: HttpRequest) -> HttpResponse:
+    """Show one page of triggers with their state."""
+    filters = read_filters(request, names=("q", "namespace"))
+    text = request.GET.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 100_000 else 1
+    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE))
+    context = {
+        "rows": page.results,
+        "total": page.total,
+        "filters": filters,
+        "namespaces": list_flow_namespaces(),
+        "older_url": write_query(request, page=str(number + 1)) if number * PAGE_SIZE < page.total else "",
+        "newer_url": write_query(request, page=str(number - 1) if number > 2 else "") if number > 1 else "",
+    }
+    return answer_page(request, "flows/trigger_list.html", context, title="Triggers", nav="triggers")
+
+
+def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, action: str) -> HttpResponse:
+    """Enable, disable, unlock or restart a trigger, or steer its backfill; then back to the triggers of the flow."""
+    at, actor = timezone.now(), name_of(request)
+    names: dict[str, Any] = {"namespace": namespace, "flow_id": flow_id, "trigger_id": trigger_id, "at": at, "actor": actor}
+    try:
+        _change(request, action, names)
+    except FlowsError as error:
+        return redirect("flow-tab", namespace, flow_id, "triggers", problem=error.message[:500])
+    return redirect("flow-tab", namespace, flow_id, "triggers", note=f"Trigger {trigger_id}: {action.replace('-', ' ')} done")
+
+
+def _change(request: HttpRequest, action: str, names: dict[str, Any]) -> None:
+    match action:
+        case "enable" | "disable":
+            operations.set_trigger_disabled(**names, disabled=action == "disable")
+        case "unlock":
+            operations.unlock_trigger(**names)
+        case "restart":
+            operations.restart_trigger(**names)
+        case "backfill":
+            start, end = _read_range(request)
+            operations.create_backfill(**names, start=start, end=end)
+        case "backfill-pause" | "backfill-continue":
+            operations.set_backfill_paused(**names, paused=action == "backfill-pause")
+        case "backfill-cancel":
+            operations.delete_backfill(**names)
+        case _:
+            raise NotFoundError(f'A trigger has no action "{action[:60]}".', code="unknown-action")
+
+
+def _read_range(request: HttpRequest) -> tuple[datetime, datetime | None]:
+    given = request.POST if request.method == "POST" else request.GET
+    end = given.get("end", "")
+    return read_moment(given.get("start", ""), name="from"), read_moment(end, name="until") if end else None
+
+
+def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+    """Show exactly which dates a backfill will start, before it starts any."""
+    row = queries.get_trigger_state(namespace, flow_id, trigger_id)
+    context: dict[str, Any] = {"trigger": row, "start": request.GET.get("start", ""), "end": request.GET.get("end", "")}
+    if context["start"]:
+        try:
+            start, end = _read_range(request)
+            dates = operations.preview_backfill(
+                namespace=namespace, flow_id=flow_id, trigger_id=trigger_id, start=start, end=end, at=timezone.now(), limit=MOST_DATES
+            )
+            length, _ = average_duration(namespace, flow_id)
+            context |= {
+                "dates": dates[:PREVIEWED],
+                "count": len(dates),
+                "is_more": len(dates) >= MOST_DATES,
+                "more": max(0, len(dates) - PREVIEWED),
+                "estimate": write_duration(length * len(dates)) if length else "",
+            }
+        except FlowsError as error:
+            context["problem"] = error.message
+    flow_url = reverse("ui:flow", args=[namespace, flow_id])
+    crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb(flow_id, flow_url), Crumb("Triggers", f"{flow_url}/triggers"), Crumb(f"Backfill {trigger_id}")]
+    return answer_page(request, "flows/backfill.html", context, title=f"Backfill {trigger_id}", nav="triggers", crumbs=crumbs)
