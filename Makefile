@@ -47,6 +47,7 @@ conformance: $(VENV)/.installed-dev ## Run the conformance corpus on a fresh sys
 
 bench: $(VENV)/.installed-dev ## Measure, one benchmark after the other (on a machine that does nothing else)
 	@set -e; for file in benchmarks/bench_*.py; do $(RUN)/python $$file; done
+	@$(RUN)/python -m benchmarks.engine $(ARGS)
 
 flower: $(VENV)/.installed ## Show the Celery workers of the running system on http://127.0.0.1:5555
 	@$(RUN)/celery -A orchestrator --quiet flower --address=127.0.0.1 --port=5555

@@ -90,12 +90,15 @@ class Turn:
 
     def drive(self) -> None:
         """Work until nothing is left that can be done without a worker, a person or the clock."""
+        board = self.board
         while self.ready or self.dirty:
             if self.board.root.pause_asked:
                 self.ready.clear()
                 self.dirty.clear()
                 break
             self._flush_if_due()
+            # Light tasks take time, too: what is recorded is the moment at which it happened, not the visit's begin.
+            board.at = max(board.at, datetime.now(UTC))
             if self.ready:
                 self._process(self.ready.popleft())
             else:

@@ -1,4 +1,4 @@
-"""The small parts of a flow: labels, retry, worker group, concurrency, SLA, checks, plugin defaults and outputs."""
+"""The small parts of a flow: labels, retry, worker group, concurrency, quotas, SLA, checks, plugin defaults and outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flows.language import definitions
-from flows.language.flow import Check, Concurrency, Output, PluginDefault, Retry, ServiceLevel, WorkerGroup
+from flows.language.flow import Check, Concurrency, Output, PluginDefault, Quota, Retry, ServiceLevel, WorkerGroup
 from flows.language.reading import Reading
 from flows.language.shapes import check_shape
 from flows.language.source import Path
@@ -16,6 +16,7 @@ from flows.primitives.identifiers import RESERVED_FLOW_IDS, NameKind, find_label
 from flows.primitives.problems import Severity
 
 ALLOWED_SYSTEM_LABEL = "system.readOnly"
+_SHORTEST_QUOTA = timedelta(minutes=1)
 
 
 def check_name(reading: Reading, kind: NameKind, name: Any, path: Path, *, noun: str = "id") -> None:

@@ -5,14 +5,19 @@ from flows.models.file import NamespaceFile
 from flows.models.flow import Flow, FlowRevision
 from flows.models.log import LogEntry, Metric
 from flows.models.namespace import KeyValue, Namespace, Secret
+from flows.models.quota import FlowStart
+from flows.models.task_cache import CachedResult
 from flows.models.task_run import TaskRun
+from flows.models.template import Template, TemplateRevision
 from flows.models.trigger import Firing, FlowTriggerWindow, TriggerState, WebhookEvent
 
 __all__ = [
+    "CachedResult",
     "Execution",
     "Firing",
     "Flow",
     "FlowRevision",
+    "FlowStart",
     "FlowTriggerWindow",
     "KeyValue",
     "LogEntry",
@@ -21,6 +26,8 @@ __all__ = [
     "NamespaceFile",
     "Secret",
     "TaskRun",
+    "Template",
+    "TemplateRevision",
     "TriggerState",
     "WebhookEvent",
 ]

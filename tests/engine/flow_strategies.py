@@ -122,14 +122,18 @@ class _Maker:
             return group(
                 task_id, "each", tasks[:1], type="test.EachParallel", properties={"values": values, "concurrent": limit}, **more
             )
-        return group(task_id, "each", tasks, type="test.ForEach", properties={"values": values, "concurrencyLimit": limit}, **more)
+        return group(
+            task_id, "each", tasks, type="test.ForEach", properties={"values": values, "concurrencyLimit": limit}, **more
+        )
 
     def common(self) -> dict[str, Any]:
         """Properties that every task may have, most of the time none."""
         if not self.chance(3):
             return {}
         name = self.draw(st.sampled_from(["allow_failure", "allow_warning", "disabled", "when", "retry"]))
-        values: dict[str, Any] = {"when": "false", "retry": retry_of(self.draw(st.integers(1, 3)))} if name in ("when", "retry") else {}
+        values: dict[str, Any] = (
+            {"when": "false", "retry": retry_of(self.draw(st.integers(1, 3)))} if name in ("when", "retry") else {}
+        )
         return {name: values.get(name, True)}
 
     def chance(self, one_in: int) -> bool:

@@ -263,7 +263,11 @@ def check_stage(stage: Stage) -> None:
     board = stage.board
     assert stage.state in TERMINAL
     assert [run.task_id for run in board.runs.values() if not run.is_terminal] == []
-    assert {kind: board.count_activity(kind) for kind in ("live", "paused", "retrying")} == {"live": 0, "paused": 0, "retrying": 0}
+    assert {kind: board.count_activity(kind) for kind in ("live", "paused", "retrying")} == {
+        "live": 0,
+        "paused": 0,
+        "retrying": 0,
+    }
     check_history(board.root.histories, EXECUTION_MACHINE)
     for run in board.runs.values():
         check_history(run.histories, TASK_RUN_MACHINE)
