@@ -45,6 +45,7 @@ class Settings:
         stuck_dispatch_seconds: age from which a task run that nobody claimed is sent again.
         max_lost_attempts: attempts that may be lost to dying workers before the task run fails.
         soft_shutdown_seconds: how long a stopping worker lets running tasks finish.
+        templates_enabled: whether flows may take in templates, and the API serves them.
     """
 
     home: Path
@@ -76,6 +77,7 @@ class Settings:
     stuck_dispatch_seconds: float = 60.0
     max_lost_attempts: int = 3
     soft_shutdown_seconds: float = 25.0
+    templates_enabled: bool = True
 
 
 @lru_cache(maxsize=1)

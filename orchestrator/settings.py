@@ -73,6 +73,7 @@ CELESTRA = {
     "lease_seconds": env.read_seconds("CELESTRA_LEASE_SECONDS", 30.0),
     "heartbeat_seconds": env.read_seconds("CELESTRA_HEARTBEAT_SECONDS", 5.0),
     "soft_shutdown_seconds": env.read_seconds("CELESTRA_SOFT_SHUTDOWN_SECONDS", 25.0),
+    "templates_enabled": env.read_flag("CELESTRA_TEMPLATES_ENABLED", True),
 }
 
 SECRET_KEY = _KEYS.secret

@@ -133,6 +133,10 @@ def _present_attempt(attempt: Mapping[str, Any]) -> dict[str, Any]:
     data: dict[str, Any] = {"state": present_state(current, histories)}
     if attempt.get("workerId"):
         data["workerId"] = attempt["workerId"]
+    if attempt.get("logFile"):
+        data["logFile"] = attempt["logFile"]
+    if attempt.get("cached"):
+        data["cached"] = True
     return data
 
 

@@ -27,6 +27,7 @@ from flows.api.views import (
     namespaces,
     outputs,
     plugins,
+    templates,
     triggers,
     webhooks,
 )
@@ -233,6 +234,15 @@ _OF_TENANT: Patterns = [
     route("secrets", "secret-search", get=namespaces.search_secrets),
     route("dependencies", "tenant-dependencies", get=graphs.dependencies_of_tenant),
     route("concurrency-limit/search", "concurrency-search", get=flows.search_concurrency_limits),
+    route("templates", "template-create", post=templates.create),
+    route("templates/search", "template-search", get=templates.search),
+    route(
+        "templates/<str:namespace>/<str:template_id>",
+        "template",
+        get=templates.get,
+        put=templates.update,
+        delete=templates.delete,
+    ),
 ]
 
 _WITHOUT_TENANT: Patterns = [

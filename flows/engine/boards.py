@@ -6,19 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from flows.engine.board import Board, Root, Run
-from flows.engine.catalog import get_flow
 from flows.engine.environment import RunEnvironment
 from flows.engine.recording import Recorder
+from flows.engine.templates import get_graph
 from flows.engine.variables import ExecutionVariables
 from flows.expressions import render
 
 
 def load_board(root: Root, *, at: datetime) -> Board:
-    """Return a board with the execution alone, on the graph of its revision (of its iteration for a Loop)."""
-    graph = get_flow(root.namespace, root.flow_id, root.flow_revision).graph
-    if root.kind == "LOOP" and root.loop:
-        graph = graph.iteration_graph(root.loop["taskId"])
-    return Board(root, graph, at=at)
+    """Return a board with the execution alone, on the graph of its revision (of its iteration for a Loop), templates in place."""
+    return Board(root, get_graph(root), at=at)
 
 
 def render_in(board: Board, run: Run | None, value: Any, *, typed: bool = False, masked: bool = False) -> Any:

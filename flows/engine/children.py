@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.engine.board import Run
 from flows.engine.rows import NewExecution, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution, refuse_system_labels
+from flows.engine.templates import FROZEN
 
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
@@ -87,6 +88,8 @@ def start_iteration(turn: Turn, run: Run, item: Mapping[str, Any], index: int) -
         caller_task_run_id=run.id,
         caller_waits=True,
         depth=root.depth + 1,
+        # An iteration runs on the graph of its caller, so it takes the same revisions of the templates.
+        progress={FROZEN: root.progress[FROZEN]} if FROZEN in root.progress else {},
         loop={
             "taskId": run.task_id,
             "taskRunId": run.id,

@@ -12,6 +12,7 @@ from flows.engine.boards import load_board
 from flows.engine.catalog import LoadedFlow
 from flows.engine.graph import Node
 from flows.engine.rows import NewExecution, insert_execution
+from flows.engine.templates import FROZEN, get_graph
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.primitives.states import State
@@ -158,6 +159,8 @@ def copy_for_replay(
             raise InvalidError(f'No task found to replay from: execution {execution_id} has no task run "{task_run_id}".')
     own = [(label["key"], label["value"]) for label in source.labels]
     progress: dict[str, Any] = {"restarted": True} if is_partial else {}
+    if is_partial and loaded.revision == source.flow_revision and FROZEN in source.progress:
+        progress[FROZEN] = source.progress[FROZEN]
     target_id = new_id()
     insert_execution(
         NewExecution(
@@ -178,7 +181,7 @@ def copy_for_replay(
         )
     )
     if is_partial:
-        _copy_runs(board, target_id, loaded, task_run_id, at)
+        _copy_runs(board, target_id, task_run_id, at)
     return target_id
 
 
@@ -192,7 +195,7 @@ def _replay_labels(labels: list[tuple[str, str]], source_id: str, target_id: str
     return list(joined.items())
 
 
-def _copy_runs(board: Board, target_id: str, loaded: LoadedFlow, task_run_id: str | None, at: datetime) -> None:
+def _copy_runs(board: Board, target_id: str, task_run_id: str | None, at: datetime) -> None:
     seeds = [board.runs[task_run_id]] if task_run_id is not None else list_seeds(board)
     if not seeds:
         raise InvalidError(f"No task found to restart execution {board.root.id} from: none of its task runs failed.")
@@ -206,7 +209,7 @@ def _copy_runs(board: Board, target_id: str, loaded: LoadedFlow, task_run_id: st
             dropped.update(below.id for below in board.descendants(board.runs[run_id]))
     target_root = transitions.read_root(target_id, lock=True)
     assert target_root is not None
-    target = Board(target_root, loaded.graph, at=at)
+    target = Board(target_root, get_graph(target_root), at=at)
     names: dict[str, str] = {}
     reopened = {ancestor.id for seed in seeds for ancestor in board.ancestors(seed)}
     seed_ids = {seed.id for seed in seeds}
@@ -214,7 +217,7 @@ def _copy_runs(board: Board, target_id: str, loaded: LoadedFlow, task_run_id: st
         if run.id in dropped or (run.parent_id is not None and run.parent_id not in names):
             continue
         names[run.id] = new_id()
-        target.add(_copy_run(run, names, loaded, is_seed=run.id in seed_ids, is_reopened=run.id in reopened, at=at))
+        target.add(_copy_run(run, names, target, is_seed=run.id in seed_ids, is_reopened=run.id in reopened, at=at))
     for run in target.runs.values():
         if run.seen is None and run.items is None and (run.plan or {}).get("count"):
             original = next(key for key, value in names.items() if value == run.id)
@@ -223,7 +226,7 @@ def _copy_runs(board: Board, target_id: str, loaded: LoadedFlow, task_run_id: st
     transitions.write_board(target)
 
 
-def _copy_run(run: Run, names: Mapping[str, str], loaded: LoadedFlow, *, is_seed: bool, is_reopened: bool, at: datetime) -> Run:
+def _copy_run(run: Run, names: Mapping[str, str], target: Board, *, is_seed: bool, is_reopened: bool, at: datetime) -> Run:
     state = run.state
     histories = list(run.histories)
     if is_seed:
@@ -235,7 +238,7 @@ def _copy_run(run: Run, names: Mapping[str, str], loaded: LoadedFlow, *, is_seed
     return Run(
         id=names[run.id],
         task_id=run.task_id,
-        node=loaded.graph.get(run.task_id),
+        node=target.graph.get(run.task_id),
         parent_id=names[run.parent_id] if run.parent_id else None,
         iteration=run.iteration,
         value=run.value,

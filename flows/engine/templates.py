@@ -22,8 +22,8 @@ from flows.language.templates import (
     put_templates_in_place,
 )
 from flows.language.validate import list_task_ids
-from flows.models.template import TemplateRevision
 from flows.models.template import Template as TemplateRow
+from flows.models.template import TemplateRevision
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 
@@ -95,10 +95,12 @@ def freeze_templates(turn: Turn) -> None:
     """
     board = turn.board
     root = board.root
-    if not list_template_tasks(board.graph.flow):
+    known = root.progress.get(FROZEN, {})
+    is_complete = bool(known) and all("revision" in entry for entry in known.values())
+    if is_complete or not list_template_tasks(board.graph.flow):
         return
     loaded = get_flow(root.namespace, root.flow_id, root.flow_revision)
-    frozen = {task_id: entry for task_id, entry in root.progress.get(FROZEN, {}).items() if "revision" in entry}
+    frozen = {task_id: entry for task_id, entry in known.items() if "revision" in entry}
     _Freezing(turn, loaded.flow, frozen).run()
     root.progress[FROZEN] = frozen
     root.is_changed = True
@@ -148,8 +150,8 @@ class _Freezing:
         double = find_double_task_id(template, self._taken)
         if double is not None:
             raise InvalidError(
-                f'Template "{_name_of(choice)}" has a task "{double}", and so has the flow or another template in it. Task ids are '
-                "unique in the whole flow: rename one of the two.",
+                f'Template "{_name_of(choice)}" has a task "{double}", and so has the flow or another template in it. Task ids '
+                "are unique in the whole flow: rename one of the two.",
                 code="duplicate-task",
             )
         self._taken.update(name for each in template.all_tasks() for name in list_task_ids(each))
@@ -209,6 +211,7 @@ def _load(choice: _Choice, flow: Flow) -> Template:
     if template is None:
         reasons = "; ".join(str(problem) for problem in problems if problem.severity == "ERROR")
         raise InvalidError(
-            f'Template "{_name_of(choice)}" revision {choice.revision} cannot be used any more: {reasons}', code="invalid-template"
+            f'Template "{_name_of(choice)}" revision {choice.revision} cannot be used any more: {reasons}',
+            code="invalid-template",
         )
     return template

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.engine import transitions
 from flows.engine.board import Board, Run
-from flows.engine.catalog import get_flow
+from flows.engine.templates import get_graph
 from flows.language.inputs import to_variables
 from flows.models.encryption import decrypt_envelope
 
@@ -203,8 +203,7 @@ def _outputs_of_caller(execution_id: str, run_id: str | None) -> Mapping[str, An
     root = transitions.read_root(execution_id, lock=False)
     if root is None:
         return {}
-    graph = get_flow(root.namespace, root.flow_id, root.flow_revision).graph
-    board = Board(root, graph, at=root.created_at)
+    board = Board(root, get_graph(root), at=root.created_at)
     if run_id:
         transitions.read_chain(board, run_id)
     return OutputMap(board)

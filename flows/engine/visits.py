@@ -19,6 +19,7 @@ from flows.engine.concurrency import list_next_queued, take_slot
 from flows.engine.graph import Graph
 from flows.engine.root_scope import RootScope
 from flows.engine.services import Services
+from flows.engine.templates import freeze_templates
 from flows.engine.transitions import LostRaceError
 from flows.engine.turn import Turn
 from flows.language.flow import Flow
@@ -137,6 +138,7 @@ def begin(turn: Turn) -> None:
         _refuse_slot(turn)
         return
     board.move_root(State.RUNNING)
+    freeze_templates(turn)
     if root.wake_at is not None and root.wake_at <= board.at:
         check_deadlines(turn)
         if root.is_terminal or root.state == State.KILLING:

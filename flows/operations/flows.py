@@ -16,6 +16,7 @@ from flows.language.flow import PluginDefault, label_pairs
 from flows.language.parse import parse_flow, parse_task, parse_trigger
 from flows.language.source import read_document, split_documents
 from flows.models import Flow, FlowRevision, Namespace
+from flows.operations.templates import list_refused_templates
 from flows.operations.trigger_rows import sync_triggers
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import InvalidError, NotFoundError
@@ -78,7 +79,8 @@ def check_document(text: str) -> DocumentCheck:
     if name and Namespace.objects.exclude(plugin_defaults=[]).exists():
         defaults = tuple(list_namespace_defaults(name))
     result = parse_flow(text, get_registry(), namespace_defaults=defaults)
-    return DocumentCheck(0, name, flow_id, result.flow, tuple(result.problems))
+    refused = [] if result.flow is None else list_refused_templates(result.flow)
+    return DocumentCheck(0, name, flow_id, None if refused else result.flow, (*result.problems, *refused))
 
 
 def _find_names(text: str) -> tuple[str | None, str | None]:

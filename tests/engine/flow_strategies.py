@@ -119,22 +119,19 @@ class _Maker:
         values = [str(number) for number in range(self.draw(st.integers(0, 3)))]
         limit = self.draw(st.integers(0, 2))
         if self.chance(3):
-            return group(
-                task_id, "each", tasks[:1], type="test.EachParallel", properties={"values": values, "concurrent": limit}, **more
-            )
-        return group(
-            task_id, "each", tasks, type="test.ForEach", properties={"values": values, "concurrencyLimit": limit}, **more
-        )
+            properties: dict[str, Any] = {"values": values, "concurrent": limit}
+            return group(task_id, "each", tasks[:1], type="test.EachParallel", properties=properties, **more)
+        properties = {"values": values, "concurrencyLimit": limit}
+        return group(task_id, "each", tasks, type="test.ForEach", properties=properties, **more)
 
     def common(self) -> dict[str, Any]:
         """Properties that every task may have, most of the time none."""
         if not self.chance(3):
             return {}
         name = self.draw(st.sampled_from(["allow_failure", "allow_warning", "disabled", "when", "retry"]))
-        values: dict[str, Any] = (
-            {"when": "false", "retry": retry_of(self.draw(st.integers(1, 3)))} if name in ("when", "retry") else {}
-        )
-        return {name: values.get(name, True)}
+        if name == "retry":
+            return {name: retry_of(self.draw(st.integers(1, 3)))}
+        return {name: "false" if name == "when" else True}
 
     def chance(self, one_in: int) -> bool:
         return self.draw(st.integers(1, one_in)) == one_in

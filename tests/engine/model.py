@@ -1,4 +1,4 @@
-"""What a flow must come to, told by recursion over its tasks: an independent reading of the flow language, sections 6.2 to 6.6."""
+"""What a flow must come to, told by recursion over its tasks: an independent reading of flow language 6.2 to 6.6."""
 
 from __future__ import annotations
 

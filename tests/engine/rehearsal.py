@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -254,7 +255,7 @@ def key_of(run: Run) -> Key:
 def check_history(histories: Sequence[Sequence[str]], machine: StateMachine) -> None:
     """Check that a recorded history is a path in the table of its machine."""
     states = [State(name) for name, _ in histories]
-    wrong = [(before, after) for before, after in zip(states, states[1:], strict=False) if not machine.allows(before, after)]
+    wrong = [(before, after) for before, after in pairwise(states) if not machine.allows(before, after)]
     assert wrong == []
 
 

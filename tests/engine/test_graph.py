@@ -41,7 +41,7 @@ def test_every_enabled_task_is_in_the_graph_exactly_once(case: Case) -> None:
     reachable = Counter(node.id for node in list_reachable(graph))
 
     expected = Counter(list_enabled((*flow.tasks, *flow.errors, *flow.finally_, *flow.after_execution)))
-    assert reachable == expected == Counter(graph.nodes)
+    assert reachable == expected == Counter(list(graph.nodes))
 
 
 def test_nothing_below_a_disabled_task_is_in_the_graph() -> None:

@@ -1,4 +1,4 @@
-"""Random flows under random orders of events: lost and doubled messages, dead workers and kills never change what comes of them."""
+"""Random flows under random orders of events: lost and doubled messages and dead workers never change what comes of them."""
 
 from __future__ import annotations
 

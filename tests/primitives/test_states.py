@@ -99,7 +99,7 @@ def test_the_printed_table_has_a_line_for_every_move(machine: StateMachine) -> N
 
 
 def test_terminal_states_are_those_that_ended_well_or_not() -> None:
-    assert TERMINAL == ENDED_WELL | UNSUCCESSFUL | {State.RESUBMITTED}
+    assert ENDED_WELL | UNSUCCESSFUL | {State.RESUBMITTED} == TERMINAL
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from flows.engine.arrangements.iterations import Each
 from flows.engine.arrangements.lists import Dag, ForEachItem, Parallel, Sequence, WorkingDirectory
 from flows.engine.arrangements.loops import Loop
 from flows.engine.arrangements.repetitions import LoopUntil
+from flows.engine.arrangements.template import Template
 from flows.engine.arrangements.waits import Approval, Pause, Sleep
 
 ARRANGEMENTS: dict[str, Arrangement] = {
@@ -28,5 +29,6 @@ ARRANGEMENTS: dict[str, Arrangement] = {
     "pause": Pause(),
     "approval": Approval(),
     "sleep": Sleep(),
+    "template": Template(),
 }
 """Arrangement name to the object that knows it. Source: flow language, 6.4."""

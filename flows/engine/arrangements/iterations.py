@@ -85,6 +85,7 @@ class Each(Arrangement):
                 turn.create_run(nodes[0], run, iteration=index, value=value)
             else:
                 self._count_end(turn, run, State.SUCCESS)
+                turn.mark_dirty((run.id, None))
         progress = run.progress or {}
         progress["started"] = first + count
         run.progress = progress

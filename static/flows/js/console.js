@@ -1,0 +1,272 @@
+// What every page shares: theme, times, palette, keys, dialogs, filters that apply by themselves, drawers.
+import { swap, replaceParts } from "./parts.js";
+import { startLive } from "./live.js";
+
+const root = document.documentElement;
+const one = (selector, from = document) => from.querySelector(selector);
+const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+// Times: the server writes UTC, the reader sees the own zone.
+const full = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+export function localizeTimes(from = document) {
+  for (const node of all("time[datetime]", from)) {
+    const at = new Date(node.dateTime);
+    if (node.dataset.done || isNaN(at)) continue;
+    node.dataset.done = "1";
+    if (node.dataset.form === "clock") {
+      const text = at.toLocaleTimeString("en-GB") + "." + String(at.getMilliseconds()).padStart(3, "0");
+      node.textContent = text;
+    } else if (node.className === "age") node.title = full.format(at) + " · " + node.dateTime.slice(0, 19) + " UTC";
+    else {
+      node.title = node.title + " · " + node.dateTime.slice(0, 19).replace("T", " ") + " UTC";
+      node.textContent = full.format(at);
+    }
+  }
+}
+
+export function writeDuration(ms) {
+  const s = Math.max(0, ms) / 1000, two = (n) => String(Math.floor(n)).padStart(2, "0");
+  if (s < 1) return Math.round(s * 1000) + " ms";
+  if (s < 60) return s.toFixed(1) + " s";
+  if (s < 3600) return Math.floor(s / 60) + "m " + two(s % 60) + "s";
+  if (s < 86400) return Math.floor(s / 3600) + "h " + two((s % 3600) / 60) + "m";
+  return Math.floor(s / 86400) + "d " + two((s % 86400) / 3600) + "h";
+}
+// The clock of the server, so that a wrong clock here shows no negative durations.
+const skew = Date.now() - Date.parse(document.body.dataset.now || new Date().toISOString());
+export const serverNow = () => Date.now() - skew;
+
+function tick() {
+  for (const node of all("[data-ticks-from]")) node.textContent = writeDuration(serverNow() - Date.parse(node.dataset.ticksFrom));
+}
+
+export function toast(text, kind = "") {
+  const box = one(".toasts"), note = document.createElement("div");
+  note.className = "note " + kind;
+  note.setAttribute("role", "status");
+  note.textContent = text;
+  box.append(note);
+  setTimeout(() => note.remove(), kind === "bad" ? 12000 : 6000);
+}
+
+function showNotes() {
+  const url = new URL(location);
+  for (const [name, kind] of [["note", ""], ["problem", "bad"]]) {
+    if (url.searchParams.has(name)) toast(url.searchParams.get(name), kind);
+    url.searchParams.delete(name);
+  }
+  if (url.href !== location.href) history.replaceState(null, "", url);
+}
+
+// Theme and navigation.
+function toggleTheme() {
+  const next = root.dataset.theme === "dark" ? "light" : "dark";
+  localStorage.setItem("theme", next);
+  root.dataset.theme = next;
+  document.dispatchEvent(new Event("theme"));
+}
+function toggleNav() {
+  if (matchMedia("(max-width:760px)").matches) return one(".nav").classList.toggle("is-open");
+  localStorage.setItem("nav", root.classList.toggle("narrow") ? "narrow" : "wide");
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
+  if ((localStorage.getItem("theme") || "system") !== "system") return;
+  root.dataset.theme = event.matches ? "dark" : "light";
+  document.dispatchEvent(new Event("theme"));
+});
+
+// Palette.
+let paletteTimer, paletteRun = 0;
+function openPalette() {
+  const dialog = one("dialog.palette");
+  if (dialog.open) return;
+  dialog.showModal();
+  const field = one("input", dialog);
+  field.value = "";
+  field.focus();
+  fillPalette("");
+}
+async function fillPalette(text) {
+  const run = ++paletteRun, list = one("dialog.palette ul");
+  const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text));
+  if (run !== paletteRun || !answer.ok) return;
+  const { found } = await answer.json();
+  list.replaceChildren(...found.map((item, index) => {
+    const row = document.createElement("li"), link = document.createElement("a");
+    row.setAttribute("role", "option");
+    row.setAttribute("aria-selected", index === 0);
+    link.href = item.url;
+    for (const [tag, cls, value] of [["span", "kind", item.kind], ["span", "", item.text], ["small", "", item.note]]) {
+      const part = document.createElement(tag);
+      part.className = cls;
+      part.textContent = value;
+      link.append(part);
+    }
+    row.append(link);
+    return row;
+  }));
+  if (!found.length) list.textContent = "Nothing matches.";
+}
+function movePalette(step) {
+  const rows = all("dialog.palette li");
+  const at = rows.findIndex((row) => row.ariaSelected === "true");
+  const next = rows[(at + step + rows.length) % rows.length];
+  rows.forEach((row) => row.setAttribute("aria-selected", row === next));
+  next?.scrollIntoView({ block: "nearest" });
+}
+one("dialog.palette input")?.addEventListener("input", (event) => {
+  clearTimeout(paletteTimer);
+  paletteTimer = setTimeout(() => fillPalette(event.target.value), 90);
+});
+one("dialog.palette")?.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); movePalette(event.key === "ArrowDown" ? 1 : -1); }
+  if (event.key === "Enter") { event.preventDefault(); one("dialog.palette li[aria-selected=true] a")?.click(); }
+});
+
+// Clicks: dialogs, drawers, copies, menus.
+document.addEventListener("click", async (event) => {
+  const at = (selector) => event.target.closest(selector);
+  if (at("[data-palette]")) openPalette();
+  if (at("[data-theme-toggle]")) toggleTheme();
+  if (at("[data-nav-toggle]")) toggleNav();
+  const opener = at("[data-dialog]");
+  if (opener) {
+    const dialog = document.getElementById(opener.dataset.dialog);
+    for (const [name, value] of Object.entries(opener.dataset)) if (name.startsWith("fill")) {
+      const field = one(`[name=${name.slice(4).toLowerCase()}]`, dialog);
+      if (field) field.value = value;
+    }
+    dialog.showModal();
+    opener.closest("details")?.removeAttribute("open");
+  }
+  if (at("[data-close]") && at("dialog")) at("dialog").close();
+  if (event.target.nodeName === "DIALOG") event.target.close();
+  const copier = at("[data-copy]");
+  if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy); toast("Copied"); }
+  const drawer = at("a[data-drawer]");
+  if (drawer && !event.metaKey && !event.ctrlKey) { event.preventDefault(); openDrawer(drawer.href); }
+  if (at("[data-drawer-close]")) { event.preventDefault(); closeDrawer(); }
+  const node = at("[data-url]");
+  if (node && !node.closest("#editor")) openDrawer(new URL(node.dataset.url, location).href);
+  for (const open of all("details.pick[open]")) if (!open.contains(event.target)) open.open = false;
+  if (one(".nav.is-open") && !at(".nav") && !at("[data-nav-toggle]")) one(".nav").classList.remove("is-open");
+});
+async function openDrawer(href) { if (await swap(href, ["#drawer"])) { history.replaceState(null, "", href); one(".drawer [data-drawer-close]")?.focus(); } else location = href; }
+function closeDrawer() {
+  const url = new URL(location);
+  url.searchParams.delete("task");
+  history.replaceState(null, "", url);
+  one("#drawer")?.replaceChildren();
+}
+
+// Filters apply by themselves and stand in the address.
+let filterTimer;
+async function applyFilters(form) {
+  const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
+  const url = location.pathname + "?" + new URLSearchParams(pairs);
+  history.replaceState(null, "", url);
+  await swap(url, ["#results", "#chips"]);
+}
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-filters]");
+  if (!form) return;
+  clearTimeout(filterTimer);
+  filterTimer = setTimeout(() => applyFilters(form), event.target.type === "search" ? 180 : 30);
+});
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("form[data-filters]")) { event.preventDefault(); applyFilters(form); return; }
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  // Two clicks must not start two executions.
+  if (form.method === "post") { form.dataset.sent = "1"; setTimeout(() => all("button", form).forEach((button) => (button.disabled = true))); }
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted) all("form[data-sent]").forEach((form) => { delete form.dataset.sent; all("button", form).forEach((button) => (button.disabled = false)); });
+});
+
+// Ticking rows, with shift for a range.
+let lastTick = null;
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (!box.matches?.(".tick, .tick-all")) return;
+  const boxes = all(".tick");
+  if (box.matches(".tick-all")) boxes.forEach((each) => (each.checked = box.checked));
+  else if (event.shiftKey && lastTick) {
+    const [from, to] = [boxes.indexOf(lastTick), boxes.indexOf(box)].sort((a, b) => a - b);
+    boxes.slice(from, to + 1).forEach((each) => (each.checked = box.checked));
+  }
+  lastTick = box;
+  const count = boxes.filter((each) => each.checked).length, bar = one(".bulk");
+  bar?.classList.toggle("is-on", count > 0);
+  if (bar) one(".bulk-count", bar).textContent = count + " selected";
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-bulk]");
+  if (!button) return;
+  const form = one("#bulk-form"), count = all(".tick:checked").length;
+  one("[name=act]", form).value = button.dataset.bulk;
+  const dialog = one("#bulk-dialog");
+  one("h2", dialog).textContent = `${button.textContent.trim()} ${count} ${dialog.dataset.noun}${count === 1 ? "" : "s"}?`;
+  one(".confirm", dialog).textContent = `${button.textContent.trim()} ${count}`;
+  dialog.showModal();
+});
+
+// Keys.
+const places = { d: "/ui/", e: "/ui/executions", f: "/ui/flows", l: "/ui/logs", t: "/ui/triggers", n: "/ui/namespaces", p: "/ui/plugins", s: "/ui/system", i: "/ui/inbox" };
+let afterG = false;
+function moveRow(step) {
+  const rows = all("table.list tbody tr");
+  const at = rows.findIndex((row) => row.classList.contains("is-at"));
+  rows[at]?.classList.remove("is-at");
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
+  next?.classList.add("is-at");
+  next?.scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); return openPalette(); }
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+    const target = document.activeElement?.closest("form") || one("form[data-main]");
+    if (target?.method === "post") return target.requestSubmit();
+    return one("[data-execute]")?.click();
+  }
+  if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return closeDrawer();
+  const typing = event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
+  if (afterG) { afterG = false; if (places[event.key]) location = places[event.key]; return; }
+  const digit = Number(event.key);
+  if (event.key === "g") { afterG = true; setTimeout(() => (afterG = false), 900); }
+  else if (event.key === "/") { const field = one("form[data-filters] input[type=search]"); if (field) { event.preventDefault(); field.focus(); } }
+  else if (event.key === "t") toggleTheme();
+  else if (event.key === "?") one("#keys-dialog")?.showModal();
+  else if (event.key === "j" || event.key === "k") moveRow(event.key === "j" ? 1 : -1);
+  else if (event.key === "x") one("tr.is-at .tick")?.click();
+  else if (event.key === "Enter" && one("tr.is-at a")) one("tr.is-at a").click();
+  else if (event.key === "Enter" && event.target.dataset?.url) openDrawer(new URL(event.target.dataset.url, location).href);
+  else if (event.key === "r" || event.key === "R") one(`[data-key="${event.key === "r" ? "r" : "shift r"}"]`)?.click();
+  else if (digit >= 1 && digit <= 9) all(".tabs a")[digit - 1]?.click();
+});
+
+// Fields that depend on others are asked for again when those change.
+document.addEventListener("change", async (event) => {
+  const form = event.target.closest("form[data-fields-url]");
+  if (!form || !event.target.closest("[data-steers]")) return;
+  const body = new FormData(form);
+  for (const [name, value] of [...body]) if (value instanceof File) body.delete(name);
+  await swap(form.dataset.fieldsUrl, ["#fields"], { method: "POST", body });
+});
+
+// Choices of this browser.
+for (const field of all("[data-setting]")) {
+  const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
+  if (field.type === "radio") field.checked = field.value === stored; else field.checked = stored !== "off";
+  field.addEventListener("change", () => {
+    localStorage.setItem(field.dataset.setting, field.type === "radio" ? field.value : field.checked ? "on" : "off");
+    if (field.dataset.setting === "theme") location.reload();
+  });
+}
+
+document.addEventListener("parts", (event) => localizeTimes(event.target));
+localizeTimes();
+showNotes();
+setInterval(tick, 1000);
+startLive({ serverNow, replaceParts });
