@@ -1,4 +1,4 @@
-"""Who is calling: basic credentials or the browser's session, and the explicit list of routes that are open to everybody."""
+"""Who is calling: basic credentials, an API token or the browser's session, and the explicit list of routes that are open to everybody."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from flows.api.limits import address_of, passwords
+from flows.models import ApiToken
+from flows.operations.tokens import use_token
 
 OPEN_ROUTES = frozenset(
     {
@@ -43,7 +46,10 @@ CHALLENGE = 'Basic realm="Celestra", charset="UTF-8"'
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_COUNT = 1000
 LONGEST_HEADER = 2048
-WRONG = "The user name or the password is wrong."
+WRONG = (
+    "The user name or the password is wrong. Check both; whoever runs the server can set a new password with "
+    "`python manage.py changepassword NAME`."
+)
 
 
 class VerifiedCredentials:
@@ -95,13 +101,24 @@ user_logged_out.connect(lambda **_: verified_credentials.clear(), weak=False, di
 
 
 class HeaderCredentials(BaseAuthentication):
-    """Basic credentials in the Authorization header. Cookies are not looked at when the header is there."""
+    """Basic credentials or an API token in the Authorization header. Cookies are not looked at when the header is there."""
 
-    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, None] | None:
-        """Return the user, or None without a header. Raises AuthenticationFailed for anything that is not right."""
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiToken | None] | None:
+        """
+        Return the user and the token that was sent, or None without a header.
+
+        Raises:
+            AuthenticationFailed: anything that is not right.
+        """
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if not header:
             return None
+        if header[:7].lower() == "bearer ":
+            # Never remembered: a revoked token must be refused at once, in every process.
+            token = use_token(header[7:].strip(), at=timezone.now())
+            if token is None:
+                raise AuthenticationFailed(WRONG_TOKEN)
+            return token.user, token
         raw = header.encode("utf-8", "surrogateescape")
         user = verified_credentials.find(raw)
         if user is None:
@@ -116,7 +133,7 @@ class HeaderCredentials(BaseAuthentication):
     def _verify(self, request: Request, header: str) -> AbstractBaseUser:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "basic" or len(header) > LONGEST_HEADER:
-            raise AuthenticationFailed("Send basic credentials: user name (an e-mail address) and password.")
+            raise AuthenticationFailed("Send basic credentials (user name, an e-mail address, and password) or an API token.")
         try:
             name, colon, password = base64.b64decode(text.strip(), validate=True).decode("utf-8").partition(":")
         except (binascii.Error, ValueError):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
@@ -20,11 +21,14 @@ from rest_framework.views import APIView
 
 from flows.api.auth import BrowserSession, HeaderCredentials, IsSignedIn, is_open, is_sent_from_login_page
 from flows.api.errors import BadRequestError, answer_exception
+from flows.api.scopes import check_scope
 from flows.conf import get_settings
 from flows.primitives.errors import InvalidError, TooLargeError
 
 Handler = Callable[..., HttpResponseBase]
 
+_MOST_READ_AWAY = 64 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
 _ODD_IN_PATHS = ("\0", "//", "\\", ";", "/./", "/../")
 
 
@@ -56,13 +60,31 @@ class Endpoint(APIView):
         if any(odd in request.path for odd in _ODD_IN_PATHS) or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequestError("The address holds a character or an empty or dotted part that no address of the API has.")
         check_body_size(request, accepts_files=self.accepts_files)
+        check_scope(request, self.kwargs)
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """Answer every exception as JSON."""
+        if isinstance(exc, (TooLargeError, RequestDataTooBig)):
+            _read_away(self.request._request)
         if isinstance(exc, (NotAuthenticated, AuthenticationFailed)) and not is_sent_from_login_page(self.request):
             # The header is what turns the framework's refusal into a 401 that clients understand.
             exc.auth_header = self.get_authenticate_header(self.request)  # type: ignore[union-attr]
         return answer_exception(self.request._request, exc, action=self.action or self.kwargs.get("action", ""))
+
+
+def _read_away(request: HttpRequest) -> None:
+    """
+    Read what a client still sends of a body that is too large, up to a limit.
+
+    Many clients look for an answer only after they have sent everything; to them a connection that is closed before is a
+    broken pipe without any message.
+    """
+    left = _MOST_READ_AWAY
+    try:
+        while left > 0 and (chunk := request.read(min(left, _CHUNK_BYTES))):
+            left -= len(chunk)
+    except OSError:
+        return
 
 
 def check_body_size(request: Request, *, accepts_files: bool) -> None:
@@ -73,7 +95,10 @@ def check_body_size(request: Request, *, accepts_files: bool) -> None:
     limits = get_settings()
     name, limit = ("max_file_bytes", limits.max_file_bytes) if accepts_files else ("max_body_bytes", limits.max_body_bytes)
     if int(announced) > limit:
-        raise TooLargeError(f"The request body has {announced} bytes; the limit {name} allows {limit}.")
+        raise TooLargeError(
+            f"The request body has {int(announced):,} bytes; at most {limit:,} are allowed here (limit {name}). "
+            "Send large data as a file: as an input of the type FILE, or as a namespace file."
+        )
 
 
 def route(
@@ -137,7 +162,9 @@ def read_json(request: Request, *, default: Any = ...) -> Any:
     except RecursionError as error:
         raise InvalidError("Invalid json: the body is nested too deeply.", code="json") from error
     except ValueError as error:
-        raise InvalidError(f"Invalid json: {error}.", code="json") from error
+        place = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        reason = getattr(error, "msg", str(error))
+        raise InvalidError(f"Invalid json: the request body cannot be read{place}: {reason}.", code="json") from error
 
 
 def _refuse_constant(word: str) -> Any:

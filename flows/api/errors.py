@@ -9,6 +9,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -20,7 +21,7 @@ from django.core.exceptions import (
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotAuthenticated
 
 from flows.api.answers import answer
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 UNPROCESSABLE_CONFLICTS = frozenset({"pause", "force-run", "unqueue", "restart", "replay", "replay-with-inputs"})
 # Labels of an execution that has not ended are refused with 400 in every version.
 BAD_REQUEST_CONFLICTS = frozenset({"labels"})
+
+SIGN_IN = "This address needs a user: send a user name and a password (HTTP Basic), or sign in at /ui/login."
 
 
 class BadRequestError(InvalidError):
@@ -127,7 +130,8 @@ def answer_exception(request: HttpRequest, error: Exception, *, action: str = ""
         return answer_error(
             request,
             413,
-            "The request body is larger than the limit for texts (settings, DATA_UPLOAD_MAX_MEMORY_SIZE).",
+            f"The request body holds more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes of text. "
+            "Send large data as a file: as an input of the type FILE, or as a namespace file.",
             code="too-large",
         )
     if isinstance(error, (TooManyFieldsSent, TooManyFilesSent)):
@@ -207,7 +211,8 @@ def _answer_framework_error(request: HttpRequest, error: APIException) -> HttpRe
     # The framework's words for a body that is no JSON are 400; every known client of this API expects 422.
     if error.default_code == "parse_error":
         status = 422
-    response = answer_error(request, status, str(error.detail), code=str(error.default_code).replace("_", "-"))
+    message = SIGN_IN if isinstance(error, NotAuthenticated) else str(error.detail)
+    response = answer_error(request, status, message, code=str(error.default_code).replace("_", "-"))
     wait = getattr(error, "wait", None)
     if wait is not None:
         response["Retry-After"] = str(ceil(wait))

@@ -28,6 +28,7 @@ from flows.api.views import (
     outputs,
     plugins,
     templates,
+    tokens,
     triggers,
     webhooks,
 )
@@ -251,6 +252,8 @@ _WITHOUT_TENANT: Patterns = [
     route("login", "login", post=instance.login),
     route("logout", "logout", post=instance.logout),
     route("me", "me", get=instance.show_me),
+    route("me/api-tokens", "api-tokens", get=tokens.list_own, post=tokens.create),
+    route("me/api-tokens/<str:token_id>", "api-token", delete=tokens.revoke),
     route("auths", "auths", get=instance.list_auths),
     route("basicAuthValidationErrors", "account-errors", get=instance.list_validation_errors),
     route("instance/services/search", "service-search", get=instance.search_services),

@@ -12,6 +12,7 @@ from flows.language.flow import Retry
 from flows.primitives.states import State
 
 if TYPE_CHECKING:
+    from flows.engine.results import Outcome
     from flows.engine.turn import Turn
 
 
@@ -28,6 +29,18 @@ def close_attempt(run: Run, state: State, *, at: datetime) -> None:
     """End the attempt that runs, if one does."""
     if run.attempts and not run.attempts[-1].get("endDate"):
         run.attempts[-1] = {**run.attempts[-1], "state": state.value, "endDate": at.isoformat()}
+        run.is_changed = True
+
+
+def note_on_attempt(run: Run, outcome: Outcome) -> None:
+    """Note on the attempt that runs where its log lies, and whether its outputs are those of an earlier run."""
+    noted: dict[str, Any] = {}
+    if outcome.log_file:
+        noted["logFile"] = outcome.log_file
+    if outcome.cached:
+        noted["cached"] = True
+    if noted and run.attempts:
+        run.attempts[-1] = {**run.attempts[-1], **noted}
         run.is_changed = True
 
 

@@ -38,6 +38,11 @@ def find_current(namespace: str, flow_id: str) -> Flow | None:
     return Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
 
 
+def describe_missing_flow(namespace: str, flow_id: str) -> str:
+    """Return the one message about a flow that does not exist; it tells strangers nothing about those that do."""
+    return f'Flow not found: namespace "{namespace}" has no flow "{flow_id}". Check the spelling of both, or save the flow first.'
+
+
 def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> LoadedFlow:
     """
     Return a revision of a flow, the newest when `revision` is None.
@@ -49,7 +54,7 @@ def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> Loade
     if revision is None:
         revision = _find_newest(namespace, flow_id)
         if revision is None:
-            raise NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}".', code="flow-not-found")
+            raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
     key = (namespace, flow_id, revision)
     with _lock:
         found = _cache.get(key)

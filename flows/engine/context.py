@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flows.conf import get_settings
 from flows.engine.board import Board, Run
 from flows.engine.environment import RunEnvironment
+from flows.engine.log_files import FileLog
 from flows.engine.recording import Recorder, RunLog, RunMetrics, Subject
 from flows.engine.services import ExecutionUpdate, Services
 from flows.engine.stores import RunKeyValues, RunNamespaceFiles, RunStorage
@@ -76,7 +77,13 @@ class TaskContext:
     def log(self) -> RunLog:
         """The log of the attempt."""
         task = self._run.node.task if self._run.node else None
-        return RunLog(self._recorder, make_subject(self._board, self._run), min_level=task.log_level if task else None)
+        # What the engine itself logs while it prepares a flowable stays in the table: no attempt's end would store a file.
+        kind = FileLog if task is not None and task.log_to_file and task.arrangement is None else RunLog
+        return kind(self._recorder, make_subject(self._board, self._run), min_level=task.log_level if task else None)
+
+    def store_log(self) -> str | None:
+        """Store the log of the attempt if it goes to a file, and return its address; None when it goes to the table."""
+        return self.log.store() if isinstance(self.log, FileLog) else None
 
     @cached_property
     def metrics(self) -> RunMetrics:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.engine import transitions
-from flows.engine.attempts import close_attempt, open_attempt
+from flows.engine.attempts import close_attempt, note_on_attempt, open_attempt
 from flows.engine.board import Run
 from flows.engine.context import apply_updates, make_attempt_context
 from flows.engine.decide import apply_allowances
@@ -134,6 +134,7 @@ class DirectoryRun:
                 state = self._attempt.watch.stopped_as
             if outcome.reason:
                 turn.add_log(run, "ERROR", outcome.reason)
+            note_on_attempt(run, outcome)
             close_attempt(run, state, at=turn.board.at)
             if outcome.outputs is not None:
                 run.outputs = outcome.outputs

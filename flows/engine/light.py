@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flows.engine.attempts import end_attempt, open_attempt
+from flows.engine.attempts import end_attempt, note_on_attempt, open_attempt
 from flows.engine.board import Run
 from flows.engine.context import TaskContext, apply_updates
 from flows.engine.results import Outcome, run_plugin
+from flows.engine.task_cache import keep_result
 from flows.primitives.states import State
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def run_light(turn: Turn, run: Run) -> None:
 
 def settle_outcome(turn: Turn, run: Run, outcome: Outcome, updates: Any = ()) -> None:
     """Apply what a task did to its execution, then record the end of the attempt."""
+    note_on_attempt(run, outcome)
+    keep_result(turn, run, outcome)
     exit_state = apply_updates(turn.board, updates)
     if exit_state is not None:
         turn.exit_with(run, State("CANCELLED" if exit_state == "CANCELED" else exit_state))

@@ -6,7 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.conf import get_settings
@@ -26,13 +26,16 @@ log = logging.getLogger(__name__)
 class Outcome:
     """
     How one attempt ended: SUCCESS, WARNING, FAILED, KILLED or CANCELLED, with what the task gave out (JSON-ready, None for
-    nothing), the reason of a failure, and whether another attempt could help.
+    nothing), the reason of a failure, and whether another attempt could help. `cached` tells that nothing ran, because the
+    outputs are those of an earlier run; `log_file` is the address of the attempt's log when that is kept in a file.
     """
 
     state: State
     outputs: dict[str, Any] | None = None
     reason: str = ""
     permanent: bool = False
+    cached: bool = False
+    log_file: str | None = None
 
 
 def make_plugin(task: Task) -> RunnableTask:
@@ -43,7 +46,20 @@ def make_plugin(task: Task) -> RunnableTask:
 
 
 def run_plugin(task: Task, context: TaskContext, plugin: RunnableTask | None = None) -> Outcome:
-    """Run a task and return how it ended; never raises for what the task or its author did."""
+    """Run a task and return how it ended, its log file stored; never raises for what the task or its author did."""
+    outcome = _run_code(task, context, plugin)
+    if not task.log_to_file:
+        return outcome
+    if outcome.reason:
+        context.log.error(outcome.reason)
+    try:
+        return replace(outcome, log_file=context.store_log())
+    except FlowsError as error:
+        log.warning("attempt.log-unstored", extra={"task": task.id, "reason": error.message})
+        return outcome
+
+
+def _run_code(task: Task, context: TaskContext, plugin: RunnableTask | None) -> Outcome:
     try:
         runner = plugin or make_plugin(task)
         props = load_properties(type(runner).Props, task.properties, context.render)

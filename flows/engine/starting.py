@@ -13,7 +13,7 @@ from flows.engine.rows import NewExecution
 from flows.engine.stores import RunStorage
 from flows.expressions import ExpressionError, is_truthy, render
 from flows.language.flow import Check, Input
-from flows.language.inputs import ResolvedInputs, resolve_inputs, to_variables
+from flows.language.inputs import InputProblem, ResolvedInputs, resolve_inputs, to_variables
 from flows.models.encryption import decrypt_envelope, encrypt_text
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.ids import new_id
@@ -82,7 +82,8 @@ def prepare_execution(request: StartRequest) -> NewExecution:
     faults = [problem for problem in resolved.problems if not (request.may_miss_inputs and problem.is_missing)]
     if faults:
         raise InvalidError(
-            "; ".join(problem.message for problem in faults),
+            f"{'; '.join(problem.message for problem in faults)}. {_advise(faults)}"
+            f'Flow "{request.namespace}/{request.flow_id}" was not started.',
             code="input-invalid",
             problems=[Problem("input-invalid", problem.message) for problem in faults],
         )
@@ -112,6 +113,11 @@ def prepare_execution(request: StartRequest) -> NewExecution:
         state=State.FAILED if fails else State.CREATED,
         error=fails.message if fails else "",
     )
+
+
+def _advise(faults: Sequence[InputProblem]) -> str:
+    missing = ", ".join(f"`{problem.input_id}`" for problem in faults if problem.is_missing)
+    return f"Give a value for {missing}, or a default in the flow. " if missing else ""
 
 
 def get_runnable_flow(namespace: str, flow_id: str, revision: int | None) -> LoadedFlow:

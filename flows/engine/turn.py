@@ -23,6 +23,7 @@ from flows.engine.retries import next_attempt_at
 from flows.engine.root_scope import RootScope, announce_pause
 from flows.engine.rows import copy_for_retry
 from flows.engine.services import Services
+from flows.engine.task_cache import reuse_result
 from flows.engine.transitions import LostRaceError
 from flows.engine.variables import ExecutionVariables
 from flows.expressions import ExpressionError, is_truthy, render
@@ -120,7 +121,7 @@ class Turn:
             board.move(run, State.KILLED)
             self.mark_dirty(run.scope)
             return
-        if self._stops_at_breakpoint(run) or not self._should_run(run):
+        if self._stops_at_breakpoint(run) or not self._should_run(run) or reuse_result(self, run):
             return
         if node.arrangement is None and not node.is_light:
             self.heavy.append(run)

@@ -28,6 +28,7 @@ from flows.engine.recording import Recorder, Subject
 from flows.engine.results import Outcome, make_plugin, run_plugin
 from flows.engine.services import ExecutionUpdate, Services
 from flows.engine.steps import WORKER_STEPS, Conclusion
+from flows.engine.task_cache import restore_result
 from flows.engine.turn import Turn
 from flows.engine.variables import ExecutionVariables
 from flows.engine.visits import take_turn
@@ -121,7 +122,8 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         log.warning("attempt.orphaned", extra={"execution": execution_id, "task_run": run_id, "reason": attempt.watch.reason})
         return True
     if attempt.watch.stopped_as is not None:
-        outcome, conclude = Outcome(attempt.watch.stopped_as, outcome.outputs, attempt.watch.reason), None
+        stopped = attempt.watch.stopped_as
+        outcome, conclude = Outcome(stopped, outcome.outputs, attempt.watch.reason, log_file=outcome.log_file), None
     _record(execution_id, run_id, token, outcome, updates, attempt.recorder, services, carried, conclude=conclude)
     return True
 
@@ -184,6 +186,9 @@ def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclu
     step = WORKER_STEPS.get(run.node.arrangement or "")
     if step is not None:
         return step(attempt)
+    restored = restore_result(attempt)
+    if restored is not None:
+        return restored, (), None
     context = make_attempt_context(attempt, run)
     try:
         outcome = run_plugin(run.node.task, context, attempt.watch.plugin)
@@ -224,9 +229,9 @@ def _record(
         final = outcome
         interrupt = (run.progress or {}).get("interrupt")
         if interrupt and final.state != State(interrupt):
-            final = Outcome(State(interrupt), outcome.outputs, "")
+            final = Outcome(State(interrupt), outcome.outputs, "", log_file=outcome.log_file)
         elif turn.board.root.state == State.KILLING and final.state == State.FAILED:
-            final = Outcome(State.KILLED, outcome.outputs, "")
+            final = Outcome(State.KILLED, outcome.outputs, "", log_file=outcome.log_file)
         if conclude is not None and final is outcome:
             conclude(turn, run)
         else:

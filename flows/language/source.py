@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from flows.language.scalars import resolve_scalar
+from flows.language.syntax_faults import explain_syntax
 from flows.primitives.problems import Place, Problem
 
 MAX_BYTES = 1024 * 1024
@@ -126,7 +127,7 @@ def read_document(text: str) -> Document:
         document.data = None
     except yaml.YAMLError as error:
         document.data = None
-        document.problems.append(_explain_syntax(error))
+        document.problems.append(explain_syntax(error, text))
     return document
 
 
@@ -393,15 +394,3 @@ class _Builder:
 def _is_idle(line: str) -> bool:
     stripped = line.strip()
     return not stripped or stripped.startswith("#") or stripped == "..."
-
-
-def _explain_syntax(error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-    return Problem(
-        "yaml-syntax",
-        f"The text is not valid YAML: {reason}.",
-        "Check the indentation and the quotes around texts with `: `, `#`, `{` or `[`.",
-        place,
-    )

@@ -1,5 +1,7 @@
 """Rows, constraints and indexes, split by concept. No decisions are made here."""
 
+from flows.models.access import ApiToken
+from flows.models.dashboard import Dashboard
 from flows.models.execution import Execution
 from flows.models.file import NamespaceFile
 from flows.models.flow import Flow, FlowRevision
@@ -12,7 +14,9 @@ from flows.models.template import Template, TemplateRevision
 from flows.models.trigger import Firing, FlowTriggerWindow, TriggerState, WebhookEvent
 
 __all__ = [
+    "ApiToken",
     "CachedResult",
+    "Dashboard",
     "Execution",
     "Firing",
     "Flow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -103,22 +104,22 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
 
     Raises ConflictError when it ended already and there is nothing to cascade to.
     """
-    row = get_execution(execution_id)
-    callees = list_callees(execution_id) if cascade else []
-    if row.state in TERMINAL and not callees:
-        raise ConflictError(f"Execution {execution_id} is {row.state}: execution already finished, there is nothing to kill.")
+    get_execution(execution_id)
 
     def kill(turn: Turn) -> None:
         root = turn.board.root
+        if root.is_terminal and not (cascade and list_callees(execution_id)):
+            raise ConflictError(f"Execution {execution_id} is {root.state}: execution already finished, there is nothing to kill.")
         if root.is_terminal or root.state == State.KILLING:
             return
         turn.add_log(None, "WARN", f"Killed by {actor or 'an unnamed caller'}.")
         turn.stop(State.KILLED)
 
-    if row.state not in TERMINAL:
-        _act(execution_id, kill, at=at)
-    for callee in callees:
-        kill_execution(callee, cascade=True, at=at, actor=actor)
+    _act(execution_id, kill, at=at)
+    # Only now is it certain that no visit starts another one.
+    for callee in list_callees(execution_id) if cascade else ():
+        with contextlib.suppress(ConflictError):
+            kill_execution(callee, cascade=True, at=at, actor=actor)
     return get_execution(execution_id)
 
 

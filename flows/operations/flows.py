@@ -10,7 +10,7 @@ from typing import Literal
 
 from django.db import IntegrityError, transaction
 
-from flows.engine.catalog import list_namespace_defaults
+from flows.engine.catalog import describe_missing_flow, list_namespace_defaults
 from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import PluginDefault, label_pairs
 from flows.language.parse import parse_flow, parse_task, parse_trigger
@@ -266,7 +266,7 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
 def _get_for_update(namespace: str, flow_id: str) -> Flow:
     row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
     if row is None:
-        raise NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}".', code="flow-not-found")
+        raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
     return row
 
 

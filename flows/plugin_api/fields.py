@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from flows.plugin_api.schemas import TEMPLATE, flatten_schema, with_text_forms
 from flows.plugin_api.value_types import Duration, FileMap, JsonOrText, Moment, StorageUri, Text, as_text, read_json_text
-from flows.primitives.errors import InvalidError
+from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Problem
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Prop",
     "Properties",
     "PropertyError",
+    "PropertyTemplateError",
     "Secret",
     "Static",
     "StorageUri",
@@ -57,9 +58,17 @@ class PropertyError(InvalidError):
 
     code = "property-invalid"
 
-    def __init__(self, message: str, *, name: str = "", problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message, problems=problems)
+    def __init__(self, message: str, *, name: str = "", problems: Sequence[Problem] = (), code: str | None = None) -> None:
+        super().__init__(message, problems=problems, code=code)
         self.name = name
+
+
+class PropertyTemplateError(PropertyError):
+    """The template of a property cannot be rendered; `reason` and `code` are those of the template's own error."""
+
+    def __init__(self, reason: str, *, name: str, code: str) -> None:
+        super().__init__(f'Property "{name}" cannot be rendered: {reason}', name=name, code=code)
+        self.reason = reason
 
 
 def _yaml_name(name: str) -> str:
@@ -307,6 +316,7 @@ def load_properties(model: type[P], raw: Mapping[str, Any], render: Callable[...
 
     Raises:
         PropertyError: a required property is missing or a value does not fit its type; several faults are in `problems`.
+        PropertyTemplateError: `render` raised a FlowsError; the message names the property before it.
     """
     values = _prepare(_plan_of(model), raw, render)
     try:
@@ -321,18 +331,28 @@ def _prepare(plans: Mapping[str, _Plan], raw: Mapping[str, Any], render: Callabl
         plan = plans.get(key)
         if plan is None or value is None:
             continue
-        if plan.rendered:
-            if type(value) is str:
-                if "{" in value:
-                    value = render_value(value, render) if plan.typed else render(value)
-            elif isinstance(value, dict | list | tuple | Mapping):
-                value = render(value)
-            if value is None:
-                continue
-        elif plan.nested is not None:
-            value = _prepare_nested(plan, value, render)
+        try:
+            if plan.rendered:
+                if type(value) is str:
+                    if "{" in value:
+                        value = render_value(value, render) if plan.typed else render(value)
+                elif isinstance(value, dict | list | tuple | Mapping):
+                    value = render(value)
+                if value is None:
+                    continue
+            elif plan.nested is not None:
+                value = _prepare_nested(plan, value, render)
+        except FlowsError as error:
+            raise _name_property(error, key) from error
         values[key] = value
     return values
+
+
+def _name_property(error: FlowsError, key: str) -> PropertyTemplateError:
+    """Say in which property a template failed; an error of a nested object already names the rest of the way."""
+    if isinstance(error, PropertyTemplateError):
+        return PropertyTemplateError(error.reason, name=f"{key}.{error.name}", code=error.code)
+    return PropertyTemplateError(error.message, name=key, code=error.code)
 
 
 def _prepare_nested(plan: _Plan, value: Any, render: Callable[..., Any]) -> Any:

@@ -259,8 +259,8 @@ def match_number(column: str) -> Rule:
     return rule
 
 
-def match_flag(column: str) -> Rule:
-    """Return the rule of a boolean column."""
+def match_condition(holds: Q) -> Rule:
+    """Return the rule of a yes-or-no field; `holds` is true for the rows that stand for yes, and never unknown."""
 
     def rule(condition: Condition) -> Q:
         word = condition.value.strip().lower()
@@ -268,7 +268,7 @@ def match_flag(column: str) -> Rule:
             raise CriteriaError(f'"{condition.field}" must be true or false; got "{condition.value[:60]}".')
         if condition.operation not in (Operation.EQUALS, Operation.NOT_EQUALS):
             raise _refuse(condition, "EQUALS and NOT_EQUALS")
-        return Q(**{column: (word == "true") is (condition.operation is Operation.EQUALS)})
+        return holds if (word == "true") is (condition.operation is Operation.EQUALS) else ~holds
 
     return rule
 

@@ -72,6 +72,11 @@ def get_execution(execution_id: str) -> Execution:
     return found
 
 
+def find_namespace_of_execution(execution_id: str) -> str | None:
+    """Return the namespace of an execution, or None when there is no such execution."""
+    return Execution.objects.filter(pk=execution_id).values_list("namespace", flat=True).first()
+
+
 def list_task_runs(execution_id: str) -> list[TaskRun]:
     """Return the task runs of an execution in the order of their creation; unknown executions have none."""
     return list(

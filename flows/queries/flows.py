@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import F, QuerySet
 
 from flows.conf import get_settings
+from flows.engine.catalog import describe_missing_flow
 from flows.engine.catalog import get_flow as load_flow
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Flow, FlowRevision
@@ -42,7 +43,7 @@ def get_flow_row(namespace: str, flow_id: str, *, allow_deleted: bool = False) -
     """Return the row of a flow. Raises NotFoundError."""
     row = Flow.objects.filter(namespace=namespace, flow_id=flow_id).first()
     if row is None or (row.deleted and not allow_deleted):
-        raise NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}".', code="flow-not-found")
+        raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
     return row
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from flows.conf import get_settings
 from flows.engine.catalog import get_flow
@@ -16,15 +16,20 @@ from flows.language.flow import Trigger
 from flows.models import TriggerState
 from flows.primitives.errors import FlowsError, NotFoundError
 from flows.queries.criteria import (
+    Condition,
     Criteria,
+    CriteriaError,
+    Operation,
     Rules,
     build_lookup,
     match_choice,
-    match_flag,
+    match_condition,
     match_moment,
     match_scope,
     match_search_text,
     match_text,
+    match_time_range,
+    split_list,
 )
 from flows.queries.pages import Page, Window, order_rows, take_page
 from flows.triggers.schedule import next_fire_after, read_schedule
@@ -41,7 +46,12 @@ TRIGGER_FIELDS = frozenset(
         "type",
         "kind",
         "disabled",
+        "triggerState",
+        "locked",
         "workerId",
+        "startDate",
+        "endDate",
+        "timeRange",
         "nextExecutionDate",
         "lastTriggeredDate",
     }
@@ -61,6 +71,9 @@ SORTABLE = {
     "disabled": "disabled",
 }
 _KINDS = {"SCHEDULE": "schedule", "POLLING": "polling", "REALTIME": "realtime"}
+_DATE_COLUMNS = {"NEXT_EXECUTION_DATE": "next_at", "LAST_TRIGGERED_DATE": "last_triggered_at"}
+_DISABLED = Q(disabled=True) | Q(source_disabled=True)
+_LOCKED = Q(execution_id__isnull=False) | Q(evaluating_since__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,33 @@ def get_trigger_state(namespace: str, flow_id: str, trigger_id: str) -> TriggerS
     return row
 
 
-def trigger_rules() -> Rules:
-    """Return how each filter of triggers reaches the database."""
+def _match_state(condition: Condition) -> Q:
+    words = {word.upper() for word in split_list(condition.value)}
+    if not words or words - {"ENABLED", "DISABLED"}:
+        raise CriteriaError(f'"triggerState" must be ENABLED or DISABLED; got "{condition.value[:60]}".')
+    if condition.operation not in (Operation.EQUALS, Operation.NOT_EQUALS, Operation.IN, Operation.NOT_IN):
+        raise CriteriaError(f'The field "triggerState" does not take the operation {condition.operation}.')
+    if condition.operation in (Operation.NOT_EQUALS, Operation.NOT_IN):
+        words = {"ENABLED", "DISABLED"} - words
+    if len(words) != 1:
+        return Q() if words else Q(pk__in=[])
+    return _DISABLED if "DISABLED" in words else ~_DISABLED
+
+
+def trigger_rules(*, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> Rules:
+    """
+    Return how each filter of triggers reaches the database.
+
+    Args:
+        at: now, for ranges that reach back from it.
+        date_filter: which date `startDate`, `endDate` and `timeRange` mean: NEXT_EXECUTION_DATE or LAST_TRIGGERED_DATE.
+
+    Raises:
+        CriteriaError: an unknown `date_filter`.
+    """
+    column = _DATE_COLUMNS.get(date_filter.upper())
+    if column is None:
+        raise CriteriaError(f'"dateFilter" must be one of {", ".join(_DATE_COLUMNS)}; got "{date_filter[:60]}".')
     return {
         "q": match_search_text("trigger_id", "flow_id", "namespace"),
         "scope": match_scope("namespace", system_namespace=get_settings().system_namespace),
@@ -93,22 +131,34 @@ def trigger_rules() -> Rules:
         "triggerId": match_text("trigger_id"),
         "type": match_text("type"),
         "kind": match_choice("family", _KINDS),
-        "disabled": match_flag("disabled"),
+        "disabled": match_condition(_DISABLED),
+        "triggerState": _match_state,
+        "locked": match_condition(_LOCKED),
         "workerId": match_text("worker_id"),
+        "startDate": match_moment(column),
+        "endDate": match_moment(column),
+        "timeRange": match_time_range(column, at=at),
         "nextExecutionDate": match_moment("next_at"),
         "lastTriggeredDate": match_moment("last_triggered_at"),
     }
 
 
-def filter_triggers(criteria: Criteria) -> QuerySet[TriggerState]:
+def filter_triggers(criteria: Criteria, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> QuerySet[TriggerState]:
     """Return the state rows that match, in no order. Raises CriteriaError."""
-    return TriggerState.objects.filter(build_lookup(criteria, trigger_rules()))
+    return TriggerState.objects.filter(build_lookup(criteria, trigger_rules(at=at, date_filter=date_filter)))
 
 
-def search_triggers(criteria: Criteria, window: Window) -> Page[TriggerState]:
-    """Return one page of state rows, by namespace, flow and id unless `window.sort` says otherwise."""
-    rows = order_rows(filter_triggers(criteria), window, SORTABLE, then=("namespace", "flow_id", "trigger_id"))
-    return take_page(rows, window)
+def search_triggers(
+    criteria: Criteria, window: Window, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE"
+) -> Page[TriggerState]:
+    """
+    Return one page of state rows, by namespace, flow and id unless `window.sort` says otherwise.
+
+    Raises:
+        CriteriaError, SortError: see `trigger_rules` and `order_rows`.
+    """
+    rows = filter_triggers(criteria, at=at, date_filter=date_filter)
+    return take_page(order_rows(rows, window, SORTABLE, then=("namespace", "flow_id", "trigger_id")), window)
 
 
 def list_triggers_of_flow(namespace: str, flow_id: str) -> list[TriggerState]:

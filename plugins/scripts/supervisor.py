@@ -192,6 +192,9 @@ def run_program(path: str) -> None:
     )
     sys.modules["__main__"] = main
     sys.argv[:] = [path]
+    # A fresh interpreter would have been found as `python` on the path, whose first folder is that of ours.
+    named = Path(sys.executable).with_name("python")
+    sys.executable = str(named) if named.exists() else sys.executable
     sys.orig_argv[:] = [sys.executable, path]
     sys.path[0] = str(Path(path).parent)
     try:

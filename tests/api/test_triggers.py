@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from flows.models import Execution, TriggerState
-from tests.api.conftest import SOURCE, Api
+from tests.api.conftest import AT, SOURCE, Api
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
@@ -146,3 +147,47 @@ def test_calls_with_the_same_idempotency_key_give_the_same_execution(stranger: A
     ]
 
     assert ids[0] == ids[1] and Execution.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("filters[triggerState][EQUALS]=ENABLED", {"free"}),
+        ("filters[triggerState][NOT_EQUALS]=enabled", {"off", "off-in-source"}),
+        ("filters[triggerState][IN]=ENABLED,DISABLED", {"free", "off", "off-in-source"}),
+        ("filters[locked][EQUALS]=true", {"off"}),
+        ("filters[locked][EQUALS]=false", {"free", "off-in-source"}),
+        ("filters[startDate][GREATER_THAN_OR_EQUAL_TO]=2031-05-05T00:00Z", {"free"}),
+        ("filters[endDate][LESS_THAN]=2031-05-05T00:00:00Z", {"off-in-source"}),
+        ("dateFilter=LAST_TRIGGERED_DATE&startDate=2031-05-05T00:00:00Z", {"off"}),
+        ("dateFilter=NEXT_EXECUTION_DATE&startDate=2031-05-05T00:00:00Z", {"free"}),
+    ],
+)
+def test_triggers_are_found_by_what_they_do_and_when(api: Api, query: str, found: set[str]) -> None:
+    first, later = AT, AT + timedelta(days=2)
+    for trigger_id, values in {
+        "free": {"next_at": later, "last_triggered_at": first},
+        "off": {"disabled": True, "execution_id": "0001ABCDEFGHabcdefgh", "last_triggered_at": later},
+        "off-in-source": {"source_disabled": True, "next_at": first},
+    }.items():
+        TriggerState.objects.create(
+            namespace="company.team",
+            flow_id="daily",
+            trigger_id=trigger_id,
+            family="schedule",
+            type="x",
+            flow_revision=1,
+            **values,
+        )
+
+    body = api.call("GET", f"/triggers/search?{query}").json()
+
+    assert {row["state"]["triggerId"] for row in body["results"]} == found
+
+
+@pytest.mark.parametrize("query", ["filters[triggerState][EQUALS]=asleep", "filters[locked][EQUALS]=maybe", "dateFilter=SOMEDAY"])
+def test_values_that_no_trigger_can_have_are_refused(api: Api, query: str) -> None:
+    answer = api.call("GET", f"/triggers/search?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("Invalid query filters: ")

@@ -17,6 +17,7 @@ from flows.api.filters import read_criteria
 from flows.api.multipart import get_upload
 from flows.api.pagination import find_number, read_flag, read_window
 from flows.api.presenters import present_check, present_flow
+from flows.api.scopes import check_documents
 from flows.api.sources import read_source
 from flows.models import Flow
 from flows.operations import flow_bundles
@@ -49,7 +50,9 @@ def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
 
 def create(request: Request) -> HttpResponse:
     """Save a new flow."""
-    return answer(_present_saved(operations.save_flow(read_source(request), mode="create", at=now(), actor=name_of(request))))
+    source = read_source(request)
+    check_documents(request, source)
+    return answer(_present_saved(operations.save_flow(source, mode="create", at=now(), actor=name_of(request))))
 
 
 def get(request: Request, namespace: str, flow_id: str) -> HttpResponse:

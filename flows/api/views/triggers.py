@@ -95,13 +95,19 @@ def _present_trigger(trigger: Trigger | None) -> dict[str, Any] | None:
 
 def search(request: Request) -> HttpResponse:
     """Return one page of triggers: what the flow says of each, and its state."""
-    found = queries.search_triggers(read_criteria(request, queries.TRIGGER_FIELDS), read_window(request))
+    found = queries.search_triggers(
+        read_criteria(request, queries.TRIGGER_FIELDS), read_window(request), at=now(), date_filter=_read_date_filter(request)
+    )
     rows = []
     for view in queries.describe_triggers(found.results):
         state, trigger = present_trigger_state(view.state), _present_trigger(view.trigger)
         trigger = trigger or {"id": view.state.trigger_id, "type": view.state.type}
         rows.append({"trigger": trigger, "state": state, "abstractTrigger": trigger, "triggerContext": state})
     return answer_page(rows, found.total)
+
+
+def _read_date_filter(request: Request) -> str:
+    return request.query_params.get("dateFilter") or "NEXT_EXECUTION_DATE"
 
 
 def list_of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
@@ -112,7 +118,7 @@ def list_of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse
     ]
     if request.query_params.get("q"):
         members.append(Condition("q", Operation.EQUALS, request.query_params["q"]))
-    found = queries.search_triggers(Criteria(members=tuple(members)), read_window(request))
+    found = queries.search_triggers(Criteria(members=tuple(members)), read_window(request), at=now())
     return answer_page((present_trigger_state(row) for row in found.results), found.total)
 
 
@@ -259,11 +265,12 @@ def _read_names(request: Request) -> list[Name]:
 
 
 def _find_names(request: Request) -> list[Name]:
-    return _names_of(read_criteria(request, queries.TRIGGER_FIELDS))
+    return _names_of(read_criteria(request, queries.TRIGGER_FIELDS), date_filter=_read_date_filter(request))
 
 
-def _names_of(criteria: Criteria) -> list[Name]:
-    return [(row.namespace, row.flow_id, row.trigger_id) for row in queries.filter_triggers(criteria)]
+def _names_of(criteria: Criteria, *, date_filter: str = "NEXT_EXECUTION_DATE") -> list[Name]:
+    rows = queries.filter_triggers(criteria, at=now(), date_filter=date_filter)
+    return [(row.namespace, row.flow_id, row.trigger_id) for row in rows]
 
 
 def _by_triggers(act: Act, operation_id: str) -> Callable[[Request], HttpResponse]:
@@ -314,7 +321,9 @@ def set_disabled_by_query(request: Request) -> HttpResponse:
 
 def export_csv(request: Request) -> HttpResponseBase:
     """Return the triggers that match as a table."""
-    rows = queries.filter_triggers(read_criteria(request, queries.TRIGGER_FIELDS)).order_by("namespace", "flow_id", "trigger_id")
+    criteria = read_criteria(request, queries.TRIGGER_FIELDS)
+    found = queries.filter_triggers(criteria, at=now(), date_filter=_read_date_filter(request))
+    rows = found.order_by("namespace", "flow_id", "trigger_id")
     lines = (queries.export_columns(row) for row in rows.iterator(chunk_size=1000))
     return answer_csv("triggers.csv", _CSV_COLUMNS, ([_as_cell(line.get(name)) for name in _CSV_COLUMNS] for line in lines))
 

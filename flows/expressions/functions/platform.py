@@ -64,10 +64,7 @@ def get_secret(render: Render, key: Any, namespace: Any = None, subkey: Any = No
 
 @register_function("kv", "key", "namespace", "errorOnMissing", required=1)
 def get_value(render: Render, key: Any, namespace: Any = None, error_on_missing: Any = None) -> Any:
-    """
-    A value of the key-value store. A missing key is an error unless `errorOnMissing` is false; when nothing was said, `??` and
-    `default` may stand in for it, as both generations of flows expect.
-    """
+    """A value of the key-value store; `??` may stand in for a missing key unless `errorOnMissing` is true."""
     name, owner = text_argument("key", key), _optional_text("namespace", namespace)
     is_required = error_on_missing is None or boolean_argument("errorOnMissing", error_on_missing)
     try:

@@ -77,7 +77,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "actions": list_actions(execution, waits_for_approval=paused is not None and paused.arrangement == "approval"),
         "wait": explain_wait(execution, page.runs, at=at),
         "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
-        "at": at,
+        "replay_runs": page.runs[:300],
         **maker(request, page),
         **_drawer(request, page),
     }

@@ -30,7 +30,7 @@ def list_triggers(request: HttpRequest) -> HttpResponse:
     filters = read_filters(request, names=("q", "namespace"))
     text = request.GET.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 100_000 else 1
-    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE))
+    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE), at=timezone.now())
     context = {
         "rows": page.results,
         "total": page.total,

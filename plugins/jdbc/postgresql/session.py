@@ -26,6 +26,7 @@ from plugins.jdbc.scanner import Statement, bind_parameters
 
 CONNECT_SECONDS = 30
 CANCEL_SECONDS = 4.0
+_LONGEST_QUOTE = 200
 _READERS = frozenset({"select", "values", "table", "show", "explain", "fetch"})
 _WRITERS = frozenset({"insert", "update", "delete", "merge"})
 _AS_TEXT = ("numeric", "interval", "inet", "cidr", "uuid", "time", "timetz")
@@ -128,7 +129,10 @@ class PostgresSession(Session):
         which = f"Statement {number} of {count} failed" if count > 1 else "The SQL failed"
         diagnosis = getattr(error, "diag", None)
         place = _find_place(sql, statement, diagnosis)
-        lines = [f"{which}{place}: {_server_words(error, diagnosis)}"]
+        where = f" at line {place[0]}, column {place[1]}" if place else ""
+        lines = [f"{which}{where}: {_server_words(error, diagnosis)}"]
+        if shown := _quote_statement(sql, statement, place):
+            lines.append(shown)
         if diagnosis is not None:
             lines += [
                 f"{word}: {text}"
@@ -166,18 +170,30 @@ def _server_words(error: Exception, diagnosis: Any) -> str:
     return f"{words} (SQLSTATE {state})" if state else str(words)
 
 
-def _find_place(sql: str, statement: Statement | None, diagnosis: Any) -> str:
-    """Return line and column in the text of the property; empty when the server gave none or placeholders moved it."""
+def _quote_statement(sql: str, statement: Statement | None, place: tuple[int, int] | None) -> str:
+    """Return the line that failed, or the beginning of the statement where the server named no place."""
+    if place is not None:
+        text = sql.split("\n")[place[0] - 1].strip()
+        return f"Line {place[0]}: {_shorten(text)}"
+    return f"Statement: {_shorten(' '.join(statement.text.split()))}" if statement is not None else ""
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 3]}..."
+
+
+def _find_place(sql: str, statement: Statement | None, diagnosis: Any) -> tuple[int, int] | None:
+    """Return line and column in the text of the property; None when the server gave none or placeholders moved it."""
     position = getattr(diagnosis, "statement_position", None)
     if not position or statement is None:
-        return ""
+        return None
     at = int(position) - 1
     if sql[statement.start : statement.start + len(statement.text)] != statement.text or re.search(
         r"(?<![:\w]):[A-Za-z_]", statement.text
     ):
-        return ""
+        return None
     before = sql[: statement.start + at]
-    return f" at line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def name_of(text: str) -> Identifier:

@@ -1,0 +1,183 @@
+"""Which workers are there, and which queues they serve: each worker keeps a short-lived key at the broker while it works."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+
+from flows.conf import DEFAULT_QUEUE, get_settings
+
+log = logging.getLogger(__name__)
+
+WORKER_KEY_PREFIX = "celestra:worker:"
+TAG_JOINER = "+"
+"""Between the tags in the name of a queue whose workers have all of them."""
+
+_LIFE_SECONDS = 15
+_RENEWAL_SECONDS = 5.0
+_ANSWER_SECONDS = 1.0
+_MEMORY_SECONDS = 1.0
+_MOST_WORKERS = 10_000
+# n tags have 2 ** n combinations, and each is a queue to listen to.
+_MOST_TAGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPresence:
+    """One worker that reported lately."""
+
+    name: str
+    queues: tuple[str, ...] = ()
+
+
+class Presence:
+    """Keeps the key of this worker alive until `stop`. Its thread never fails: an unreachable broker is tried again."""
+
+    def __init__(self, name: str, *, queues: list[str], concurrency: int | None) -> None:
+        self._key = f"{WORKER_KEY_PREFIX}{name}"
+        self._value = json.dumps(
+            {
+                "name": name,
+                "queues": queues,
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "started": datetime.now(UTC).isoformat(),
+                "concurrency": concurrency,
+            }
+        )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Report now and every five seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take the key away at once: a worker that takes no more messages serves no queue. Safe to call twice."""
+        self._stopped.set()
+        self._thread.join(2 * _ANSWER_SECONDS)
+
+    def _run(self) -> None:
+        client = connect()
+        if client is None:
+            return
+        is_reachable = True
+        while True:
+            try:
+                client.set(self._key, self._value, ex=_LIFE_SECONDS)
+                is_reachable = True
+            except redis.RedisError as error:
+                if is_reachable:
+                    log.warning("presence.broker-unreachable", extra={"reason": str(error)})
+                is_reachable = False
+            if self._stopped.wait(_RENEWAL_SECONDS):
+                break
+        try:
+            client.delete(self._key)
+        except redis.RedisError:
+            log.debug("presence.not-removed", extra={"key": self._key})
+        finally:
+            client.close()
+
+
+def connect() -> redis.Redis | None:
+    """Return a client of the broker that waits a second at most, None when the broker is of another kind."""
+    url = get_settings().redis_url
+    if url is None:
+        return None
+    return redis.Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS)
+
+
+_own: Presence | None = None
+
+
+def listen_to_combined_tags(*, instance: Any, **_: Any) -> None:
+    """
+    Have a worker that serves several queues of tags also serve the queues for tasks that ask for several tags at once.
+
+    A worker with `gpu` and `eu` listens to `eu+gpu` as well. Beyond five tags only the tags themselves are served.
+    """
+    queues = instance.app.amqp.queues
+    for name in combine_tags(list(queues.consume_from)):
+        queues.select_add(name)
+
+
+def combine_tags(queues: list[str]) -> list[str]:
+    """Return the names of the queues for two or more of these tags; the default queue is no tag."""
+    tags = sorted({name for name in queues if name != DEFAULT_QUEUE and TAG_JOINER not in name})
+    if len(tags) > _MOST_TAGS:
+        log.warning("presence.too-many-tags", extra={"tags": len(tags), "most": _MOST_TAGS})
+        return []
+    groups = itertools.chain.from_iterable(itertools.combinations(tags, size) for size in range(2, len(tags) + 1))
+    return [TAG_JOINER.join(group) for group in groups]
+
+
+def announce_worker(*, sender: Any, **_: Any) -> None:
+    """Begin to report for the worker of this process, whose consumer has just begun to take messages."""
+    global _own  # one worker per process
+    controller = getattr(sender, "controller", None)
+    name = f"{sender.hostname}:{os.getpid()}"
+    _own = Presence(
+        name, queues=sorted(sender.app.amqp.queues.consume_from), concurrency=getattr(controller, "concurrency", None)
+    )
+    _own.start()
+
+
+def withdraw_worker(**_: Any) -> None:
+    """Stop reporting: the worker of this process stops."""
+    if _own is not None:
+        _own.stop()
+
+
+def list_workers() -> list[WorkerPresence] | None:
+    """Return the workers that reported lately, by name; None when the broker cannot be asked."""
+    client = connect()
+    if client is None:
+        return None
+    try:
+        with client:
+            keys = list(itertools.islice(client.scan_iter(f"{WORKER_KEY_PREFIX}*", count=1000), _MOST_WORKERS))
+            values: list[Any] = client.mget(keys) if keys else []
+    except redis.RedisError:
+        log.warning("presence.workers-unknown", exc_info=True)
+        return None
+    found = [_read(key.decode().removeprefix(WORKER_KEY_PREFIX), value) for key, value in zip(keys, values, strict=True) if value]
+    return sorted(found, key=lambda worker: worker.name)
+
+
+def _read(name: str, value: bytes) -> WorkerPresence:
+    try:
+        queues = json.loads(value)["queues"]
+        return WorkerPresence(name, tuple(str(queue) for queue in queues))
+    except (ValueError, KeyError, TypeError):
+        return WorkerPresence(name)
+
+
+_served: tuple[float, frozenset[str] | None] = (float("-inf"), None)
+
+
+def find_served_queues() -> frozenset[str] | None:
+    """Return the queues that some worker serves, as known for a second at most; None when nobody can tell."""
+    global _served  # many task runs of one visit ask the same
+    moment, known = _served
+    if time.monotonic() - moment > _MEMORY_SECONDS:
+        workers = list_workers()
+        known = None if workers is None else frozenset(queue for worker in workers for queue in worker.queues)
+        _served = (time.monotonic(), known)
+    return known
+
+
+def forget_workers() -> None:
+    """Ask again next time."""
+    global _served
+    _served = (float("-inf"), None)

@@ -1,0 +1,122 @@
+// Completion of flow texts: what may stand here follows from the indentation, the type of the block, and one index of the server.
+const FLOW_KEYS = ["id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution", "triggers", "outputs", "pluginDefaults", "concurrency", "retry", "sla", "checks", "disabled"];
+const TASK_KEYS = ["id", "type", "description", "when", "runIf", "retry", "timeout", "disabled", "allowFailure", "allowWarning", "logLevel", "workerGroup", "errors", "finally"];
+const TRIGGER_KEYS = ["id", "type", "description", "disabled", "conditions", "inputs", "labels", "stopAfter", "when"];
+const INPUT_KEYS = ["id", "type", "displayName", "description", "required", "defaults", "dependsOn", "values", "min", "max", "validator", "itemType"];
+const RETRY_KEYS = ["type", "interval", "maxInterval", "maxAttempts", "maxDuration", "delayFactor", "behavior", "warningOnRetry"];
+const LISTS = { tasks: TASK_KEYS, then: TASK_KEYS, else: TASK_KEYS, errors: TASK_KEYS, finally: TASK_KEYS, afterExecution: TASK_KEYS, triggers: TRIGGER_KEYS, inputs: INPUT_KEYS };
+
+let index = null;
+async function load() {
+  index = await (await fetch("/ui/completion")).json();
+}
+
+const indentOf = (line) => line.search(/\S|$/);
+const keyOf = (line) => /^\s*(?:-\s+)?([\w-]+)\s*:/.exec(line)?.[1];
+
+// Walks upwards: the keys above this place, from the inside to the outside, and the lines of the block that it stands in.
+function readPlace(lines, row, column) {
+  const own = lines[row].slice(0, column);
+  let indent = /^\s*-\s/.test(own) ? indentOf(own) + 2 : indentOf(own);
+  const block = [own], path = [];
+  let limit = indent, collecting = true;
+  for (let at = row - 1; at >= 0; at -= 1) {
+    const line = lines[at];
+    if (!line.trim() || line.trim().startsWith("#")) continue;
+    const item = /^(\s*)-\s/.exec(line), depth = item ? item[1].length + 2 : indentOf(line);
+    if (collecting && depth === indent) { block.push(line); if (item) { collecting = false; limit = item[1].length + 1; } continue; }
+    const outer = indentOf(line);
+    if (outer < limit && keyOf(line)) { path.push(keyOf(line)); limit = outer; collecting = false; if (item) limit = outer; }
+  }
+  for (let at = row + 1; at < lines.length; at += 1) {
+    const line = lines[at];
+    if (!line.trim()) continue;
+    if (indentOf(line) < indent || /^\s*-\s/.test(line)) break;
+    if (indentOf(line) === indent) block.push(line);
+  }
+  if (/^\s*-\s/.test(own)) block.splice(1, block.length);
+  return { path, block, indent };
+}
+
+const entry = (caption, value, meta, score, doc = "", snippet) => ({ caption, value, meta, score, docText: doc, ...(snippet ? { snippet } : {}) });
+
+function completeType(place) {
+  const list = place.path.find((key) => key in LISTS), kinds = list === "triggers" ? ["trigger"] : place.path[0] === "conditions" ? ["condition"] : place.path[0] === "taskRunner" ? ["runner"] : ["task"];
+  if (list === "inputs" && place.path[0] === "inputs") return index.inputs.map((name) => entry(name, name, "input", 100));
+  if (place.path[0] === "retry") return ["constant", "exponential", "random"].map((name) => entry(name, name, "retry", 100));
+  const had = new Set(place.block.map(keyOf));
+  return Object.entries(index.types).filter(([, type]) => kinds.includes(type.k)).map(([name, type]) => {
+    const wanted = type.p.filter(([key, , required]) => required && !had.has(key)), pad = " ".repeat(place.indent);
+    const branches = type.b.slice(0, 1).filter((key) => !had.has(key));
+    const tail = wanted.map(([key], at) => `\n${key}: \${${at + 1}}`).join("") + branches.map((key) => `\n${key}:\n  - id: \${${wanted.length + 1}}`).join("");
+    return entry(name.split(".").pop(), name, type.x ? "deprecated" : name.split(".").slice(3, -1).join("."), type.x ? 1 : 100, `${name}\n${type.d}${wanted.length ? "\nrequired: " + wanted.map(([key]) => key).join(", ") : ""}`, tail && pad !== null ? name + tail : undefined);
+  });
+}
+
+function completeKey(place) {
+  const had = new Set(place.block.slice(1).map(keyOf)), typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
+  const type = index.types[typeName];
+  let keys = [];
+  if (!place.path.length) keys = FLOW_KEYS.map((key) => entry(key, `${key}: `, "flow", 50));
+  else if (place.path[0] === "retry") keys = RETRY_KEYS.map((key) => entry(key, `${key}: `, "retry", 50));
+  else if (type) {
+    keys = type.p.map(([key, kind, required, , text]) => entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, text || kind));
+    keys.push(...type.b.map((key) => entry(key, `${key}:`, "tasks", 150)));
+    keys.push(...(type.k === "trigger" ? TRIGGER_KEYS : TASK_KEYS).map((key) => entry(key, `${key}: `, type.k, 40)));
+  } else keys = (LISTS[place.path[0]] || []).map((key) => entry(key, `${key}: `, place.path[0], 60));
+  return keys.filter((key) => !had.has(key.caption));
+}
+
+function completeValue(place, key) {
+  if (key === "type") return completeType(place);
+  const typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
+  const property = index.types[typeName]?.p.find(([name]) => name === key);
+  if (property?.[3].length) return property[3].map((value) => entry(String(value), String(value), key, 100));
+  if (property?.[1] === "boolean" || ["disabled", "allowFailure", "required"].includes(key)) return ["true", "false"].map((value) => entry(value, value, "flag", 100));
+  return [];
+}
+
+function completeExpression(lines, row, text) {
+  const found = [], before = lines.slice(0, row), whole = lines.join("\n");
+  const section = (name) => new RegExp(`^${name}:\\n((?:[ \\t-].*\\n?|\\n)*)`, "m").exec(whole)?.[1] || "";
+  const ids = (block) => [...block.matchAll(/^\s{0,6}-\s+id:\s*["']?([\w-]+)/gm)].map((match) => match[1]);
+  const path = /([\w.]*)$/.exec(text)[1];
+  if (path.startsWith("inputs.")) return ids(section("inputs")).map((id) => entry(id, id, "input", 200));
+  if (path.startsWith("vars.")) return [...section("variables").matchAll(/^ {2}([\w-]+):/gm)].map((match) => entry(match[1], match[1], "variable", 200));
+  if (path.startsWith("outputs.")) {
+    const tasks = {};
+    let last;
+    for (const line of before) {
+      const id = /^\s*-\s+id:\s*["']?([\w-]+)/.exec(line)?.[1], type = /^\s*(?:-\s+)?type:\s*["']?([\w.]+)/.exec(line)?.[1];
+      if (id) last = id;
+      if (type && last && index.types[type]?.k === "task") tasks[last] = index.types[type].o;
+    }
+    const parts = path.split(".");
+    if (parts.length > 2) return (tasks[parts[1]] || []).map((name) => entry(name, name, `output of ${parts[1]}`, 200));
+    return Object.keys(tasks).map((id) => entry(id, id, "earlier task", 200));
+  }
+  if (/\|\s*\w*$/.test(text)) return index.filters.map((name) => entry(name, name, "filter", 100));
+  for (const name of ["inputs", "outputs", "vars", "flow", "execution", "task", "taskrun", "trigger", "labels", "envs", "globals", "namespace", "error"]) found.push(entry(name, name, "variable", 150));
+  return found.concat(index.functions.map(({ n, a }) => entry(`${n}(${a.join(", ")})`, `${n}(`, "function", 90)));
+}
+
+export function makeCompleter(editor) {
+  load();
+  editor.completers = [{
+    identifierRegexps: [/[\w.-]/],
+    getCompletions(_editor, session, position, prefix, callback) {
+      if (!index) return callback(null, []);
+      const lines = session.getDocument().getAllLines(), text = lines[position.row].slice(0, position.column);
+      const opened = text.lastIndexOf("{{");
+      if (opened >= 0 && text.lastIndexOf("}}") < opened) {
+        const found = completeExpression(lines, position.row, text.slice(opened + 2));
+        const dotted = prefix.includes(".") ? prefix.slice(0, prefix.lastIndexOf(".") + 1) : "";
+        return callback(null, found.map((each) => ({ ...each, value: dotted + each.value })));
+      }
+      const place = readPlace(lines, position.row, position.column), value = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text);
+      if (value) return callback(null, completeValue(place, value[1]));
+      if (/^\s*(?:-\s+)?[\w-]*$/.test(text)) return callback(null, completeKey(place));
+      callback(null, []);
+    },
+  }];
+}
