@@ -6,10 +6,10 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import WorkerLostError
-from celery.signals import task_failure
+from celery.signals import celeryd_after_setup, task_failure, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import connection
 
-from flows.engine import dispatch
+from flows.engine import dispatch, presence
 from flows.engine.canvas import VISIT
 from flows.engine.recovery import expire_leases_of
 from flows.engine.visits import visit_execution, visit_scope
@@ -30,8 +30,8 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
         visit_execution(execution_id, SERVICES)
         return execution_id
     if task_id is None:
-        for waiting_scope, waiting_task in visit_scope(execution_id, scope):
-            dispatch.send_run(execution_id, waiting_scope, waiting_task)
+        for waiting_scope, waiting_task, queues in visit_scope(execution_id, scope):
+            dispatch.send_run(execution_id, waiting_scope, waiting_task, queues)
         return execution_id
     run_id = find_run(execution_id, scope, task_id)
     if run_id is not None:
@@ -52,6 +52,12 @@ def _list_carried(request: Any) -> frozenset[str]:
     if "scope" not in arguments:
         return frozenset()
     return frozenset({f"{arguments['scope']}/{arguments.get('task_id', '*')}"})
+
+
+celeryd_after_setup.connect(presence.listen_to_combined_tags)
+worker_ready.connect(presence.announce_worker)
+worker_shutting_down.connect(presence.withdraw_worker)
+worker_shutdown.connect(presence.withdraw_worker)
 
 
 @task_failure.connect

@@ -1,4 +1,4 @@
-"""Who is calling: basic credentials, an API token or the browser's session, and the explicit list of routes that are open to everybody."""
+"""Who is calling: basic credentials, an API token or the browser's session; and the explicit list of routes open to everybody."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ WRONG = (
     "The user name or the password is wrong. Check both; whoever runs the server can set a new password with "
     "`python manage.py changepassword NAME`."
 )
+REFUSED_TOKEN = "The API token is unknown, was revoked, or has run out. Make a new one with your password."  # noqa: S105 - a text
 
 
 class VerifiedCredentials:
@@ -117,7 +118,7 @@ class HeaderCredentials(BaseAuthentication):
             # Never remembered: a revoked token must be refused at once, in every process.
             token = use_token(header[7:].strip(), at=timezone.now())
             if token is None:
-                raise AuthenticationFailed(WRONG_TOKEN)
+                raise AuthenticationFailed(REFUSED_TOKEN)
             return token.user, token
         raw = header.encode("utf-8", "surrogateescape")
         user = verified_credentials.find(raw)

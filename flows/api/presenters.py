@@ -36,11 +36,16 @@ def present_state(current: str, histories: Sequence[Sequence[str]], created_at: 
         dates = [(current, format_moment(created_at))]
     start = dates[0][1] if dates else ""
     end = dates[-1][1] if dates else ""
+    duration = format_duration(_length(start, end))
     state = {
         "current": current,
         "histories": [{"state": name, "date": date} for name, date in dates],
         "startDate": start,
-        "duration": format_duration(_length(start, end)),
+        "duration": duration,
+        # Copies under the names that the published document of the API demands; strict readers fail without them.
+        "getDuration": duration,
+        "getStartDate": start,
+        "getEndDate": end,
     }
     if current in _OPEN_ENDED:
         state["endDate"] = end

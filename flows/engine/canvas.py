@@ -10,6 +10,7 @@ from celery.canvas import Signature
 
 from flows.engine.board import Board, Run
 from flows.engine.graph import Node
+from flows.engine.routing import find_group, list_queues
 from flows.engine.transitions import scope_key
 
 VISIT = "flows.visit"
@@ -38,6 +39,8 @@ def compile_canvas(board: Board, frontier: Sequence[Run]) -> list[Signature]:
     canvases: list[Signature] = []
     for (parent_id, _), runs in by_scope.items():
         links = [_sequence(board, run) for run in runs]
+        # A run that any of several queues may take is asked for in each of them; whoever comes first claims it.
+        canvases += [visit for run in runs for visit in _further_visits(board, run)]
         parent = board.runs.get(parent_id) if parent_id else None
         if parent is not None and 1 < len(links) <= _WIDEST_CHORD and _is_joined(parent):
             canvases.append(
@@ -48,25 +51,38 @@ def compile_canvas(board: Board, frontier: Sequence[Run]) -> list[Signature]:
     return canvases
 
 
-def visit_signature(execution_id: str, *, scope: str | None = None, task_id: str | None = None) -> Signature:
+def visit_signature(
+    execution_id: str, *, scope: str | None = None, task_id: str | None = None, queue: str | None = None
+) -> Signature:
     """
     Return the one message that the engine knows: "look here, there may be work".
 
     `scope` alone means whatever waits in that scope; with `task_id` that task's run; neither the execution itself.
+    `queue` names one other than the default.
     """
     arguments: dict[str, Any] = {"execution_id": execution_id}
     if scope is not None:
         arguments["scope"] = scope
     if task_id is not None:
         arguments["task_id"] = task_id
-    return signature(VISIT, kwargs=arguments, immutable=True)
+    return signature(VISIT, kwargs=arguments, immutable=True, options={"queue": queue} if queue else {})
 
 
 def _sequence(board: Board, run: Run) -> Signature:
     scope = scope_key(run.parent_id, run.iteration)
     nodes = [run.node, *_heavy_successors(board, run)][:_MOST_LINKS]
-    links = [visit_signature(board.root.id, scope=scope, task_id=node.id) for node in nodes if node is not None]
+    queue = next(iter(list_queues(run)), None)
+    links = [
+        visit_signature(board.root.id, scope=scope, task_id=node.id, queue=queue if node is run.node else None)
+        for node in nodes
+        if node is not None
+    ]
     return chain(*links) if len(links) > 1 else links[0]
+
+
+def _further_visits(board: Board, run: Run) -> list[Signature]:
+    scope = scope_key(run.parent_id, run.iteration)
+    return [visit_signature(board.root.id, scope=scope, task_id=run.task_id, queue=queue) for queue in list_queues(run)[1:]]
 
 
 def _heavy_successors(board: Board, run: Run) -> list[Node]:
@@ -82,6 +98,9 @@ def _heavy_successors(board: Board, run: Run) -> list[Node]:
     following: list[Node] = []
     for sibling in siblings[siblings.index(node) + 1 :]:
         if sibling.arrangement is not None and sibling.arrangement not in _WORKER_ARRANGEMENTS:
+            break
+        if find_group(board.graph.flow, sibling) is not None:
+            # Its queue is only known when its turn comes.
             break
         if not sibling.is_light:
             following.append(sibling)

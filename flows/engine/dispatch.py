@@ -69,10 +69,11 @@ def send_execution(execution_id: str) -> bool:
     return True
 
 
-def send_run(execution_id: str, scope: str, task_id: str) -> bool:
-    """Ask a worker to look at one task run. False when the broker cannot be reached."""
+def send_run(execution_id: str, scope: str, task_id: str, queues: Sequence[str] = ()) -> bool:
+    """Ask a worker of each of the queues (none: the default one) to look at a task run. False without a broker."""
     try:
-        visit_signature(execution_id, scope=scope, task_id=task_id).apply_async(**_PUBLISH_OPTIONS)
+        for queue in queues or (None,):
+            visit_signature(execution_id, scope=scope, task_id=task_id, queue=queue).apply_async(**_PUBLISH_OPTIONS)
     except _BROKER_ERRORS as error:
         log.warning("dispatch.unsent", extra={"execution": execution_id, "task": task_id, "reason": str(error)})
         return False

@@ -36,7 +36,7 @@ def resend_unsent(at: datetime) -> int:
             " ON e.id = t.execution_id WHERE t.state IN ('CREATED', 'RESTARTED') AND NOT e.pause_asked"
             " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at < %s)"
             " AND e.state NOT IN ('KILLING', 'QUEUED', 'BREAKPOINT') ORDER BY t.seq LIMIT %s)"
-            " RETURNING execution_id, scope, task_id",
+            " RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues'))",
             [at, unsent_before, stuck_before, _BATCH],
         )
         runs = cursor.fetchall()
@@ -47,8 +47,8 @@ def resend_unsent(at: datetime) -> int:
             [at, at, unsent_before, stuck_before, _BATCH],
         )
         executions = [row[0] for row in cursor.fetchall()]
-    for execution_id, scope, task_id in runs:
-        if not dispatch.send_run(execution_id, scope, task_id):
+    for execution_id, scope, task_id, queues in runs:
+        if not dispatch.send_run(execution_id, scope, task_id, queues):
             break
     for execution_id in executions:
         if not dispatch.send_execution(execution_id):

@@ -47,9 +47,10 @@ def route_run(turn: Turn, run: Run) -> bool:
     except ExpressionError as error:
         turn.end_run(run, State.FAILED, reason=error.message)
         return False
-    wrong = next((queue for queue in queues for part in queue.split(TAG_JOINER) if find_name_fault(NameKind.WORKER_GROUP, part)), None)
-    if wrong is not None:
-        turn.end_run(run, State.FAILED, reason=f'"{wrong}" cannot be the key of a worker group: use letters, digits and dashes.')
+    parts = [part for queue in queues for part in queue.split(TAG_JOINER)]
+    fault = next((f'The worker group "{part}" {fault}.' for part in parts if (fault := _find_fault(part))), None)
+    if fault is not None:
+        turn.end_run(run, State.FAILED, reason=fault)
         return False
     served = None if group.fallback == "WAIT" else find_served_queues()
     if served is not None and served.isdisjoint(queues):
@@ -72,6 +73,10 @@ def _render_queues(turn: Turn, run: Run, group: WorkerGroup) -> list[str]:
         return [str(turn.render(run, group.key))]
     tags = sorted({str(turn.render(run, tag)) for tag in group.tags})
     return tags if group.match == "ANY" else [TAG_JOINER.join(tags)]
+
+
+def _find_fault(name: str) -> str | None:
+    return find_name_fault(NameKind.WORKER_GROUP, name)
 
 
 def _refuse(turn: Turn, run: Run, queues: list[str], fallback: str) -> None:

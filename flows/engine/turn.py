@@ -21,6 +21,7 @@ from flows.engine.light import run_light
 from flows.engine.recording import Recorder, Subject, write_entries
 from flows.engine.retries import next_attempt_at
 from flows.engine.root_scope import RootScope, announce_pause
+from flows.engine.routing import route_run
 from flows.engine.rows import copy_for_retry
 from flows.engine.services import Services
 from flows.engine.task_cache import reuse_result
@@ -123,12 +124,11 @@ class Turn:
             return
         if self._stops_at_breakpoint(run) or not self._should_run(run) or reuse_result(self, run):
             return
-        if node.arrangement is None and not node.is_light:
-            self.heavy.append(run)
+        if _needs_worker(run):
+            if route_run(self, run):
+                self.heavy.append(run)
         elif node.arrangement is None:
             run_light(self, run)
-        elif node.arrangement in ("working-directory", "split-items", "merge-items"):
-            self.heavy.append(run)
         else:
             self._open(run)
 

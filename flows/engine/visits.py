@@ -17,6 +17,7 @@ from flows.engine.boards import load_board
 from flows.engine.catalog import find_current, get_flow
 from flows.engine.concurrency import list_next_queued, take_slot
 from flows.engine.graph import Graph
+from flows.engine.quotas import take_start
 from flows.engine.root_scope import RootScope
 from flows.engine.services import Services
 from flows.engine.templates import freeze_templates
@@ -137,6 +138,8 @@ def begin(turn: Turn) -> None:
     if root.kind == "NORMAL" and not take_slot(root):
         _refuse_slot(turn)
         return
+    if root.kind == "NORMAL" and not take_start(turn):
+        return
     board.move_root(State.RUNNING)
     freeze_templates(turn)
     if root.wake_at is not None and root.wake_at <= board.at:
@@ -227,15 +230,15 @@ def wake_run(turn: Turn, run: Run) -> None:
     wake(turn, run)
 
 
-def visit_scope(execution_id: str, scope: str) -> list[tuple[str, str]]:
-    """Return (scope, task id) of the runs that wait for a worker in a scope: the body of a chord goes on with them."""
+def visit_scope(execution_id: str, scope: str) -> list[tuple[str, str, list[str]]]:
+    """Return (scope, task id, queues) of the runs that wait for a worker in a scope: the body of a chord goes on with them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT task_id FROM flows_taskrun WHERE execution_id = %s AND scope = %s AND state IN ('CREATED', 'RESTARTED')"
-            " ORDER BY seq",
+            "SELECT task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues')) FROM flows_taskrun"
+            " WHERE execution_id = %s AND scope = %s AND state IN ('CREATED', 'RESTARTED') ORDER BY seq",
             [execution_id, scope],
         )
-        return [(scope, task_id) for (task_id,) in cursor.fetchall()]
+        return [(scope, task_id, queues) for task_id, queues in cursor.fetchall()]
 
 
 def tell_caller(child: Root, services: Services) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 
@@ -215,8 +216,14 @@ class FilterBlock(Node):
 
 def list_children(node: Node) -> Iterator[Node]:
     """Yield the direct children of a node in source order."""
-    for field in fields(node):
-        yield from _list_nodes(getattr(node, field.name))
+    for name in _names_of(type(node)):
+        yield from _list_nodes(getattr(node, name))
+
+
+@cache
+def _names_of(kind: type[Node]) -> tuple[str, ...]:
+    """Asked once for each class: checking a long flow walks tens of thousands of nodes."""
+    return tuple(field.name for field in fields(kind))
 
 
 def _list_nodes(value: Any) -> Iterator[Node]:

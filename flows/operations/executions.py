@@ -109,7 +109,7 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
     def kill(turn: Turn) -> None:
         root = turn.board.root
         if root.is_terminal and not (cascade and list_callees(execution_id)):
-            raise ConflictError(f"Execution {execution_id} is {root.state}: execution already finished, there is nothing to kill.")
+            raise ConflictError(f"Execution {execution_id} is {root.state}: execution already finished, nothing is left to kill.")
         if root.is_terminal or root.state == State.KILLING:
             return
         turn.add_log(None, "WARN", f"Killed by {actor or 'an unnamed caller'}.")

@@ -97,9 +97,7 @@ def create_token(
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError as error:
-        raise ConflictError(
-            f'You have a token "{name}" already. Revoke it, or choose another name.', code="token-exists"
-        ) from error
+        raise ConflictError(f'You have a token "{name}". Revoke it, or choose another name.', code="token-exists") from error
     return NewToken(row, text)
 
 

@@ -12,12 +12,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from flows.conf import get_settings
+from flows.engine.presence import WORKER_KEY_PREFIX
 from flows.storage import get_storage
 from flows.storage.contract import StorageUnavailableError
 
 log = logging.getLogger(__name__)
 
-WORKER_KEY_PREFIX = "celestra:worker:"
 ANSWER_SECONDS = 2.0
 MOST_WORKERS = 10_000
 

@@ -166,12 +166,13 @@ def find_next_accepted(schedule: Schedule, after: datetime, accepts: DateFilter 
     """
     Return the first date after `after` for which the filter holds, or None when ten years have none.
 
-    The search looks at no more than `FILTER_TRIES` dates; then it returns the last one it saw as uncertain.
+    The search looks at no more than `FILTER_TRIES` dates; then it returns the last one it saw as uncertain. Fixed dates are
+    found however far away they are.
     """
-    limit = _years_later(after, SEARCH_YEARS)
+    limit = _years_later(after, SEARCH_YEARS) if schedule.cron is not None else None
     moment = next_fire_after(schedule, after)
     for _ in range(FILTER_TRIES):
-        if moment is None or moment > limit:
+        if moment is None or (limit is not None and moment > limit):
             return None
         if accepts is None or accepts(moment):
             return FoundDate(moment)
@@ -184,10 +185,10 @@ def find_next_accepted(schedule: Schedule, after: datetime, accepts: DateFilter 
 
 def find_previous_accepted(schedule: Schedule, before: datetime, accepts: DateFilter | None) -> FoundDate | None:
     """The mirror of `find_next_accepted`: the last date before `before` for which the filter holds."""
-    limit = _years_later(before, -SEARCH_YEARS)
+    limit = _years_later(before, -SEARCH_YEARS) if schedule.cron is not None else None
     moment = previous_fire_before(schedule, before)
     for _ in range(FILTER_TRIES):
-        if moment is None or moment < limit:
+        if moment is None or (limit is not None and moment < limit):
             return None
         if accepts is None or accepts(moment):
             return FoundDate(moment)

@@ -59,7 +59,8 @@ def age(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     words = wording.write_age(value, at=timezone.now())
-    return format_html('<time class="age" datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>', value.isoformat(), value, words)
+    shown = f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time class="age" datetime="{}" title="{}">{}</time>', value.isoformat(), shown, words)
 
 
 @register.filter

@@ -29,6 +29,12 @@ def start(flow_id: str, *, inputs: Mapping[str, Any] | None = None) -> str:
     return start_execution(namespace=NAMESPACE, flow_id=flow_id, inputs=inputs, at=datetime.now(UTC)).id
 
 
+def visit(execution_id: str) -> Execution:
+    """Look at an execution once, without running what waits for a worker; return its row."""
+    visit_execution(execution_id, SERVICES)
+    return Execution.objects.get(id=execution_id)
+
+
 def work_on(execution_id: str) -> Execution:
     """Look at an execution and run what waits for a worker until nothing moves; return its row."""
     visit_execution(execution_id, SERVICES)

@@ -102,6 +102,15 @@ def test_fixed_dates_fire_sorted_and_once() -> None:
     assert schedule_variables(plan, plan.dates[0]) == {}
 
 
+def test_a_fixed_date_is_found_however_far_away_it_is() -> None:
+    plan = on_dates("2099-01-01T00:00:00Z")
+
+    found = find_next_accepted(plan, START, None)
+
+    assert found is not None
+    assert found.date == moment("2099-01-01T00:00Z")
+
+
 def test_a_fixed_date_without_offset_is_in_the_zone_of_the_trigger() -> None:
     plan = on_dates("2024-05-02T00:00:00", timezone="Asia/Tokyo")
 

@@ -143,6 +143,8 @@ document.addEventListener("click", async (event) => {
   if (event.target.nodeName === "DIALOG") event.target.close();
   const copier = at("[data-copy]");
   if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy); toast("Copied"); }
+  const fitter = at("[data-fit]");
+  if (fitter) fitter.textContent = one(fitter.dataset.fit).classList.toggle("fit") ? "100 %" : "fit";
   const drawer = at("a[data-drawer]");
   if (drawer && !event.metaKey && !event.ctrlKey) { event.preventDefault(); openDrawer(drawer.href); }
   if (at("[data-drawer-close]")) { event.preventDefault(); closeDrawer(); }

@@ -23,6 +23,7 @@ export function replaceParts(page, selectors) {
     const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.name ? `[name="${CSS.escape(focused.name)}"]` : "");
     const scrolled = [...old.querySelectorAll(".canvas, .logs, .scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
     const adopted = document.importNode(fresh, true);
+    if (old.classList.contains("canvas")) adopted.className = old.className;
     old.replaceWith(adopted);
     [...adopted.querySelectorAll(".canvas, .logs, .scroll")].forEach((node, index) => scrolled[index] && node.scrollTo(...scrolled[index]));
     if (key) adopted.querySelector(key)?.focus({ preventScroll: true });
