@@ -7,7 +7,7 @@ FLOWS_DIR ?= ../shared/conformance/flows
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up test lint format conformance bench flower
+.PHONY: help install install-dev up test lint format conformance faults e2e bench flower
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -44,6 +44,13 @@ format: $(VENV)/.installed-dev ## Put all Python files into shape
 
 conformance: $(VENV)/.installed-dev ## Run the conformance corpus on a fresh system (ARGS="--only 'pause-*'")
 	@$(RUN)/python tests/conformance/run_system.py --cases $(CASES) --flows-dir $(FLOWS_DIR) $(ARGS)
+
+faults: $(VENV)/.installed-dev ## Kill, freeze and flood parts of a running system
+	@$(RUN)/python -m pytest tests/faults -m fault $(ARGS)
+
+e2e: $(VENV)/.installed-dev ## Go through the pages in a real browser (needs the package chromium)
+	@command -v chromium >/dev/null || { echo "Install Debian's browser first: apt-get install chromium"; exit 1; }
+	@$(RUN)/python -m pytest tests/e2e -m e2e $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure, one benchmark after the other (on a machine that does nothing else)
 	@set -e; for file in benchmarks/bench_*.py; do $(RUN)/python $$file; done

@@ -1,0 +1,130 @@
+"""Flows through the official client: save, read, search, change, move in bulk, delete."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from kestrapy import IdWithNamespace, KestraClient
+from kestrapy.exceptions import NotFoundException, UnprocessableEntityException
+from kestrapy.models.query_filter_field import QueryFilterField
+from kestrapy.query import and_, eq, or_, prefix, where
+
+from tests.sdk.conftest import TENANT, SaveFlow
+
+LOG = """\
+labels: {team: data}
+inputs:
+  - {id: day, type: STRING, required: false}
+tasks:
+  - {id: hello, type: io.kestra.plugin.core.log.Log, message: Hello}
+  - id: group
+    type: io.kestra.plugin.core.flow.Sequential
+    tasks:
+      - {id: inner, type: io.kestra.plugin.core.debug.Return, format: "{{ inputs.day }}"}
+"""
+
+
+def test_a_flow_is_saved_read_changed_and_deleted(client: KestraClient, namespace: str) -> None:
+    text = f"id: daily\nnamespace: {namespace}\n{LOG}"
+    made = client.flows.create_flow(TENANT, text)
+    changed = client.flows.update_flow(namespace, "daily", TENANT, text.replace("Hello", "Good morning"))
+    read = client.flows.flow(namespace, "daily", TENANT, source=True)
+    revisions = client.flows.list_flow_revisions(namespace, "daily", TENANT)
+    old = client.flows.flow(namespace, "daily", TENANT, revision=1, source=True)
+    task = client.flows.task_from_flow(namespace, "daily", "inner", TENANT)
+    client.flows.delete_flow(namespace, "daily", TENANT)
+
+    assert (made.revision, changed.revision, read.revision) == (1, 2, 2)
+    assert "Good morning" in read.source and "Hello" in old.source
+    assert [(label.key, label.value) for label in read.labels] == [("team", "data")]
+    assert [revision.revision for revision in revisions] == [1, 2]
+    assert (task.id, task.type) == ("inner", "io.kestra.plugin.core.debug.Return")
+    with pytest.raises(NotFoundException):
+        client.flows.flow(namespace, "daily", TENANT)
+
+
+def test_a_flow_is_saved_from_an_object(client: KestraClient, namespace: str) -> None:
+    flow = {"id": "made", "namespace": namespace, "tasks": [{"id": "a", "type": "io.kestra.plugin.core.log.Log", "message": "x"}]}
+    made = client.flows.create_flow_from_object(TENANT, flow)
+    flow["description"] = "Made by a program"
+    changed = client.flows.update_flow_from_object(namespace, "made", TENANT, flow)
+
+    assert (made.revision, changed.revision, changed.description) == (1, 2, "Made by a program")
+
+
+def test_a_faulty_flow_is_refused_with_its_faults(client: KestraClient, namespace: str) -> None:
+    faulty = f"id: faulty\nnamespace: {namespace}\ntasks: []\n"
+    checks = client.flows.validate_flows(TENANT, f"{faulty}---\nid: good\nnamespace: {namespace}\n{LOG}")
+
+    assert [check.index for check in checks] == [0, 1]
+    assert "tasks" in checks[0].constraints and checks[1].constraints is None
+    with pytest.raises(UnprocessableEntityException) as raised:
+        client.flows.create_flow(TENANT, faulty)
+    assert "Invalid entity" in raised.value.body
+
+
+def test_a_task_and_a_trigger_are_checked_alone(client: KestraClient) -> None:
+    good = client.flows.validate_task("TASKS", TENANT, "id: a\ntype: io.kestra.plugin.core.log.Log\nmessage: x\n")
+    bad = client.flows.validate_task("TASKS", TENANT, "id: a\ntype: io.kestra.plugin.core.log.Lag\n")
+    trigger = client.flows.validate_trigger(
+        TENANT, {"id": "a", "type": "io.kestra.plugin.core.trigger.Schedule", "cron": "0 1 * * *"}
+    )
+
+    assert (good.constraints, trigger.constraints) == (None, None)
+    assert "io.kestra.plugin.core.log.Log" in bad.constraints
+
+
+def test_flows_are_found_by_filters_that_nest(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    for flow_id in ("one", "two", "three"):
+        save_flow(LOG, flow_id)
+    filters = where(
+        and_(
+            prefix(QueryFilterField.NAMESPACE, "sdk"),
+            eq(QueryFilterField.NAMESPACE, namespace),
+            or_(eq(QueryFilterField.FLOW_ID, "one"), eq(QueryFilterField.FLOW_ID, "two")),
+        )
+    )
+    page = client.flows.search_flows(TENANT, page=1, size=10, sort=["id:desc"], filters=filters)
+    by_text = client.flows.search_flows_by_source_code(TENANT, q="inputs.day", namespace=namespace, size=2)
+
+    assert ([flow.id for flow in page.results], page.total) == (["two", "one"], 2)
+    assert (len(by_text.results), by_text.total) == (2, 3)
+    assert [flow.id for flow in client.flows.list_flows_by_namespace(namespace, TENANT)] == ["one", "three", "two"]
+    assert namespace in client.flows.list_distinct_namespaces(TENANT)
+
+
+def test_flows_are_moved_and_switched_in_bulk(client: KestraClient, namespace: str) -> None:
+    mine = where(eq(QueryFilterField.NAMESPACE, namespace))
+    texts = "\n---\n".join(f"id: {name}\nnamespace: {namespace}\n{LOG}" for name in ("one", "two"))
+    saved = client.flows.update_flows_in_namespace(namespace, TENANT, texts)
+    names = [IdWithNamespace(namespace=namespace, id=name) for name in ("one", "two")]
+    off = client.flows.disable_flows_by_ids(TENANT, names)
+    on = client.flows.enable_flows_by_query(TENANT, filters=mine)
+    archive = client.flows.export_flows_by_ids(TENANT, names)
+    table = client.flows.export_flows_by_query_csv(TENANT, filters=mine)
+    deleted = client.flows.delete_flows_by_query(TENANT, filters=mine)
+    failed = client.flows.import_flows(TENANT, file_content=archive)
+
+    assert [flow.id for flow in saved] == ["one", "two"]
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == [f"{namespace}.one.yml", f"{namespace}.two.yml"]
+    assert table.count(namespace) == 2
+    assert (off.additional_properties["count"], on.additional_properties["count"]) == (2, 2)
+    assert deleted.additional_properties["count"] == 2
+    assert failed == []
+    assert client.flows.search_flows(TENANT, filters=mine).total == 2
+
+
+def test_graphs_and_dependencies_are_read(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    save_flow(LOG)
+    save_flow(
+        f"tasks:\n  - {{id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: {namespace}, flowId: daily}}\n", "caller"
+    )
+    graph = client.flows.generate_flow_graph(namespace, "daily", TENANT)
+    drawn = client.flows.generate_flow_graph_from_source(TENANT, f"id: x\nnamespace: {namespace}\n{LOG}")
+    topology = client.flows.flow_dependencies(namespace, "caller", TENANT)
+
+    assert len(graph.nodes) == len(drawn.nodes) > 3
+    assert {node.id for node in topology.nodes} == {"daily", "caller"}
+    assert len(client.flows.flow_dependencies_from_namespace(namespace, TENANT).edges) == 1
