@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -98,6 +100,19 @@ def get_settings() -> Settings:
         return Settings(**given)
     except TypeError as error:
         raise ImproperlyConfigured(f"settings.CELESTRA is not complete: {error}.") from error
+
+
+@contextmanager
+def changed_settings(**changes: Any) -> Iterator[None]:
+    """Give this process other settings inside a `with` block: a rehearsal works in a storage of its own and tells nobody."""
+    before = settings.CELESTRA
+    settings.CELESTRA = {**before, **changes}
+    get_settings.cache_clear()
+    try:
+        yield
+    finally:
+        settings.CELESTRA = before
+        get_settings.cache_clear()
 
 
 @receiver(setting_changed)

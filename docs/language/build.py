@@ -77,9 +77,16 @@ def _short(entry: Entry) -> str:
 
 _NOTICE = "This page is written by `docs/language/build.py` from the plugin manifests. Do not edit it by hand."
 
+_HINTS = {
+    "task": "The properties that every task has are in [Tasks](../tasks.md).",
+    "trigger": "The properties that every trigger has, and examples, are in [Triggers](../triggers.md).",
+    "condition": "Conditions stand in the `conditions` of a trigger, all of them must hold: [Triggers](../triggers.md#conditions).",
+}
+
 
 def _write_page(name: str, entries: Sequence[Entry]) -> str:
-    lines = [f"# {name}", "", _NOTICE, "", "The properties that every task has are in [tasks.md](../tasks.md)."]
+    kinds = {_kind(entry) for entry in entries}
+    lines = [f"# {name}", "", _NOTICE, *(line for kind, hint in _HINTS.items() if kind in kinds for line in ("", hint))]
     by_shape: dict[str, list[Entry]] = {}
     for entry in sorted(entries, key=lambda one: (_KINDS.index(_kind(one)), str(one["type"]))):
         by_shape.setdefault(_shape_key(name, entry), []).append(entry)

@@ -225,7 +225,6 @@ async def follow_each(
     sent: dict[str, Any] = {}
     last_at = time.monotonic()
     async with _hub().listen(execution_id) as changed:
-        yield frame("start", {})
         while True:
             found = await ask_database(read, execution_id)
             if found is None:

@@ -125,7 +125,7 @@ class _Freezing:
         self._taken = {name for task in flow.all_tasks() for name in list_task_ids(task)}
 
     def run(self) -> None:
-        pending = [(task, ()) for task in list_template_tasks(self._flow)]
+        pending: list[tuple[Task, tuple[str, ...]]] = [(task, ()) for task in list_template_tasks(self._flow)]
         while pending:
             task, above = pending.pop(0)
             try:

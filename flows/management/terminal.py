@@ -130,6 +130,25 @@ class GroupCommand(BaseCommand):
             raise SystemExit(int(status))
 
 
+class PlainCommand(BaseCommand):
+    """A command without actions, called as `manage.py NAME`. Errors and statuses are those of `GroupCommand`."""
+
+    requires_system_checks: list[str] = []  # noqa: RUF012 (Django's way)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form of the result")
+
+    def run(self, terminal: Terminal, options: argparse.Namespace) -> int | None:
+        """Do what the command is for and return an exit status, None for done."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        terminal = Terminal(_stream_of(self.stdout), _stream_of(self.stderr), output=options.get("output") or "table")
+        status = run_action(terminal, self.run, argparse.Namespace(**options))
+        if status:
+            raise SystemExit(int(status))
+
+
 Action = Callable[[Terminal, argparse.Namespace], int | None]
 
 
@@ -165,7 +184,8 @@ def run_action(terminal: Terminal, action: Action, options: argparse.Namespace) 
     except DatabaseError as error:
         if "does not exist" not in str(error):
             raise
-        terminal.say("The database has no tables yet: run `manage.py migrate` first.")
+        terminal.say("The database misses a table or column of this version: run `manage.py migrate` first.")
+        terminal.say(str(error).strip().splitlines()[0])
         return Exit.OUT_OF_REACH
     except ConnectionError as error:
         terminal.say(f"The broker is out of reach: {error}. Is it running, and does CELESTRA_BROKER_URL name it?")

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from flows.conf import get_settings
 from flows.storage.contract import Storage, StorageUnavailableError, StoredFile, StoredFileNotFoundError
 from flows.storage.filesystem import FolderStorage
+from flows.storage.overlay import OverlayStorage
 
-__all__ = ["Storage", "StorageUnavailableError", "StoredFile", "StoredFileNotFoundError", "get_storage", "open_storage"]
+__all__ = [
+    "Storage",
+    "StorageUnavailableError",
+    "StoredFile",
+    "StoredFileNotFoundError",
+    "get_storage",
+    "open_storage",
+    "overlay_url",
+]
 
 
 def _open_folder(url: str) -> Storage:
@@ -23,7 +32,17 @@ def _open_folder(url: str) -> Storage:
     return FolderStorage(Path(unquote(parts.path)))
 
 
-FACTORIES: dict[str, Callable[[str], Storage]] = {"file": _open_folder}
+def _open_overlay(url: str) -> Storage:
+    behind = parse_qs(urlsplit(url).query)["behind"][0]
+    return OverlayStorage(FolderStorage(Path(unquote(urlsplit(url).path))), open_storage(behind))
+
+
+def overlay_url(folder: Path) -> str:
+    """Return the address of a storage that keeps what is written in `folder` and reads everything else from today's storage."""
+    return f"overlay://{quote(str(folder))}?behind={quote(_current_url(), safe='')}"
+
+
+FACTORIES: dict[str, Callable[[str], Storage]] = {"file": _open_folder, "overlay": _open_overlay}
 
 
 @lru_cache(maxsize=8)
@@ -37,7 +56,7 @@ def open_storage(url: str) -> Storage:
     scheme = urlsplit(url).scheme
     factory = FACTORIES.get(scheme)
     if factory is None:
-        supported = ", ".join(f"{name}://" for name in sorted(FACTORIES))
+        supported = ", ".join(f"{name}://" for name in sorted(FACTORIES) if name != "overlay")
         raise StorageUnavailableError(
             f'CELESTRA_STORAGE_URL begins with "{scheme}://", which no storage backend serves. Supported: {supported}'
         )
@@ -46,5 +65,9 @@ def open_storage(url: str) -> Storage:
 
 def get_storage() -> Storage:
     """Return the storage of this installation: CELESTRA_STORAGE_URL, by default the folder `storage` of CELESTRA_HOME."""
+    return open_storage(_current_url())
+
+
+def _current_url() -> str:
     settings = get_settings()
-    return open_storage(settings.storage_url or (settings.home / "storage").as_uri())
+    return settings.storage_url or (settings.home / "storage").as_uri()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from flows.primitives.states import State
 
 LOG_LINES = 20
 WARN, ERROR = 3, 4
+
+# The line of a stack trace that says what happened; what stands above it is the way there.
+_EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout)\b[\w.]*:?.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,8 @@ def find_failure(execution: Execution, runs: Sequence[TaskRun], definition: Type
     if run is None and execution.state == State.KILLED:
         return None
     logs = _list_logs(execution, run)
-    worst = [entry for entry in logs if entry.level >= (ERROR if execution.state == State.FAILED else WARN)]
-    told = execution.error or (worst[0].message if worst else "")
-    message = told.strip().splitlines()[0] if told.strip() else "It ended without a message."
     return Failure(
-        message=message,
+        message=_find_message(execution, logs),
         run=run,
         attempt_count=len(run.attempts) if run else 0,
         line=_find_line(definition, run),
@@ -60,7 +61,18 @@ def _find_culprit(runs: Sequence[TaskRun], state: str) -> TaskRun | None:
 def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
     rows = LogEntry.objects.filter(execution_id=execution.id)
     rows = rows.filter(task_run_id=run.id) if run else rows.filter(level__gte=WARN)
-    return list(reversed(rows.order_by("-id")[:LOG_LINES]))
+    newest = list(rows.order_by("-id")[:LOG_LINES])
+    # Earlier attempts said the same; only the last one counts here.
+    return [entry for entry in reversed(newest) if entry.attempt_number == newest[0].attempt_number]
+
+
+def _find_message(execution: Execution, logs: Sequence[LogEntry]) -> str:
+    """Return the engine's own reason, else the last exception that was logged, else the first line of the worst level."""
+    least = ERROR if execution.state == State.FAILED else WARN
+    told = [line for entry in logs if entry.level >= least for line in entry.message.splitlines() if line.strip()]
+    exceptions = [line for line in told if _EXCEPTION.match(line)]
+    choices = [*execution.error.strip().splitlines()[:1], *exceptions[-1:], *told[:1], "It ended without a message."]
+    return choices[0].strip()
 
 
 def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:

@@ -37,7 +37,19 @@ def list_entries(values: Any, *, url: str, path: str = "") -> list[Entry]:
     if not isinstance(values, Mapping):
         return []
     execution_id = url.rpartition("/")[2]
-    return [_make_entry(str(name), value, execution_id, f"{path}.{name}" if path else str(name)) for name, value in values.items()]
+    entries = []
+    for name, value in values.items():
+        inner = f"{path}.{name}" if path else str(name)
+        if isinstance(value, Mapping) and any(_is_file(one) for one in value.values()):
+            # A map of files is more useful as one row per file.
+            entries += [_make_entry(f"{name} / {key}", one, execution_id, f"{inner}['{key}']") for key, one in value.items()]
+        else:
+            entries.append(_make_entry(str(name), value, execution_id, inner))
+    return entries
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(_FILE_SCHEME)
 
 
 def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
@@ -50,7 +62,7 @@ def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
     if isinstance(value, int | float):
         return Entry(name, "number", str(value), path)
     if isinstance(value, str):
-        if value.startswith(_FILE_SCHEME):
+        if _is_file(value):
             base = f"/api/v1/main/executions/{execution_id}/file"
             address = quote(value, safe="")
             preview = f"/ui/executions/file/{execution_id}?path={address}"

@@ -17,7 +17,7 @@ TERMINAL = ("SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED")
 
 class Ledger:
     """
-    A folder in which scripts note `start` and `end`, and wait for a gate that a test opens.
+    A folder in which scripts note `start` and `end` in the file `path`, and wait for a gate that a test opens.
 
     Every line is appended by one write, so that lines of several processes do not mix.
     """
@@ -25,12 +25,12 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
-        self._lines = folder / "ledger"
+        self.path = folder / "ledger"
         self._gate = folder / "gate"
 
     def task(self, task_id: str, **more: Any) -> dict[str, Any]:
         """Return a script task that notes its start, waits for the gate, and notes its end."""
-        note = f"echo '{task_id} %s' >> {self._lines}"
+        note = f"echo '{task_id} %s' >> {self.path}"
         wait = f"while [ ! -e {self._gate} ]; do sleep 0.05; done"
         return {"id": task_id, "type": SHELL, "commands": [note % "start", wait, note % "end"], **more}
 
@@ -40,7 +40,7 @@ class Ledger:
 
     def list_lines(self) -> list[str]:
         """Return what was noted so far, in order."""
-        return self._lines.read_text().splitlines() if self._lines.exists() else []
+        return self.path.read_text().splitlines() if self.path.exists() else []
 
     def count(self, line: str) -> int:
         """Return how often a line was noted."""

@@ -71,6 +71,7 @@ def make_entries() -> list[PluginEntry]:
         flowable("Approval", "approval", "onWait onApprove onDeny errors finally", shape(inputs={"type": "array"})),
         flowable("Loop", "loop", "tasks errors finally", shape("values", values={"$dynamic": True}, outputs={"type": "array"})),
         flowable("LoopUntil", "loop-until", "tasks errors finally", shape(condition=TEXT), aliases=(f"{CORE}.flow.WaitFor",)),
+        flowable("Template", "template", "", shape("namespace", "templateId", namespace=TEXT, templateId=TEXT)),
         flowable("ForEachItem", "for-each-item", "errors", shape("items", items=TEXT, namespace=TEXT, flowId=TEXT)),
         PluginEntry(
             type=f"{CORE}.trigger.Schedule",

@@ -40,7 +40,8 @@ def odd_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     guess = BaseApi._construct_model
 
     def note(data: dict[str, Any], model: type) -> Any:
-        if model.__name__ not in UNREADABLE_MODELS:
+        # Streams open with an empty object, as they have to.
+        if data and model.__name__ not in UNREADABLE_MODELS:
             found.append(f"{model.__name__}: {_explain(data, model)}")
         return guess(data, model)
 

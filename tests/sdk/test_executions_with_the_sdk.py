@@ -14,7 +14,7 @@ from kestrapy.models.execution_repository_interface_flow_filter import Execution
 from kestrapy.models.label import Label
 from kestrapy.models.query_filter_field import QueryFilterField
 from kestrapy.models.state_type import StateType
-from kestrapy.query import eq, in_, where
+from kestrapy.query import and_, eq, in_, where
 
 from tests.sdk.conftest import TENANT, SaveFlow
 from tests.support import eventually
@@ -74,7 +74,7 @@ tasks:
   - {id: fail, type: io.kestra.plugin.core.execution.Fail, condition: "{{ inputs.bad }}"}
   - {id: say, type: io.kestra.plugin.core.debug.Return, format: done}
 inputs:
-  - {id: bad, type: BOOL, defaults: true}
+  - {id: bad, type: BOOL, defaults: "true"}
 """
 PAUSED = """\
 tasks:
@@ -229,7 +229,7 @@ def test_labels_are_added_to_an_ended_execution(client: KestraClient, namespace:
 def test_executions_are_found_counted_and_deleted_in_bulk(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
     save_flow(QUICK)
     made = [client.executions.create_execution(TENANT, namespace, "daily", wait=True).id for _ in range(3)]
-    mine = where(eq(QueryFilterField.NAMESPACE, namespace), in_(QueryFilterField.STATE, ["SUCCESS", "WARNING"]))
+    mine = where(and_(eq(QueryFilterField.NAMESPACE, namespace), in_(QueryFilterField.STATE, ["SUCCESS", "WARNING"])))
     found = client.executions.search_executions(TENANT, page=1, size=2, sort=["state.startDate:desc"], filters=mine)
     by_flow = client.executions.search_executions_by_flow_id(TENANT, namespace, "daily", size=1)
     latest = client.executions.latest_executions(TENANT, [ExecutionRepositoryInterfaceFlowFilter(namespace=namespace, id="daily")])
@@ -241,7 +241,7 @@ def test_executions_are_found_counted_and_deleted_in_bulk(client: KestraClient, 
     assert ([row["id"] for row in found["results"]], found["total"]) == ([made[2], made[1]], 3)
     assert (by_flow["total"], latest[0].id, values) == (3, made[2], ["daily"])
     assert table.count(namespace) == 3
-    assert (one.additional_properties["count"], rest["count"]) == (1, 2)
+    assert (one.count, rest["count"]) == (1, 2)
     with pytest.raises(NotFoundException):
         client.executions.execution(made[1], TENANT)
 

@@ -110,8 +110,7 @@ def test_flows_are_moved_and_switched_in_bulk(client: KestraClient, namespace: s
     assert [flow.id for flow in saved] == ["one", "two"]
     assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == [f"{namespace}.one.yml", f"{namespace}.two.yml"]
     assert table.count(namespace) == 2
-    assert (off.additional_properties["count"], on.additional_properties["count"]) == (2, 2)
-    assert deleted.additional_properties["count"] == 2
+    assert (off.count, on.count, deleted.count) == (2, 2, 2)
     assert failed == []
     assert client.flows.search_flows(TENANT, filters=mine).total == 2
 

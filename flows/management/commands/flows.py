@@ -12,6 +12,7 @@ from django.utils import timezone
 from flows.language.schema import flow_schema
 from flows.management.applying import add_apply, add_diff, add_validate
 from flows.management.drawing import add_graph
+from flows.management.flow_tests import add_test
 from flows.management.presentation import describe_flow, describe_revision, present_flow, present_revision
 from flows.management.running import ACTOR, add_run
 from flows.management.selection import add_page, add_selection, add_yes, has_selection, parse_count, read_criteria, read_window
@@ -37,6 +38,7 @@ class Command(GroupCommand):
         add_validate(actions)
         add_apply(actions)
         add_diff(actions)
+        add_test(actions)
         add_run(actions)
         _add_list(actions)
         _add_get(actions)

@@ -1,0 +1,200 @@
+"""The pictures: boxes that do not overlap, rows that fold, marks for changed words, colours with enough contrast."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.language.flow import Flow, Task
+from flows.models import LogEntry, TaskRun
+from flows.ui.looks import LOOKS, write_style_rules
+from flows.ui.markdown import render_markdown
+from flows.ui.painters.boxes import Box, arrange_flow, list_boxes
+from flows.ui.painters.diff import count_changes, paint_difference
+from flows.ui.painters.gantt import list_rows, paint_gantt
+from flows.ui.painters.log_lines import paint_log_lines, paint_message
+from flows.ui.painters.topology import NodeState, draw_topology
+from flows.ui.wording import write_duration
+
+AT = datetime(2031, 5, 4, tzinfo=UTC)
+STYLES = Path(__file__).resolve().parents[2] / "static" / "flows" / "console.css"
+
+
+def _task(task_id: str, **fields: object) -> Task:
+    return Task(task_id, "io.kestra.plugin.core.log.Log", **fields)  # type: ignore[arg-type]
+
+
+def _leaves(*names: str) -> tuple[Task, ...]:
+    return tuple(_task(name) for name in names)
+
+
+def _flow(*tasks: Task, **fields: object) -> Flow:
+    return Flow("daily", "company.team", tasks, **fields)  # type: ignore[arg-type]
+
+
+NESTED = _flow(
+    _task("start"),
+    _task("all", arrangement="parallel", branches={"tasks": (*_leaves("a", "b"), _task("in", arrangement="sequence", branches={"tasks": _leaves("c", "d")}))}),
+    _task("choose", arrangement="if", branches={"then": _leaves("e")}),
+    _task("switch", arrangement="switch", branches={"case:x": _leaves("f"), "case:y": _leaves("g", "h"), "defaults": _leaves("i")}),
+    _task("graph", arrangement="dag", branches={"tasks": _leaves("k", "l", "m", "n")}, depends_on={"l": ("k",), "m": ("k",), "n": ("l", "m")}),
+    _task("each", arrangement="each", branches={"tasks": _leaves("o"), "errors": _leaves("p")}),
+    errors=_leaves("q"),
+    finally_=_leaves("r"),
+    after_execution=_leaves("s"),
+)
+
+
+def _overlaps(one: Box, other: Box) -> bool:
+    return (
+        one.x < other.x + other.width and other.x < one.x + one.width and one.y < other.y + other.height and other.y < one.y + one.height
+    )
+
+
+def _pairs_of_siblings(root: Box) -> Iterator[tuple[Box, Box]]:
+    for box in list_boxes(root):
+        yield from itertools.combinations(box.children, 2)
+
+
+def test_boxes_beside_each_other_never_overlap() -> None:
+    overlapping = [(one.title, other.title) for one, other in _pairs_of_siblings(arrange_flow(NESTED)) if _overlaps(one, other)]
+
+    assert overlapping == []
+
+
+def test_every_box_lies_inside_the_one_that_holds_it() -> None:
+    for box in list_boxes(arrange_flow(NESTED)):
+        for child in box.children:
+            assert box.x - 0.1 <= child.x
+            assert child.x + child.width <= box.x + box.width + 0.1
+            assert box.y - 0.1 <= child.y
+            assert child.y + child.height <= box.y + box.height + 0.1
+
+
+def test_every_task_is_in_the_picture_once() -> None:
+    picture = draw_topology(NESTED)
+
+    assert [picture.count(f'id="n-{task.id}"') for task in NESTED.all_tasks()] == [1] * len(list(NESTED.all_tasks()))
+
+
+def test_a_dag_that_waits_for_itself_is_still_drawn() -> None:
+    circle = _flow(_task("graph", arrangement="dag", branches={"tasks": _leaves("a", "b")}, depends_on={"a": ("b",), "b": ("a",)}))
+
+    assert 'id="n-a"' in draw_topology(circle)
+
+
+def test_states_colour_what_was_reached_and_fade_the_rest() -> None:
+    picture = draw_topology(_flow(*_leaves("a", "b")), {"a": NodeState("FAILED", "8.0 s", "?task=1")})
+
+    assert 'class="node st-failed" id="n-a"' in picture
+    assert 'class="node is-unreached" id="n-b"' in picture
+    assert 'aria-label="task a, failed, 8.0 s"' in picture
+
+
+def _run(number: int, *, parent: str | None = None, iteration: int | None = None, state: str = "SUCCESS") -> TaskRun:
+    start, end = AT + timedelta(seconds=number), AT + timedelta(seconds=number + 1)
+    return TaskRun(
+        id=f"run{number}",
+        task_id="say",
+        parent_id=parent,
+        iteration=iteration,
+        state=state,
+        value=None if iteration is None else str(iteration),
+        histories=[["CREATED", start.isoformat()], ["RUNNING", start.isoformat()], [state, end.isoformat()]],
+        attempts=[],
+    )
+
+
+def test_a_loop_of_many_iterations_is_one_row_until_it_is_unfolded() -> None:
+    runs = [_run(0), *(_run(number, parent="run0", iteration=number) for number in range(1, 31))]
+
+    folded, unfolded = list_rows(runs, {}), list_rows(runs, {}, unfolded=["run0"])
+
+    assert [row.task_id for row in folded] == ["say", "30 iterations"]
+    assert len(unfolded) == 31
+    assert {row.depth for row in unfolded[1:]} == {1}
+
+
+def test_bars_stand_where_their_moments_are() -> None:
+    rows = list_rows([_run(0), _run(1), _run(3)], {})
+
+    picture = paint_gantt(rows, start=AT, end=AT + timedelta(seconds=4), at=AT, url="?")
+
+    assert 'x="25.00%" y="8" width="25.00%"' in picture
+    assert 'x="75.00%" y="8" width="25.00%"' in picture
+
+
+def test_a_task_run_of_an_unknown_parent_is_shown_at_the_top() -> None:
+    assert [row.depth for row in list_rows([_run(1, parent="gone")], {})] == [0]
+
+
+def test_a_difference_marks_the_changed_words_only() -> None:
+    picture = paint_difference("id: a\nmessage: hello world\n", "id: a\nmessage: hello <there>\n")
+
+    assert "message: hello <mark>world</mark>" in picture
+    assert "message: hello <mark>&lt;there&gt;</mark>" in picture
+    assert count_changes("a\nb\n", "a\nc\nd\n") == (2, 1)
+
+
+def test_log_lines_show_colours_and_nothing_else_of_a_terminal() -> None:
+    assert paint_message("\x1b[31mred\x1b[0m \x1b[2Jplain") == '<span class="a-1">red</span> plain'
+    assert paint_message("a\x00b\u202ec") == "a\\x00b\\x202ec"
+
+
+def test_a_very_long_log_line_is_cut() -> None:
+    entry = LogEntry(id=1, level=2, timestamp=AT, message="x" * 1_000_000)
+
+    assert len(paint_log_lines([entry])) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "forbidden"),
+    [
+        ("<script>alert(1)</script>", "<script"),
+        ("[a](javascript:alert(1))", "javascript:alert(1)\""),
+        ("![a](https://example.org/a.png)", "<img"),
+        ("<a href='x' onclick='y'>z</a>", "<a href='x'"),
+        ("[a](data:text/html,x)", 'href="data'),
+    ],
+)
+def test_markdown_lets_nothing_through_that_runs(text: str, forbidden: str) -> None:
+    assert forbidden not in render_markdown(text)
+
+
+def test_links_of_markdown_tell_the_other_site_nothing() -> None:
+    assert 'rel="noopener noreferrer"' in render_markdown("[a](https://example.org)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.84, "840 ms"), (12.4, "12.4 s"), (188, "3m 08s"), (7500, "2h 05m"), (273600, "3d 04h"), (-1, "0 ms")],
+)
+def test_durations_are_written_as_people_read_them(seconds: float, words: str) -> None:
+    assert write_duration(timedelta(seconds=seconds)) == words
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_state_colours_have_enough_contrast(look: object) -> None:
+    assert _contrast(*look.light) >= 4.5  # type: ignore[attr-defined]
+    assert _contrast(*look.dark) >= 4.5  # type: ignore[attr-defined]
+    for surface in ("#f6f7f9", "#ffffff", "#151a21"):
+        assert _contrast(look.solid, surface) >= 3.0  # type: ignore[attr-defined]
+
+
+def test_the_style_sheet_holds_the_colours_of_the_table() -> None:
+    assert STYLES.read_text().endswith(f"/* states */\n{write_style_rules()}")
