@@ -7,7 +7,6 @@ from typing import Any
 from celery import shared_task
 from celery.exceptions import WorkerLostError
 from celery.signals import celeryd_after_setup, task_failure, worker_ready, worker_shutdown, worker_shutting_down
-from django.db import connection
 
 from flows.engine import dispatch, presence
 from flows.engine.canvas import VISIT
@@ -25,7 +24,6 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
 
     Returns the execution's id: a signal for the chord, never data.
     """
-    connection.close_if_unusable_or_obsolete()
     if scope is None:
         visit_execution(execution_id, SERVICES)
         return execution_id

@@ -6,7 +6,6 @@ import logging
 import logging.config
 import os
 import signal
-import sys
 import threading
 from typing import Any
 
@@ -73,8 +72,6 @@ class OrchestratorCelery(Celery):  # type: ignore[misc]
 
 app = OrchestratorCelery("orchestrator")
 app.config_from_object("orchestrator.celeryconfig")
-# Celery would close the database connection around every task; ours closes one that broke, and keeps the others.
-app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize // 2
 app.autodiscover_tasks(["flows"])
 
 
