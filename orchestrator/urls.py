@@ -8,5 +8,6 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/ui/"), name="root"),
     path("admin/", admin.site.urls),
     path("", include("flows.api.urls")),
+    path("ui", RedirectView.as_view(url="/ui/"), name="console-root"),
     path("ui/", include("flows.ui.urls")),
 ]

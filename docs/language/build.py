@@ -80,7 +80,7 @@ _NOTICE = "This page is written by `docs/language/build.py` from the plugin mani
 _HINTS = {
     "task": "The properties that every task has are in [Tasks](../tasks.md).",
     "trigger": "The properties that every trigger has, and examples, are in [Triggers](../triggers.md).",
-    "condition": "Conditions stand in the `conditions` of a trigger, all of them must hold: [Triggers](../triggers.md#conditions).",
+    "condition": "Conditions stand in `conditions` of a trigger; all must hold: [Triggers](../triggers.md#conditions).",
 }
 
 

@@ -19,7 +19,8 @@ READING_POSTS = frozenset(
         "flow-validate", "flow-validate-task", "flow-validate-trigger", "flow-source-graph", "flow-expressions",
         "flow-export-by-ids", "execution-latest", "execution-validate", "execution-resume-validate",
         "execution-resume-validate-old", "namespace-autocomplete", "dashboard-validate", "dashboard-validate-chart",
-        "dashboard-chart", "dashboard-chart-export", "dashboard-preview", "dashboard-preview-export", "source-replace-preview",
+        "dashboard-chart", "dashboard-chart-export", "dashboard-chart-export-old", "dashboard-preview",
+        "dashboard-preview-export", "dashboard-preview-export-old", "source-replace-preview",
     }
 )  # fmt: skip
 """Routes that change nothing although they are called with POST."""
@@ -66,7 +67,7 @@ def check_scope(request: Request, arguments: dict[str, Any]) -> None:
     token = request.auth
     if not isinstance(token, ApiToken):
         return
-    route = str(request.resolver_match.url_name)
+    route = str(request.resolver_match.url_name) if request.resolver_match else ""
     if not token.can_write and request.method not in _SAFE_METHODS and route not in READING_POSTS:
         raise ForbiddenError(f'The API token "{token.name}" may only read.', code="token-reads-only")
     if route == "api-tokens" and request.method == "POST":

@@ -12,6 +12,7 @@ from flows.api.converters import ActionWord, ExecutionId
 from flows.api.endpoint import route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
+    dashboards,
     execution_actions,
     execution_files,
     execution_lists,
@@ -27,6 +28,7 @@ from flows.api.views import (
     namespaces,
     outputs,
     plugins,
+    services,
     templates,
     tokens,
     triggers,
@@ -219,6 +221,19 @@ _OUTPUTS: Patterns = [
     route("<str:execution_id>/<str:task_run_id>", "output-task-run-old", get=outputs.of_task_run),
 ]
 
+_DASHBOARDS: Patterns = [
+    route("validate", "dashboard-validate", post=dashboards.validate),
+    route("validate/chart", "dashboard-validate-chart", post=dashboards.validate_chart),
+    route("settings/default-dashboards", "dashboard-defaults", get=dashboards.show_defaults),
+    route("charts/preview", "dashboard-preview", post=dashboards.preview),
+    route("charts/export", "dashboard-preview-export", post=dashboards.export_preview),
+    route("charts/export/to-csv", "dashboard-preview-export-old", post=dashboards.export_preview),
+    route("<str:dashboard_id>", "dashboard", get=dashboards.get, put=dashboards.update, delete=dashboards.delete),
+    route("<str:dashboard_id>/charts/<str:chart_id>", "dashboard-chart", post=dashboards.show_chart),
+    route("<str:dashboard_id>/charts/<str:chart_id>/export", "dashboard-chart-export", post=dashboards.export_chart),
+    route("<str:dashboard_id>/charts/<str:chart_id>/export/to-csv", "dashboard-chart-export-old", post=dashboards.export_chart),
+]
+
 _OF_TENANT: Patterns = [
     path("executions/", include(_EXECUTIONS)),
     route("executions", "execution-of-flow", get=execution_lists.list_of_flow),
@@ -231,10 +246,15 @@ _OF_TENANT: Patterns = [
     route("triggers", "trigger-update", put=triggers.update),
     path("namespaces/", include(_NAMESPACES)),
     route("namespaces", "namespace-create", post=namespaces.create),
+    path("dashboards/", include(_DASHBOARDS)),
+    route("dashboards", "dashboard-search", get=dashboards.search, post=dashboards.create),
     route("kv", "kv-search", get=key_values.search),
     route("secrets", "secret-search", get=namespaces.search_secrets),
     route("dependencies", "tenant-dependencies", get=graphs.dependencies_of_tenant),
     route("concurrency-limit/search", "concurrency-search", get=flows.search_concurrency_limits),
+    route("usages/all", "usage", get=services.show_usage),
+    route("worker-selectors/tags", "worker-tags", get=services.list_worker_tags),
+    route("basicAuth", "account-create", post=instance.refuse_account),
     route("templates", "template-create", post=templates.create),
     route("templates/search", "template-search", get=templates.search),
     route(
@@ -251,13 +271,17 @@ _WITHOUT_TENANT: Patterns = [
     route("configs/login", "login-configuration", get=instance.show_login),
     route("login", "login", post=instance.login),
     route("logout", "logout", post=instance.logout),
-    route("me", "me", get=instance.show_me),
+    route("me", "me", get=instance.show_me, patch=instance.update_me),
     route("me/api-tokens", "api-tokens", get=tokens.list_own, post=tokens.create),
     route("me/api-tokens/<str:token_id>", "api-token", delete=tokens.revoke),
     route("auths", "auths", get=instance.list_auths),
     route("basicAuthValidationErrors", "account-errors", get=instance.list_validation_errors),
-    route("instance/services/search", "service-search", get=instance.search_services),
-    route("instance/services/active", "service-count", get=instance.count_services),
+    route("setup", "setup", get=instance.show_setup),
+    route("instance/services/search", "service-search", get=services.search),
+    route("instance/services/active", "service-count", get=services.count),
+    route("instance/services/<str:service_id>", "service", get=services.get),
+    route("instance/metrics/<str:service_type>", "service-metrics", get=services.list_metrics),
+    route("instance/maintenance/status", "maintenance", get=services.show_maintenance),
     route("pebble/filters", "expression-filters", get=instance.list_expression_filters),
     route("pebble/functions", "expression-functions", get=instance.list_expression_functions),
     route("plugins", "plugin-list", get=plugins.list_all),
@@ -273,6 +297,7 @@ _WITHOUT_TENANT: Patterns = [
     route("plugins/icons/<str:name>/icon.svg", "plugin-icon-svg", get=plugins.draw_icon),
     route("plugins/<str:name>", "plugin", get=plugins.show),
     route("plugins/<str:name>/versions", "plugin-versions", get=plugins.list_versions),
+    route("plugins/<str:name>/versions/<str:version>", "plugin-version", get=plugins.show_version),
 ]
 
 urlpatterns: Patterns = [
@@ -282,6 +307,9 @@ urlpatterns: Patterns = [
     route("health/liveness", "health-liveness", get=health.liveness),
     route("health/readiness", "health-readiness", get=health.show),
     route("ping", "ping", get=health.ping),
+    route("info", "info", get=instance.show_info),
+    route("prometheus", "prometheus", get=services.show_prometheus),
+    route("metrics", "prometheus-alias", get=services.show_prometheus),
     path("api", answer_unknown, name="unknown"),
     path("api/", answer_unknown, name="unknown"),
     path("api/<path:rest>", answer_unknown, name="unknown"),

@@ -246,11 +246,14 @@ class Board:
 
     def descendants(self, run: Run) -> list[Run]:
         """Return every run below `run` that is on the board, parents before children."""
+        below: dict[str, list[Run]] = {}
+        for other in self.runs.values():
+            if other.parent_id is not None:
+                below.setdefault(other.parent_id, []).append(other)
         found: list[Run] = []
         pending = [run.id]
         while pending:
-            parent_id = pending.pop()
-            children = [other for other in self.runs.values() if other.parent_id == parent_id]
+            children = below.get(pending.pop(), [])
             found += children
             pending += [child.id for child in children]
         return found

@@ -7,9 +7,11 @@ from django.db.models import F
 from flows.engine.board import Root
 from flows.models.execution import Execution
 from flows.models.flow import Flow
-from flows.primitives.states import State
+from flows.primitives.states import TERMINAL, State
 
 _FLOW_BATCH = 50
+# What ended holds nothing; naming the others keeps the count from reading the whole history of a flow.
+_HOLDING = [state.value for state in State if state not in TERMINAL]
 
 
 def take_slot(root: Root) -> bool:
@@ -17,11 +19,15 @@ def take_slot(root: Root) -> bool:
     Take one of the flow's slots for an execution that is locked by the caller. The limit of the newest revision applies.
 
     Returns True when a slot was taken or none is needed. Never more than the limit are held: the count is compared and
-    raised by one statement.
+    raised by one statement. The slots of those that were created earlier and are queued stay theirs: whose message comes
+    first does not matter. Source: flow language, 11.
     """
     if root.slot_held or root.concurrency_limit is None:
         return True
-    free = Flow.objects.filter(namespace=root.namespace, flow_id=root.flow_id, running_count__lt=F("concurrency_limit"))
+    earlier = Execution.objects.filter(
+        namespace=root.namespace, flow_id=root.flow_id, state=State.QUEUED, created_at__lt=root.created_at
+    ).count()
+    free = Flow.objects.filter(namespace=root.namespace, flow_id=root.flow_id, running_count__lt=F("concurrency_limit") - earlier)
     taken = free.update(running_count=F("running_count") + 1)
     if taken:
         root.slot_held = True
@@ -63,7 +69,9 @@ def correct_counts() -> int:
     """Set every flow's count to what its executions hold; returns how many were wrong. For the sweep."""
     wrong = 0
     for flow in Flow.objects.filter(running_count__gt=0).only("id", "namespace", "flow_id", "running_count"):
-        held = Execution.objects.filter(namespace=flow.namespace, flow_id=flow.flow_id, slot_held=True).count()
+        held = Execution.objects.filter(
+            namespace=flow.namespace, flow_id=flow.flow_id, slot_held=True, state__in=_HOLDING
+        ).count()
         if held != flow.running_count:
             wrong += Flow.objects.filter(id=flow.id, running_count=flow.running_count).update(running_count=held)
     return wrong

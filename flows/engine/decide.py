@@ -25,6 +25,8 @@ class Decision:
 WAIT = Decision()
 
 _INTERRUPTED = {"CANCEL": State.CANCELLED, "FAIL": State.FAILED, "KILL": State.KILLED}
+REACTIONS = ("CONTINUE", *_INTERRUPTED)
+"""What may happen to the siblings of a child that failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +18,49 @@ from flows.engine.graph import Node
 from flows.engine.results import Outcome, make_plugin, run_plugin
 from flows.engine.retries import next_attempt_at
 from flows.engine.services import ExecutionUpdate
+from flows.engine.timeouts import explain_timeout, timeout_of
 from flows.engine.visits import take_turn
 from flows.expressions import ExpressionError, is_truthy
+from flows.plugin_api.tasks import RunnableTask
+from flows.primitives.errors import FlowsError
 from flows.primitives.states import UNSUCCESSFUL, State
 
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
     from flows.engine.worker import Attempt
+
+log = logging.getLogger(__name__)
+
+
+class _Child:
+    """The plugin of one child: stopped with its directory, or alone when its own timeout is over."""
+
+    def __init__(self, plugin: RunnableTask, timeout_seconds: float | None) -> None:
+        self.plugin, self.timeout_seconds = plugin, timeout_seconds
+        self.cancelled = threading.Event()
+        self.is_late = False
+        self._timer = threading.Timer(timeout_seconds, self._expire) if timeout_seconds is not None else None
+
+    def __enter__(self) -> None:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def kill(self) -> None:
+        """Stop it, as the watch of the directory asks."""
+        self.cancelled.set()
+        self.plugin.kill()
+
+    def _expire(self) -> None:
+        self.is_late = True
+        try:
+            self.kill()
+        except Exception:
+            log.exception("attempt.kill-failed")
 
 
 class DirectoryRun:
@@ -69,7 +108,7 @@ class DirectoryRun:
         while state == State.RUNNING:
             outcome, updates = self._work(run_id)
             state = self._end(run_id, outcome, updates)
-        return state
+        return state if not self._attempt.watch.cancelled.is_set() else self._attempt.watch.stopped_as or state
 
     def _start(self, node: Node) -> tuple[str, State] | None:
         """Create the child's row; a false condition skips it. None when the directory is not ours any more."""
@@ -106,13 +145,24 @@ class DirectoryRun:
         transitions.read_scope(board, self._attempt.run.id, None)
         run = board.runs[run_id]
         assert run.node is not None
+        watch = self._attempt.watch
         context = make_attempt_context(self._attempt, run, workdir=self._root, extra=self._extra)
-        plugin = make_plugin(run.node.task)
-        self._attempt.watch.plugin = plugin
         try:
-            return run_plugin(run.node.task, context, plugin), context.updates
+            child = _Child(make_plugin(run.node.task), timeout_of(run, self._attempt.variables, self._attempt.environment))
+            context.cancelled = child.cancelled
+            watch.plugin = child
+            with child:
+                if watch.cancelled.is_set():
+                    # It was stopped before it could be told through the watch.
+                    return Outcome(State.KILLED), []
+                outcome = run_plugin(run.node.task, context, child.plugin)
+            if child.timeout_seconds is not None and child.is_late:
+                outcome = replace(outcome, state=State.FAILED, reason=explain_timeout(child.timeout_seconds))
+            return outcome, context.updates
+        except FlowsError as error:
+            return Outcome(State.FAILED, None, error.message), []
         finally:
-            self._attempt.watch.plugin = None
+            watch.plugin = None
             context.close()
 
     def _end(self, run_id: str, outcome: Outcome, updates: list[ExecutionUpdate]) -> State:

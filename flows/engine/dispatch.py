@@ -24,7 +24,8 @@ CHANNEL = "celestra:execution:"
 """Prefix of the channel on which live views hear that an execution changed."""
 
 _PUBLISH_OPTIONS = {"retry": False, "ignore_result": True}
-_BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
+BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
+"""What sending a message may raise while the broker cannot be reached."""
 
 _client: redis.Redis | None = None
 
@@ -50,10 +51,14 @@ def send(board: Board, heavy: Sequence[Run], *, started: Iterable[str] = (), car
         try:
             for canvas in compile_canvas(board, frontier):
                 canvas.apply_async(**_PUBLISH_OPTIONS)
-        except _BROKER_ERRORS as error:
+        except BROKER_ERRORS as error:
             _note_unsent(board.root.id, [run.id for run in frontier], error)
-    for execution_id in started:
-        send_execution(execution_id)
+    waiting = list(started)
+    for position, execution_id in enumerate(waiting):
+        if not send_execution(execution_id):
+            # Hundreds of iterations must not wait for the same broker one after the other.
+            _note_unstarted(waiting[position:])
+            break
     wake_views(board.root.id)
 
 
@@ -61,10 +66,9 @@ def send_execution(execution_id: str) -> bool:
     """Ask a worker to look at an execution. False when the broker cannot be reached: the sweep sends it again."""
     try:
         visit_signature(execution_id).apply_async(**_PUBLISH_OPTIONS)
-    except _BROKER_ERRORS as error:
+    except BROKER_ERRORS as error:
         log.warning("dispatch.unsent", extra={"execution": execution_id, "reason": str(error)})
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE flows_execution SET dispatched_at = NULL WHERE id = %s", [execution_id])
+        _note_unstarted([execution_id])
         return False
     return True
 
@@ -74,7 +78,7 @@ def send_run(execution_id: str, scope: str, task_id: str, queues: Sequence[str] 
     try:
         for queue in queues or (None,):
             visit_signature(execution_id, scope=scope, task_id=task_id, queue=queue).apply_async(**_PUBLISH_OPTIONS)
-    except _BROKER_ERRORS as error:
+    except BROKER_ERRORS as error:
         log.warning("dispatch.unsent", extra={"execution": execution_id, "task": task_id, "reason": str(error)})
         return False
     return True
@@ -99,6 +103,11 @@ def _views() -> redis.Redis | None:
     if _client is None:
         _client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     return _client
+
+
+def _note_unstarted(execution_ids: list[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE flows_execution SET dispatched_at = NULL WHERE id = ANY(%s)", [execution_ids])
 
 
 def _note_unsent(execution_id: str, run_ids: list[str], error: Exception) -> None:

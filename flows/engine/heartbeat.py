@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from django.db import DatabaseError, connection
+from django.db import DataError, connection
+from django.db import Error as DatabaseError
 
 from flows.conf import get_settings
 from flows.engine import dispatch
 from flows.engine.recording import Recorder, write_entries
-from flows.plugin_api.tasks import RunnableTask
 from flows.primitives.states import State
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,13 @@ _TICK_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
 # How long a plugin may go on after it was asked to stop. Scripts need five seconds between TERM and KILL of their group.
 _GRACE_SECONDS = 15.0
+
+
+class Stoppable(Protocol):
+    """What runs in an attempt and can be told to stop, from another thread."""
+
+    def kill(self) -> None:
+        """Stop as soon as possible."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +50,7 @@ class Watch:
     deadline: float | None
     timeout_reason: str
     give_up: Callable[[State, str], None]
-    plugin: RunnableTask | None = None
+    plugin: Stoppable | None = None
     stopped_as: State | None = None
     reason: str = ""
     is_orphaned: bool = False
@@ -134,6 +142,9 @@ class Heartbeat:
         try:
             with connection.cursor() as cursor:
                 write_entries(cursor.execute, logs, metrics)
+        except DataError:
+            # Kept, they would be refused again with every tick, and the lease would not be renewed any more.
+            log.exception("heartbeat.entries-refused", extra={"task_run": watch.run_id})
         except DatabaseError:
             watch.recorder.give_back(logs, metrics)
             raise
@@ -161,7 +172,7 @@ class Heartbeat:
             watch.stop(State.KILLED, "This attempt does not own the task run any more: another one took it over.")
         elif row[1]:
             watch.stop(State(row[1]), "")
-        elif row[2] in (State.KILLING, State.KILLED):
+        elif row[2] == State.KILLING:
             watch.stop(State.KILLED, "")
 
     @staticmethod

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -175,6 +176,12 @@ def find_served_queues() -> frozenset[str] | None:
         known = None if workers is None else frozenset(queue for worker in workers for queue in worker.queues)
         _served = (time.monotonic(), known)
     return known
+
+
+def is_served(queues: Sequence[str]) -> bool:
+    """Tell whether some worker serves one of the queues; true when nobody can tell."""
+    served = find_served_queues()
+    return served is None or not served.isdisjoint(queues)
 
 
 def forget_workers() -> None:

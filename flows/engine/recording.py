@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ MASK = "******"
 # Longer messages become several entries. Source: flow language, 7.6.
 _LONGEST_MESSAGE = 10_240
 _SHORTEST_SECRET = 4
+_LONGEST_METRIC_NAME = 200
+_LONGEST_THREAD_NAME = 100
 
 INSERT_LOGS = """
 INSERT INTO flows_logentry (namespace, flow_id, execution_id, task_run_id, task_id, trigger_id, attempt_number, level, timestamp,
@@ -100,7 +103,7 @@ class Recorder:
                 "attempt_number": subject.attempt_number,
                 "level": level_number(level),
                 "timestamp": moment,
-                "thread": thread or threading.current_thread().name,
+                "thread": (thread or threading.current_thread().name)[:_LONGEST_THREAD_NAME],
                 "message": piece,
             }
             for piece in pieces
@@ -109,7 +112,9 @@ class Recorder:
             self._logs += rows
 
     def add_metric(self, subject: Subject, kind: str, name: str, value: float, tags: dict[str, str]) -> None:
-        """Add one metric entry; a timer's value is in milliseconds."""
+        """Add one metric entry; a timer's value is in milliseconds. A value that no column holds (NaN, infinity) is dropped."""
+        if not math.isfinite(value):
+            return
         row = {
             "namespace": subject.namespace,
             "flow_id": subject.flow_id,
@@ -117,7 +122,7 @@ class Recorder:
             "task_run_id": subject.task_run_id,
             "task_id": subject.task_id,
             "kind": kind,
-            "name": name,
+            "name": name[:_LONGEST_METRIC_NAME],
             "value": float(value),
             "tags": tags,
             "timestamp": datetime.now(UTC).isoformat(),

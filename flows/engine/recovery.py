@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -11,9 +12,11 @@ from flows.conf import get_settings
 from flows.engine import dispatch, transitions
 from flows.engine.attempts import close_attempt, end_attempt
 from flows.engine.concurrency import list_next_queued
+from flows.engine.endings import is_cut_short
+from flows.engine.presence import is_served
 from flows.engine.services import Services
 from flows.engine.turn import Turn
-from flows.engine.visits import announce_changes, take_turn
+from flows.engine.visits import announce_changes, set_aside, take_turn
 from flows.primitives.states import State
 
 log = logging.getLogger(__name__)
@@ -35,8 +38,10 @@ def resend_unsent(at: datetime) -> int:
             "UPDATE flows_taskrun SET dispatched_at = %s WHERE seq IN (SELECT t.seq FROM flows_taskrun t JOIN flows_execution e"
             " ON e.id = t.execution_id WHERE t.state IN ('CREATED', 'RESTARTED') AND NOT e.pause_asked"
             " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at < %s)"
-            " AND e.state NOT IN ('KILLING', 'QUEUED', 'BREAKPOINT') ORDER BY t.seq LIMIT %s)"
-            " RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues'))",
+            # An execution that has not begun takes them in itself, and so does a visit that is still at work.
+            " AND e.state NOT IN ('CREATED', 'RESTARTED', 'KILLING', 'QUEUED', 'BREAKPOINT')"
+            " AND (e.visit_until IS NULL OR e.visit_until < clock_timestamp()) ORDER BY t.seq LIMIT %s)"
+            " RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues')), seq",
             [at, unsent_before, stuck_before, _BATCH],
         )
         runs = cursor.fetchall()
@@ -47,15 +52,26 @@ def resend_unsent(at: datetime) -> int:
             [at, at, unsent_before, stuck_before, _BATCH],
         )
         executions = [row[0] for row in cursor.fetchall()]
-    for execution_id, scope, task_id, queues in runs:
+    for position, (execution_id, scope, task_id, queues, _) in enumerate(runs):
+        if queues and not is_served(queues):
+            # Its message lies in a queue without a worker; another one each minute would only pile up there.
+            continue
         if not dispatch.send_run(execution_id, scope, task_id, queues):
+            _note_unsent("flows_taskrun", "seq", [row[-1] for row in runs[position:]])
             break
-    for execution_id in executions:
+    for position, execution_id in enumerate(executions):
         if not dispatch.send_execution(execution_id):
+            _note_unsent("flows_execution", "id", executions[position:])
             break
     if runs or executions:
         log.info("recovery.resent", extra={"task_runs": len(runs), "executions": len(executions)})
     return len(runs) + len(executions)
+
+
+def _note_unsent(table: str, key: str, values: list[Any]) -> None:
+    """The broker cannot be reached: have the next sweep try again instead of the one for what got stuck."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET dispatched_at = NULL WHERE {key} = ANY(%s)", [values])  # noqa: S608  # ours
 
 
 def list_due(at: datetime, *, limit: int = _BATCH) -> list[tuple[str, datetime]]:
@@ -66,7 +82,8 @@ def list_due(at: datetime, *, limit: int = _BATCH) -> list[tuple[str, datetime]]
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "(SELECT execution_id, min(wake_at) FROM flows_taskrun WHERE wake_at <= %(at)s GROUP BY execution_id LIMIT %(limit)s)"
+            "(SELECT execution_id, min(wake_at) FROM flows_taskrun WHERE wake_at <= %(at)s GROUP BY execution_id"
+            " ORDER BY min(wake_at) LIMIT %(limit)s)"
             " UNION (SELECT id, wake_at FROM flows_execution WHERE wake_at <= %(at)s AND ended_at IS NULL LIMIT %(limit)s)"
             " UNION (SELECT id, visit_until FROM flows_execution WHERE visit_until < %(at)s LIMIT %(limit)s)",
             {"at": at, "limit": limit},
@@ -100,9 +117,10 @@ def reap_lost_attempts(services: Services) -> int:
     for execution_id, run_id in lost:
         try:
             take_turn(execution_id, lambda turn, run_id=run_id: _reap(turn, run_id), services)  # type: ignore[misc]
-        except Exception:
+        except Exception as error:
             # One execution that cannot be read must not keep the others from being repaired.
             log.exception("recovery.reap-failed", extra={"execution": execution_id, "task_run": run_id})
+            set_aside(execution_id, error, services)
     return len(lost)
 
 
@@ -123,7 +141,7 @@ def _reap(turn: Turn, run_id: str) -> None:
     owner = row[0]
     log.warning("recovery.attempt-lost", extra={"execution": turn.board.root.id, "task_run": run_id, "owner": owner})
     interrupt = (run.progress or {}).get("interrupt")
-    if interrupt or turn.board.root.state == State.KILLING:
+    if interrupt or turn.board.root.state == State.KILLING or is_cut_short(turn.board, run):
         turn.end_run(run, State(interrupt or State.KILLED))
         return
     run.loss_count += 1
@@ -173,19 +191,24 @@ def settle_kills(services: Services, at: datetime) -> int:
         )
         hanging = [row[0] for row in cursor.fetchall()]
     for execution_id in hanging:
-        take_turn(execution_id, _finish_kill, services, at=at)
+        try:
+            take_turn(execution_id, _finish_kill, services, at=at)
+        except Exception as error:
+            log.exception("recovery.kill-failed", extra={"execution": execution_id})
+            set_aside(execution_id, error, services)
     return len(hanging)
 
 
 def _finish_kill(turn: Turn) -> None:
-    if turn.board.root.state == State.KILLING:
-        transitions.read_all(turn.board)
-        turn.board.recount()
-        for run in list(turn.board.runs.values()):
-            if run.activity == "live" and run.state != State.RUNNING:
-                turn.end_run(run, State.KILLED)
-        if not any(run.activity == "live" for run in turn.board.runs.values()):
-            turn.stop(State(turn.board.root.progress.get("killedInto", State.KILLED)))
+    if turn.board.root.state != State.KILLING:
+        return
+    transitions.read_all(turn.board)
+    turn.board.recount()
+    # No worker holds a lease, and in this state none takes one.
+    for run in list(turn.board.runs.values()):
+        if run.activity == "live":
+            turn.end_run(run, State.KILLED)
+    turn.stop(State(turn.board.root.progress.get("killedInto", State.KILLED)))
 
 
 def send_queued() -> int:

@@ -12,6 +12,7 @@ from flows.engine.boards import load_board
 from flows.engine.catalog import LoadedFlow
 from flows.engine.graph import Node
 from flows.engine.rows import NewExecution, insert_execution
+from flows.engine.starting import first_deadline
 from flows.engine.templates import FROZEN, get_graph
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
@@ -63,6 +64,7 @@ def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, act
     for run in seeds:
         if run.id in board.runs:
             _reopen_ancestors(board, run)
+    root.pause_asked = False
     root.progress.pop("exit", None)
     root.progress.pop("killedInto", None)
     root.progress.pop("brokenLevels", None)
@@ -178,6 +180,11 @@ def copy_for_replay(
             original_id=source.original_id,
             breakpoints=breakpoints,
             progress=progress,
+            loop=source.loop,
+            # An iteration that is replayed sees what its caller gave out, but nobody counts it.
+            caller_execution_id=source.caller_execution_id if source.loop else None,
+            depth=source.depth,
+            wake_at=first_deadline(loaded, at) if source.kind == "NORMAL" else None,
         )
     )
     if is_partial:
@@ -204,9 +211,6 @@ def _copy_runs(board: Board, target_id: str, task_run_id: str | None, at: dateti
         dropped.update(run.id for run in list_successors(board, seed))
         dropped.update(run.id for run in board.descendants(seed))
     dropped.difference_update(seed.id for seed in seeds)
-    for run_id in list(dropped):
-        if run_id in board.runs:
-            dropped.update(below.id for below in board.descendants(board.runs[run_id]))
     target_root = transitions.read_root(target_id, lock=True)
     assert target_root is not None
     target = Board(target_root, get_graph(target_root), at=at)
@@ -216,14 +220,24 @@ def _copy_runs(board: Board, target_id: str, task_run_id: str | None, at: dateti
     for run in board.runs.values():
         if run.id in dropped or (run.parent_id is not None and run.parent_id not in names):
             continue
+        if run.activity is not None and run.id not in reopened and run.id not in seed_ids:
+            _begin_anew(target, run, names)
+            continue
         names[run.id] = new_id()
-        target.add(_copy_run(run, names, target, is_seed=run.id in seed_ids, is_reopened=run.id in reopened, at=at))
-    for run in target.runs.values():
-        if run.seen is None and run.items is None and (run.plan or {}).get("count"):
-            original = next(key for key, value in names.items() if value == run.id)
-            run.items = transitions.read_items(board.runs[original], 0, int((run.plan or {})["count"]))
+        copy = _copy_run(run, names, target, is_seed=run.id in seed_ids, is_reopened=run.id in reopened, at=at)
+        if (copy.plan or {}).get("count"):
+            copy.items = transitions.read_items(run, 0, int((copy.plan or {})["count"]))
+        target.add(copy)
     target.recount()
     transitions.write_board(target)
+
+
+def _begin_anew(target: Board, run: Run, names: Mapping[str, str]) -> None:
+    """What still ran or waited in the source runs there; the replay begins it itself, with everything below it."""
+    node = target.graph.get(run.task_id)
+    parent = target.runs[names[run.parent_id]] if run.parent_id else None
+    if node is not None:
+        target.create(node, parent, iteration=run.iteration, value=run.value)
 
 
 def _copy_run(run: Run, names: Mapping[str, str], target: Board, *, is_seed: bool, is_reopened: bool, at: datetime) -> Run:

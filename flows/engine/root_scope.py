@@ -123,11 +123,17 @@ class RootScope:
         root.wake_at = None
         if root.slot_held:
             release_slot(root)
-        heard = (root.trigger or {}).get("family") in _HEARD_BY_TRIGGERS
-        if root.caller_waits or root.progress.pop("hadSlot", False) or heard or (root.kind == "NORMAL" and root.has_listeners):
-            root.announce_at = board.at
+        RootScope.note_end(turn)
         if board.graph.list_branch("afterExecution"):
             turn.mark_dirty((None, None))
+
+    @staticmethod
+    def note_end(turn: Turn) -> None:
+        """Note that the end of the execution must be told, if anybody waits for it or may listen."""
+        root = turn.board.root
+        heard = (root.trigger or {}).get("family") in _HEARD_BY_TRIGGERS
+        if root.caller_waits or root.progress.pop("hadSlot", False) or heard or (root.kind == "NORMAL" and root.has_listeners):
+            root.announce_at = turn.board.at
 
     @staticmethod
     def _go_on_after(turn: Turn, states: dict[str, State]) -> None:

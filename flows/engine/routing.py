@@ -8,7 +8,7 @@ from flows.conf import DEFAULT_QUEUE
 from flows.engine.attempts import end_attempt, open_attempt
 from flows.engine.board import Run
 from flows.engine.graph import Node
-from flows.engine.presence import TAG_JOINER, find_served_queues
+from flows.engine.presence import TAG_JOINER, is_served
 from flows.expressions import ExpressionError
 from flows.language.flow import Flow, WorkerGroup
 from flows.primitives.identifiers import NameKind, find_name_fault
@@ -52,8 +52,7 @@ def route_run(turn: Turn, run: Run) -> bool:
     if fault is not None:
         turn.end_run(run, State.FAILED, reason=fault)
         return False
-    served = None if group.fallback == "WAIT" else find_served_queues()
-    if served is not None and served.isdisjoint(queues):
+    if group.fallback != "WAIT" and not is_served(queues):
         if group.fallback != "IGNORE":
             _refuse(turn, run, queues, group.fallback)
             return False

@@ -17,12 +17,10 @@ class Services:
         make_platform: namespace and flow id of the running flow to what core tasks may do with other objects.
         announce: tells everything that listens to an execution (flow triggers, schedule locks) that it changed; called
             outside any transaction with the execution's id, idempotent.
-        restart_child: restarts a failed child execution in place for the waiting task run: (execution id, task run id).
     """
 
     make_platform: Callable[[str, str], Platform]
     announce: Callable[[str, datetime], None]
-    restart_child: Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def prepare_execution(request: StartRequest) -> NewExecution:
     if blocking:
         raise InvalidError("; ".join(blocking), code="check-failed")
     fails = next((check for check in failing if check.behavior == "FAIL_EXECUTION"), None)
-    deadline = _first_deadline(loaded, request.at)
+    deadline = first_deadline(loaded, request.at)
     return NewExecution(
         id=execution_id,
         namespace=request.namespace,
@@ -227,6 +227,7 @@ def _list_failing_checks(loaded: LoadedFlow, values: Mapping[str, Any], at: date
     return failing
 
 
-def _first_deadline(loaded: LoadedFlow, at: datetime) -> datetime | None:
+def first_deadline(loaded: LoadedFlow, at: datetime) -> datetime | None:
+    """Return when the first SLA of an execution that is created at `at` may be broken by its duration, None without one."""
     durations = [level.duration for level in loaded.flow.slas if level.type == "MAX_DURATION" and level.duration is not None]
     return at + min(durations) if durations else None

@@ -99,7 +99,8 @@ def _merge_items(attempt: Attempt, context: TaskContext) -> Outcome:
     items = next((run for run in attempt.board.list_children(attempt.run.scope).values() if run.task_id == items_id), None)
     if items is None:
         return Outcome(State.SUCCESS, {"subflowOutputs": None})
-    rows = Execution.objects.filter(caller_task_run_id=items.id).exclude(outputs=None).order_by("created_at", "id")
+    rows = Execution.objects.filter(caller_execution_id=attempt.board.root.id, caller_task_run_id=items.id)
+    rows = rows.exclude(outputs=None).order_by("created_at", "id")
     outputs = list(rows.values_list("outputs", flat=True))
     if not outputs:
         return Outcome(State.SUCCESS, {"subflowOutputs": None})

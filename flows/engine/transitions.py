@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from flows.engine.board import Board, Root, Run
-from flows.engine.graph import Graph
 from flows.primitives.states import State
 
 
@@ -93,13 +93,17 @@ def read_all(board: Board) -> None:
 
 def read_items(run: Run, start: int, count: int) -> list[str]:
     """Return `count` frozen values of a loop from position `start`; fewer at its end."""
+    if count <= 0:
+        return []
     if run.items is not None:
         return run.items[start : start + count]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT e.item FROM flows_taskrun t, jsonb_array_elements_text(t.items) WITH ORDINALITY AS e(item, position)"
-            " WHERE t.id = %s AND position > %s AND position <= %s ORDER BY position",
-            [run.id, start, start + count],
+            # A slice by position: unfolding the whole list for each page would make a long loop quadratic.
+            "SELECT e.item FROM flows_taskrun t, jsonb_array_elements_text(jsonb_path_query_array(t.items, '$[$first to $last]',"
+            " jsonb_build_object('first', %s::int, 'last', %s::int))) WITH ORDINALITY AS e(item, position)"
+            " WHERE t.id = %s ORDER BY position",
+            [start, start + count - 1, run.id],
         )
         return [value for (value,) in cursor.fetchall()]
 
@@ -121,12 +125,15 @@ def read_outputs(execution_id: str, task_id: str, path: Sequence[str] | None) ->
     return [(_load(value_path), _load(outputs) or {}) for value_path, outputs, state in rows if has_outputs(state, outputs)]
 
 
-def read_task_states(execution_id: str) -> list[tuple[str, list[str], str]]:
-    """Return (task id, value path, state) of every task run of an execution, in order of creation."""
+def read_task_states(execution_id: str, task_id: str | None = None) -> list[tuple[str, list[str], str]]:
+    """Return (task id, value path, state) of the task runs of an execution, or of one of its tasks, in order of creation."""
+    sql = "SELECT task_id, value_path, state FROM flows_taskrun WHERE execution_id = %s"
+    parameters = [execution_id]
+    if task_id is not None:
+        sql += " AND task_id = %s"
+        parameters.append(task_id)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT task_id, value_path, state FROM flows_taskrun WHERE execution_id = %s ORDER BY seq", [execution_id]
-        )
+        cursor.execute(sql + " ORDER BY seq", parameters)
         return [(task_id, _load(path), state) for task_id, path, state in cursor.fetchall()]
 
 
@@ -246,26 +253,21 @@ def claim_run(run_id: str, *, token: str, owner: str, lease_seconds: float, at: 
         return bool(cursor.rowcount == 1)
 
 
+def give_back_claim(run_id: str, token: str) -> None:
+    """Undo a claim as if it had never been made: the run is none that a worker may run by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE flows_taskrun SET state = histories->-2->>0, histories = histories - (-1), attempts = attempts - (-1),"
+            " lease_token = NULL, lease_owner = NULL, lease_until = NULL WHERE id = %s AND lease_token = %s",
+            [run_id, token],
+        )
+
+
 def holds_lease(run_id: str, token: str) -> bool:
     """Tell whether the row of a task run still carries our token; the row stays locked until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM flows_taskrun WHERE id = %s AND lease_token = %s FOR UPDATE", [run_id, token])
         return cursor.fetchone() is not None
-
-
-def mark_dispatched(execution_id: str, run_ids: Iterable[str], *, at: datetime) -> None:
-    """Note that messages were sent for runs that wait; not a state, so no race matters."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE flows_taskrun SET dispatched_at = %s WHERE execution_id = %s AND id = ANY(%s)"
-            " AND state IN ('CREATED', 'RESTARTED')",
-            [at, execution_id, list(run_ids)],
-        )
-
-
-def make_board(root: Root, graph: Graph, *, at: datetime) -> Board:
-    """Return a board with the execution alone."""
-    return Board(root, graph, at=at)
 
 
 def _read_runs(board: Board, sql: str, parameters: list[Any]) -> None:
@@ -307,20 +309,37 @@ def _run_row(run: Run) -> dict[str, Any]:
 
 
 def dump(value: Any) -> str:
-    """Return JSON text that PostgreSQL accepts: no NUL characters, no infinities."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    if "\\u0000" in text:
-        text = json.dumps(_without_nul(value), ensure_ascii=False, separators=(",", ":"), default=str)
-    return text
+    """
+    Return JSON text that PostgreSQL accepts. NUL characters are left out, halves of surrogate pairs become `?`, and numbers
+    that are infinite or not a number become null.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+        if "\\u0000" not in text and _is_encodable(text):
+            return text
+    except ValueError as error:
+        if "JSON compliant" not in str(error):
+            raise
+    return json.dumps(_cleaned(value), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _without_nul(value: Any) -> Any:
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\x00", "")
+        return value.replace("\x00", "").encode(errors="replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nul(item) for item in value]
+        return [_cleaned(item) for item in value]
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
@@ -14,15 +13,23 @@ from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
 from flows.engine.attempts import close_attempt, open_attempt
 from flows.engine.board import Board, Run, Scope
-from flows.engine.concurrency import release_slot
 from flows.engine.decide import apply_allowances
+from flows.engine.endings import (
+    abandon_execution,
+    end_directory_children,
+    end_leftovers,
+    exit_execution,
+    interrupt_run,
+    is_cut_short,
+    needs_worker,
+    retry_in_new_execution,
+    stop_execution,
+)
 from flows.engine.environment import RunEnvironment
 from flows.engine.light import run_light
 from flows.engine.recording import Recorder, Subject, write_entries
-from flows.engine.retries import next_attempt_at
 from flows.engine.root_scope import RootScope, announce_pause
 from flows.engine.routing import route_run
-from flows.engine.rows import copy_for_retry
 from flows.engine.services import Services
 from flows.engine.task_cache import reuse_result
 from flows.engine.transitions import LostRaceError
@@ -59,8 +66,6 @@ class Turn:
         self.heavy: list[Run] = []
         self.started: list[str] = []
         """Ids of other executions that this turn created or released; they get a message after the commit."""
-        self.restarts: list[tuple[str, str]] = []
-        """(failed child execution, our task run): children to restart in place after the commit."""
         self.ended_units: set[Scope] = set()
         self.is_sliced = False
         self._flushed_at = time.monotonic()
@@ -92,9 +97,15 @@ class Turn:
 
     def drive(self) -> None:
         """Work until nothing is left that can be done without a worker, a person or the clock."""
+        self._work()
+        while self._settle() and (self.ready or self.dirty):
+            # The end of the execution was decided just now, and something comes after it.
+            self._work()
+
+    def _work(self) -> None:
         board = self.board
         while self.ready or self.dirty:
-            if self.board.root.pause_asked:
+            if board.root.pause_asked:
                 self.ready.clear()
                 self.dirty.clear()
                 break
@@ -105,7 +116,6 @@ class Turn:
                 self._process(self.ready.popleft())
             else:
                 self._evaluate(self.dirty.popleft())
-        self._settle()
 
     def take_in(self, run: Run) -> None:
         """Line up a run that was created or set back: to be worked on here, or by a worker."""
@@ -124,7 +134,7 @@ class Turn:
             return
         if self._stops_at_breakpoint(run) or not self._should_run(run) or reuse_result(self, run):
             return
-        if _needs_worker(run):
+        if needs_worker(run):
             if route_run(self, run):
                 self.heavy.append(run)
         elif node.arrangement is None:
@@ -148,7 +158,13 @@ class Turn:
         parent = self.board.runs.get(parent_id)
         if parent is None or parent.node is None or parent.state != State.RUNNING or self.board.root.state == State.KILLING:
             return
-        ARRANGEMENTS[parent.node.arrangement or ""].evaluate(self, parent, iteration)
+        if is_cut_short(self.board, parent):
+            end_leftovers(self)
+            return
+        try:
+            ARRANGEMENTS[parent.node.arrangement or ""].evaluate(self, parent, iteration)
+        except FlowsError as error:
+            self.end_run(parent, State.FAILED, reason=error.message)
 
     def _should_run(self, run: Run) -> bool:
         """Evaluate `when` just before the start; false leaves a SKIPPED run, an error fails it."""
@@ -213,116 +229,47 @@ class Turn:
             final = apply_allowances(state, allow_failure=task.allow_failure, allow_warning=task.allow_warning)
         if not run.attempts and (task is None or task.arrangement is None):
             open_attempt(run, owner="", at=board.at)
+        if task is not None and task.arrangement == "working-directory":
+            end_directory_children(self, run, state)
         close_attempt(run, final, at=board.at)
         board.move(run, final)
         self.mark_dirty(run.scope)
 
     def interrupt(self, run: Run, state: State) -> None:
-        """Force a live run, and everything below it, into `state`: a sibling failed and asked for it, or an SLA did."""
-        board = self.board
-        below = [run]
-        if run.node is not None and run.node.branches:
-            transitions.read_all(board)
-            below += board.descendants(run)
-        for each in reversed(below):
-            if each.is_terminal:
-                continue
-            if each.state == State.RUNNING and each.node is not None and _needs_worker(each):
-                # Its worker reads this with the next heartbeat and ends the attempt in the wanted state.
-                each.progress = {**(each.progress or {}), "interrupt": state.value}
-                board.touch(each)
-            else:
-                close_attempt(each, state, at=board.at)
-                board.move(each, state)
-                self.mark_dirty(each.scope)
+        """Force a live run, and everything below it, into `state`."""
+        interrupt_run(self, run, state)
 
     def exit_with(self, run: Run, state: State) -> None:
-        """
-        End `run`, all its ancestors and the execution in `state`; no later task is created. Siblings that run are left to
-        finish, but for KILLED, which stops them. Source: core tasks, Exit.
-        """
-        board = self.board
-        if not run.is_terminal:
-            if run.state == State.CREATED:
-                board.move(run, State.RUNNING)
-            close_attempt(run, state, at=board.at)
-            board.move(run, state)
-        for ancestor in board.ancestors(run):
-            if not ancestor.is_terminal:
-                board.move(ancestor, state)
-        board.root.progress["exit"] = state.value
-        board.root.is_changed = True
-        if state == State.KILLED:
-            self.stop(state)
-        self.mark_dirty((None, None))
+        """End `run`, its ancestors and the execution in `state`, as the task Exit does."""
+        exit_execution(self, run, state)
 
     def stop(self, state: State) -> None:
         """Stop everything that is alive and end the execution in `state`: a kill, or the breach of an SLA."""
-        board = self.board
-        transitions.read_all(board)
-        board.root.progress["killedInto"] = state.value
-        if board.root.state != State.KILLING and (state == State.KILLED or board.count_activity("live")):
-            board.move_root(State.KILLING)
-        for run in reversed(list(board.runs.values())):
-            if run.is_terminal or board.is_after(run):
-                continue
-            if run.state == State.RUNNING and _needs_worker(run):
-                run.progress = {**(run.progress or {}), "interrupt": state.value}
-                board.touch(run)
-            elif run.state == State.RUNNING and run.activity is None:
-                board.move(run, State.KILLING)
-            else:
-                close_attempt(run, state, at=board.at)
-                board.move(run, state)
-        self.ready.clear()
-        self.dirty.clear()
-        if not board.count_activity("live"):
-            RootScope.finish_kill(self)
+        stop_execution(self, state)
 
     def retry_in_new_execution(self, run: Run, policy: Retry) -> bool:
-        """
-        End this execution as RETRIED and create its successor, or return False when no attempt is left.
+        """End this execution as RETRIED and create its successor, or return False when no attempt is left."""
+        return retry_in_new_execution(self, run, policy)
 
-        Source: flow language, 9.4.
-        """
-        board = self.board
-        root = board.root
-        due = next_attempt_at(
-            policy,
-            attempts=root.attempt_number,
-            first_started_at=root.original_created_at,
-            ended_at=board.at,
-            chance=random.random(),  # noqa: S311  # spreads retries, guards nothing
-        )
-        if due is None:
-            return False
-        if run.state == State.CREATED:
-            board.move(run, State.RUNNING)
-        for each in (run, *board.ancestors(run)):
-            close_attempt(each, State.FAILED, at=board.at)
-            board.move(each, State.RETRIED)
-        self.started.append(copy_for_retry(root, due=due, at=board.at))
-        board.move_root(State.RETRIED)
-        if root.slot_held:
-            release_slot(root)
-        root.announce_at = board.at
-        return True
+    def abandon(self, state: State) -> None:
+        """End every run and the execution in `state`, whatever they are: the engine itself cannot go on with it."""
+        abandon_execution(self, state)
 
     # The end of a turn
 
-    def _settle(self) -> None:
-        """Bring the execution's own state in line with what is left alive."""
+    def _settle(self) -> bool:
+        """Bring the execution's own state in line with what is left alive; true when that ended the execution."""
         board = self.board
         root = board.root
         if root.state == State.KILLING:
-            if not board.count_activity("live") and not root.is_terminal:
+            if not board.count_activity("live"):
                 RootScope.finish_kill(self)
-            return
+            return root.is_terminal
         if root.is_terminal or root.state in (State.CREATED, State.QUEUED, State.RESTARTED) or root.pause_asked:
-            return
+            return False
         RootScope.check_assertions(self)
-        if root.is_terminal:
-            return
+        if root.is_terminal or root.state == State.KILLING:
+            return root.is_terminal
         is_alive = board.count_activity("live") or board.count_activity("retrying")
         if not is_alive and board.count_activity("paused") and root.state != State.PAUSED:
             stopped = any(run.state == State.BREAKPOINT for run in board.runs.values())
@@ -331,15 +278,7 @@ class Turn:
                 board.move_root(State.PAUSING)
             board.move_root(State.BREAKPOINT if stopped and root.state == State.RUNNING else State.PAUSED)
             announce_pause(self)
-
-    def abandon(self, state: State) -> None:
-        """End every run and the execution in `state`, whatever they are: the engine itself cannot go on with it."""
-        board = self.board
-        for run in reversed(list(board.runs.values())):
-            if not run.is_terminal:
-                close_attempt(run, state, at=board.at)
-                board.move(run, state)
-        RootScope.end(self, state)
+        return False
 
     def _flush_if_due(self) -> None:
         is_full = len(self.heavy) >= _MOST_NEW_RUNS
@@ -392,11 +331,3 @@ class Turn:
         if self._atomic is not None:
             atomic, self._atomic = self._atomic, None
             atomic.__exit__(type(error), error, error.__traceback__)
-
-
-def _needs_worker(run: Run) -> bool:
-    node = run.node
-    return node is not None and (
-        (node.arrangement is None and not node.is_light)
-        or node.arrangement in ("working-directory", "split-items", "merge-items")
-    )

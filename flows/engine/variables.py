@@ -237,15 +237,16 @@ class IterationOutputs(Mapping[str, Any]):
 
 
 class TaskStateMap(Mapping[str, Any]):
-    """`tasks`: task id to `{state}`, or for iterated tasks value to value to `{state}`. Read once, when first asked for."""
+    """`tasks`: task id to `{state}`, or for iterated tasks value to value to `{state}`. Read when asked for, one task's rows."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    def _build(self) -> dict[str, Any]:
+    def _build(self, wanted: str | None = None) -> dict[str, Any]:
         states: dict[str, Any] = {}
-        rows = [(task_id, path, state) for task_id, path, state in transitions.read_task_states(self._board.root.id)]
-        rows += [(run.task_id, run.value_path, run.state.value) for run in self._board.runs.values()]
+        rows = transitions.read_task_states(self._board.root.id, wanted)
+        known = [run for run in self._board.runs.values() if wanted in (None, run.task_id)]
+        rows += [(run.task_id, run.value_path, run.state.value) for run in known]
         for task_id, path, state in rows:
             level = states.setdefault(task_id, {})
             for value in path:
@@ -254,7 +255,7 @@ class TaskStateMap(Mapping[str, Any]):
         return states
 
     def __getitem__(self, task_id: str) -> Any:
-        return self._build()[task_id]
+        return self._build(task_id)[task_id]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._build())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
@@ -16,6 +16,7 @@ from flows.engine.board import Board, Root, Run
 from flows.engine.boards import load_board
 from flows.engine.catalog import find_current, get_flow
 from flows.engine.concurrency import list_next_queued, take_slot
+from flows.engine.endings import end_leftovers, is_cut_short
 from flows.engine.graph import Graph
 from flows.engine.quotas import take_start
 from flows.engine.root_scope import RootScope
@@ -111,22 +112,26 @@ def visit_execution(execution_id: str, services: Services) -> None:
 
 def _look(turn: Turn) -> None:
     root, board = turn.board.root, turn.board
-    root.failures = 0
+    is_lost = root.visit_until is not None and root.visit_until < board.at
+    if root.failures and root.visit_until is None:
+        # Not after the visit that an engine error itself asked for: that would begin the count anew each time.
+        root.failures = 0
+        root.is_changed = True
+    if root.state == State.QUEUED and root.wake_at is not None and root.wake_at <= board.at:
+        # The wait for a slot counts for an SLA, too.
+        check_deadlines(turn)
     if root.state in (State.CREATED, State.RESTARTED, State.QUEUED):
         if root.schedule_at is not None and root.schedule_at > board.at and root.state == State.CREATED:
             return
         begin(turn)
         return
-    is_lost = root.visit_until is not None and root.visit_until < board.at
     if is_lost:
         turn.reopen()
-    if root.is_terminal:
-        return
     for run_id in list_due_runs(root.id, board.at):
         run = board.runs.get(run_id) or transitions.read_chain(board, run_id)
         if run is not None:
             wake_run(turn, run)
-    if root.wake_at is not None and root.wake_at <= board.at:
+    if root.wake_at is not None and root.wake_at <= board.at and not root.is_terminal:
         check_deadlines(turn)
 
 
@@ -175,8 +180,7 @@ def _refuse_slot(turn: Turn) -> None:
             None, "ERROR", f"The flow already runs {limit} execution(s), its concurrency limit, and its behaviour is FAIL."
         )
     board.move_root(State.FAILED if behavior == "FAIL" else State.CANCELLED)
-    if root.caller_waits:
-        root.announce_at = board.at
+    RootScope.note_end(turn)
 
 
 def check_deadlines(turn: Turn) -> None:
@@ -213,6 +217,9 @@ def wake_run(turn: Turn, run: Run) -> None:
     board = turn.board
     if run.wake_at is None or run.wake_at > board.at or board.root.state == State.KILLING:
         return
+    if is_cut_short(board, run) and run.state != State.RUNNING:
+        end_leftovers(turn)
+        return
     if run.state == State.RETRYING:
         board.set_wake(run, None)
         board.move(run, State.CREATED)
@@ -225,9 +232,12 @@ def wake_run(turn: Turn, run: Run) -> None:
         return
     if run.node is not None and run.node.branches:
         transitions.read_all(board)
-    if board.root.state == State.PAUSED:
+    if board.root.state == State.PAUSED and not board.root.pause_asked:
         board.move_root(State.RUNNING)
-    wake(turn, run)
+    try:
+        wake(turn, run)
+    except FlowsError as error:
+        turn.end_run(run, State.FAILED, reason=error.message)
 
 
 def visit_scope(execution_id: str, scope: str) -> list[tuple[str, str, list[str]]]:
@@ -254,9 +264,19 @@ def tell_caller(child: Root, services: Services) -> None:
             return
         arrangement = ARRANGEMENTS.get(run.node.arrangement or "")
         if isinstance(arrangement, Callee):
-            arrangement.take_end(turn, run, child)
+            try:
+                arrangement.take_end(turn, run, child)
+            except FlowsError as error:
+                turn.end_run(run, State.FAILED, reason=error.message)
 
-    take_turn(child.caller_execution_id or "", take_over, services)
+    caller_id = child.caller_execution_id or ""
+    try:
+        take_turn(caller_id, take_over, services)
+    except (LostRaceError, DatabaseError):
+        raise
+    except Exception as error:
+        set_aside(caller_id, error, services)
+        raise
 
 
 def announce_changes(execution_id: str, services: Services) -> None:
@@ -282,8 +302,6 @@ def announce_changes(execution_id: str, services: Services) -> None:
 
 def _after_commit(turn: Turn) -> None:
     root = turn.board.root
-    for child_id, run_id in turn.restarts:
-        turn.services.restart_child(child_id, run_id)
     if root.announce_at is not None:
         try:
             announce_changes(root.id, turn.services)

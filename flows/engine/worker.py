@@ -8,19 +8,17 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from flows.conf import get_settings
 from flows.engine import transitions
-from flows.engine.arrangements.base import as_duration
-from flows.engine.board import Board, Run
+from flows.engine.board import Board, Root, Run
 from flows.engine.boards import load_board
 from flows.engine.context import make_attempt_context
+from flows.engine.endings import end_leftovers, is_cut_short, needs_worker
 from flows.engine.environment import RunEnvironment
 from flows.engine.heartbeat import HEARTBEAT, Watch
 from flows.engine.light import settle_outcome
@@ -29,10 +27,12 @@ from flows.engine.results import Outcome, make_plugin, run_plugin
 from flows.engine.services import ExecutionUpdate, Services
 from flows.engine.steps import WORKER_STEPS, Conclusion
 from flows.engine.task_cache import restore_result
+from flows.engine.timeouts import explain_timeout, timeout_of
+from flows.engine.transitions import LostRaceError
 from flows.engine.turn import Turn
 from flows.engine.variables import ExecutionVariables
-from flows.engine.visits import take_turn
-from flows.expressions import ExpressionError, render
+from flows.engine.visits import set_aside, take_turn
+from flows.expressions import ExpressionError
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import TERMINAL, State
 
@@ -98,7 +98,8 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
     """
     Claim a waiting task run, run it and record how it ended. False when somebody else has it or it is over.
 
-    At most one caller runs an attempt; a caller that lost its lease meanwhile writes nothing.
+    At most one caller runs an attempt; a caller that lost its lease meanwhile writes nothing. A run that is no worker's (a
+    visit died before it opened it, and the sweep sent it) is opened by a visit instead.
     """
     token = uuid.uuid4().hex
     at = datetime.now(UTC)
@@ -107,11 +108,18 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         return False
     try:
         attempt = _prepare(execution_id, run_id, token, services, at)
+    except DatabaseError:
+        # No fault of the task: its lease runs out, and another attempt is made.
+        raise
     except Exception as error:
         log.exception("attempt.not-prepared", extra={"execution": execution_id, "task_run": run_id})
         _record(execution_id, run_id, token, Outcome(State.FAILED, None, _reason_of(error)), (), Recorder(), services, carried)
         return True
     if attempt is None:
+        return False
+    if is_cut_short(attempt.board, attempt.run) or not (attempt.run.node is None or needs_worker(attempt.run)):
+        transitions.give_back_claim(run_id, token)
+        _take_in(attempt.board.root, run_id, services)
         return False
     HEARTBEAT.watch(attempt.watch)
     try:
@@ -126,6 +134,22 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         outcome, conclude = Outcome(stopped, outcome.outputs, attempt.watch.reason, log_file=outcome.log_file), None
     _record(execution_id, run_id, token, outcome, updates, attempt.recorder, services, carried, conclude=conclude)
     return True
+
+
+def _take_in(root: Root, run_id: str, services: Services) -> None:
+    """Have a turn go on with a run; not while a visit is at work that has it in its own line."""
+
+    def take_in(turn: Turn) -> None:
+        run = transitions.read_chain(turn.board, run_id)
+        if run is None or run.state not in (State.CREATED, State.RESTARTED):
+            return
+        if is_cut_short(turn.board, run):
+            end_leftovers(turn)
+        else:
+            turn.take_in(run)
+
+    if root.visit_until is None or root.visit_until < datetime.now(UTC):
+        take_turn(root.id, take_in, services)
 
 
 def _prepare(execution_id: str, run_id: str, token: str, services: Services, at: datetime) -> Attempt | None:
@@ -144,10 +168,10 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
     if run.node is not None:
         if run.node.arrangement is None:
             plugin = make_plugin(run.node.task)
-        timeout = _timeout_of(run, variables, environment)
+        timeout = timeout_of(run, variables, environment) if needs_worker(run) else None
         if timeout is not None:
             deadline = time.monotonic() + timeout
-            timeout_reason = f"The task took longer than its timeout of {timeout:g} seconds."
+            timeout_reason = explain_timeout(timeout)
     context_subject = Subject(
         root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, len(run.attempts) - 1)
     )
@@ -168,14 +192,6 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
         plugin=plugin,
     )
     return Attempt(board, run, token, services, recorder, variables, environment, watch)
-
-
-def _timeout_of(run: Run, variables: ExecutionVariables, environment: RunEnvironment) -> float | None:
-    timeout: Any = run.node.task.timeout if run.node else None
-    if isinstance(timeout, str) and "{" in timeout:
-        timeout = render(timeout, variables.for_run(run), environment=environment)
-    found = as_duration(timeout, name="timeout", task_id=run.task_id)
-    return found.total_seconds() if found is not None else None
 
 
 def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclusion | None]:
@@ -213,7 +229,8 @@ def _record(
     """
     Record the end of an attempt, if its token still holds, and go on from there in the same turn.
 
-    A database that is away for a moment does not lose the result: it is tried again until the lease is over.
+    A database that is away for a moment does not lose the result: it is tried again until the lease is over. Neither does an
+    engine error: it is counted on the execution, which is set aside when the error comes again and again.
     """
     logs, metrics = recorder.take()
 
@@ -237,20 +254,21 @@ def _record(
         else:
             settle_outcome(turn, run, final, updates)
 
-    _persist(lambda: take_turn(execution_id, finish, services, carried=carried))
-
-
-def _persist(write: Callable[[], Any]) -> None:
     for tried in range(_RECORD_TRIES):
         try:
-            write()
+            take_turn(execution_id, finish, services, carried=carried)
             return
-        except OperationalError:
+        except (OperationalError, InterfaceError, LostRaceError):
             if tried == _RECORD_TRIES - 1:
                 raise
             log.warning("attempt.record-retried", exc_info=True)
-            connection.close()
-            time.sleep(min(2.0, 0.2 * (tried + 1)))
+            connection.close_if_unusable_or_obsolete()
+        except Exception as error:
+            if tried == _RECORD_TRIES - 1:
+                raise
+            log.exception("attempt.record-failed", extra={"execution": execution_id, "task_run": run_id})
+            set_aside(execution_id, error, services)
+        time.sleep(min(2.0, 0.2 * (tried + 1)))
 
 
 def _reason_of(error: Exception) -> str:

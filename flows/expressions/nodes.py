@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any
 
 
@@ -216,14 +215,16 @@ class FilterBlock(Node):
 
 def list_children(node: Node) -> Iterator[Node]:
     """Yield the direct children of a node in source order."""
-    for name in _names_of(type(node)):
+    kind = type(node)
+    names = _FIELD_NAMES.get(kind)
+    if names is None:
+        names = _FIELD_NAMES[kind] = tuple(field.name for field in fields(node))
+    for name in names:
         yield from _list_nodes(getattr(node, name))
 
 
-@cache
-def _names_of(kind: type[Node]) -> tuple[str, ...]:
-    """Asked once for each class: checking a long flow walks tens of thousands of nodes."""
-    return tuple(field.name for field in fields(kind))
+# Asked once for each class: checking a long flow walks tens of thousands of nodes.
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _list_nodes(value: Any) -> Iterator[Node]:

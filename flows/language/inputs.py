@@ -307,7 +307,8 @@ class _Resolver:
         else:
             shown = str(getattr(value, "name", "a file")) if isinstance(value, UploadedFile) else write_plain(value)
         shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
-        self.problems.append(InputProblem(input_id, f"Invalid input for `{input_id}`, {reason}, but received `{shown}`", shown, is_missing))
+        message = f"Invalid input for `{input_id}`, {reason}, but received `{shown}`"
+        self.problems.append(InputProblem(input_id, message, shown, is_missing))
 
 
 def find_supplied(supplied: Mapping[str, Any], input_id: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run
 from flows.management.presentation import format_moment
 from flows.management.running import ACTOR
 from flows.management.selection import add_yes, parse_count
@@ -45,11 +46,13 @@ def add_file_actions(actions: Any) -> None:
     parser = add_action(actions, "delete", delete_file, about="Deletes a file or a folder.")
     parser.add_argument("namespace")
     parser.add_argument("path")
+    add_dry_run(parser)
     add_yes(parser)
     parser = add_action(actions, "move", move_file, about="Gives a file or a folder another path.")
     parser.add_argument("namespace")
     parser.add_argument("source")
     parser.add_argument("target")
+    add_dry_run(parser)
     parser = add_action(actions, "search", search_files, about="Finds files by a part of their path.")
     parser.add_argument("namespace")
     parser.add_argument("query", nargs="?", default="")
@@ -154,6 +157,10 @@ def _digest(stream: Any) -> bytes:
 
 def delete_file(terminal: Terminal, options: argparse.Namespace) -> int:
     """Delete a file or folder; status 3 when there is none."""
+    if options.dry_run:
+        paths = _list_below(options.namespace, options.path)
+        terminal.show_rows(("path",), [{"path": path} for path in paths], json_rows=paths)
+        return Exit.DONE
     if not terminal.confirm(f"Delete {options.path} of namespace {options.namespace} with all versions?", yes=options.yes):
         return Exit.FAILED
     deleted = operations.delete_file(options.namespace, options.path, at=timezone.now(), actor=ACTOR)
@@ -163,6 +170,11 @@ def delete_file(terminal: Terminal, options: argparse.Namespace) -> int:
 
 def move_file(terminal: Terminal, options: argparse.Namespace) -> None:
     """Move a file or folder and show the new paths."""
+    if options.dry_run:
+        source, target = (f"/{each.strip('/')}" for each in (options.source, options.target))
+        paths = [target + path.removeprefix(source) for path in _list_below(options.namespace, options.source)]
+        terminal.show_rows(("path",), [{"path": path} for path in paths], json_rows=paths)
+        return
     moved = operations.move_file(options.namespace, options.source, options.target, at=timezone.now(), actor=ACTOR)
     terminal.show_rows(("path",), [{"path": path} for path in moved], json_rows=moved)
 
@@ -182,6 +194,13 @@ def export_files(terminal: Terminal, options: argparse.Namespace) -> None:
         return
     Path(options.to).write_bytes(content)
     terminal.say(f"{len(content)} bytes written to {options.to}")
+
+
+def _list_below(namespace: str, path: str) -> list[str]:
+    """Return the file at a path, or every file of that folder. Raises NotFoundError when there is neither."""
+    operations.stat_file(namespace, path)
+    folder = f"/{path.strip('/')}"
+    return [each for each in operations.search_files(namespace) if each == folder or each.startswith(f"{folder.rstrip('/')}/")]
 
 
 def _read_ignored(folder: Path) -> list[str]:

@@ -160,6 +160,13 @@ def add_action(actions: Any, name: str, run: Action, *, about: str, aliases: Seq
     return parser
 
 
+def allow_yaml(parser: argparse.ArgumentParser) -> None:
+    """Let an action that writes a source take `-o yaml`, which means the same as its default form."""
+    for action in parser._actions:
+        if action.dest == "output":
+            action.choices = ("table", "json", "yaml")
+
+
 def run_action(terminal: Terminal, action: Action, options: argparse.Namespace) -> int:
     """Run an action and return its exit status; every foreseen error is said on standard error, without a traceback."""
     try:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from django.db import OperationalError
+
 from flows.conf import get_settings
 from flows.engine import dispatch, recovery
 from flows.engine.concurrency import correct_counts
@@ -41,7 +43,7 @@ class _Rounds:
         self._due[name] = now + seconds
         try:
             job()
-        except OSError:
+        except (OSError, OperationalError):
             raise
         except Exception:
             log.exception("clock.job-failed", extra={"job": name})
@@ -66,7 +68,7 @@ def run_due(*, at: datetime) -> float:
     if not _rounds.has_started:
         recover_missed_schedules(at=at)
         _rounds.has_started = True
-    fire_due_schedules(at=at)
+    _rounds.run_every("schedules", 0.0, lambda: fire_due_schedules(at=at))
     for timer in recovery.list_due(at):
         if _rounds.may_send(timer):
             dispatch.send_execution(timer[0])

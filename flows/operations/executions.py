@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from flows.engine import dispatch, transitions
@@ -18,10 +18,11 @@ from flows.engine.boards import load_board, render_in
 from flows.engine.catalog import get_flow
 from flows.engine.concurrency import force_slot, release_slot
 from flows.engine.reruns import copy_for_replay, prepare_restart
+from flows.engine.root_scope import RootScope
 from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution, refuse_system_labels, resolve_for
 from flows.engine.turn import Turn
-from flows.engine.visits import begin, take_turn
+from flows.engine.visits import begin, take_turn, tell_caller
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution, LogEntry, Metric
 from flows.operations.services import SERVICES
@@ -124,9 +125,15 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
 
 
 def list_callees(execution_id: str) -> list[str]:
-    """Return the ids of executions that an execution started and that are not ended."""
-    rows = Execution.objects.filter(caller_execution_id=execution_id).exclude(state__in=[state.value for state in TERMINAL])
-    return list(rows.values_list("id", flat=True))
+    """Return the ids of executions below an execution that are not ended, also below those that are; callers come first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE below AS (SELECT id, state, 1 AS level FROM flows_execution WHERE caller_execution_id = %s"
+            " UNION ALL SELECT e.id, e.state, b.level + 1 FROM flows_execution e JOIN below b ON e.caller_execution_id = b.id)"
+            " SELECT id FROM below WHERE state <> ALL(%s) ORDER BY level, id",
+            [execution_id, [state.value for state in TERMINAL]],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def pause_execution(execution_id: str, *, at: datetime, actor: str = "") -> Execution:
@@ -242,15 +249,6 @@ def restart_execution(execution_id: str, *, revision: int | None = None, at: dat
     return get_execution(execution_id)
 
 
-def restart_for_caller(child_id: str, task_run_id: str) -> None:
-    """Restart a failed subflow in place for the task run that waits for it again."""
-    at = timezone.now()
-    Execution.objects.filter(id=child_id, state__in=[state.value for state in TERMINAL]).update(
-        caller_waits=True, caller_task_run_id=task_run_id
-    )
-    restart_execution(child_id, at=at)
-
-
 def replay_execution(
     execution_id: str,
     *,
@@ -322,8 +320,7 @@ def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime
             begin(turn)
         else:
             turn.board.move_root(State(state))
-            if root.caller_waits:
-                root.announce_at = turn.board.at
+            RootScope.note_end(turn)
 
     _act(execution_id, unqueue, at=at)
     return get_execution(execution_id)
@@ -398,6 +395,14 @@ def delete_execution(
             raise NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
         if not root.is_terminal and not force:
             raise ConflictError(f"Execution {execution_id} is {root.state}. Kill it before you delete it.")
+    if root.caller_waits and root.caller_execution_id and root.state != State.RETRIED:
+        # Nobody could tell the caller any more; a child that is deleted while it runs counts as killed.
+        root.state = root.state if root.is_terminal else State.KILLED
+        tell_caller(root, SERVICES)
+    with transaction.atomic():
+        root = transitions.read_root(execution_id, lock=True)
+        if root is None:
+            return
         if root.slot_held:
             release_slot(root)
         Execution.objects.filter(id=execution_id).delete()

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from flows.engine.catalog import LoadedFlow, get_flow
+from flows.engine.dispatch import BROKER_ERRORS
 from flows.engine.recording import Recorder, Subject, write_entries
 from flows.engine.trigger_context import TriggerContext
 from flows.expressions import ExpressionError, is_truthy
@@ -48,7 +49,11 @@ def poll_due_triggers(*, at: datetime) -> int:
         TriggerState.objects.filter(id__in=[row.id for row in claimed]).update(evaluating_since=at)
     for row in claimed:
         names = {"namespace": row.namespace, "flow_id": row.flow_id, "trigger_id": row.trigger_id}
-        signature("flows.poll", kwargs=names, immutable=True).apply_async(retry=False, ignore_result=True)
+        try:
+            signature("flows.poll", kwargs=names, immutable=True).apply_async(retry=False, ignore_result=True)
+        except BROKER_ERRORS as error:
+            log.warning("trigger.poll-unsent", extra={"trigger": str(row), "reason": str(error)})
+            TriggerState.objects.filter(id=row.id, evaluating_since=at).update(evaluating_since=None)
     return len(claimed)
 
 
@@ -114,15 +119,16 @@ def _settle(
             return None
         variables = dict(result.variables) if result is not None and result.variables is not None else None
         start = TriggerStart(loaded=loaded, trigger=trigger, at=at, variables=variables or {}, execution_id=execution_id)
+        is_running = False
         if variables is not None:
-            started, _ = start_or_fail(start)
+            started, is_running = start_or_fail(start)
         elif reason and trigger.fail_on_trigger_error:
             started = fail_by_trigger(start, reason)
         if result is not None and result.state is not None:
             current.state = dict(result.state)
         if started is not None:
             current.last_triggered_at = at
-            if not trigger.allow_concurrent:
+            if is_running and not trigger.allow_concurrent:
                 current.execution_id, current.locked_at = started, at
         current.evaluating_since = None
         current.last_fired_at = at

@@ -34,7 +34,8 @@ def purge_ended_executions(
     Returns the counts `executions`, `logs`, `storages` (files) and `metrics`. Running executions are never touched.
     Source: core tasks, PurgeExecutions.
     """
-    rows = _select(start, end, namespace, flow_id).filter(state__in=[state.value for state in TERMINAL])
+    # An end that was not told yet is somebody's business still.
+    rows = _select(start, end, namespace, flow_id).filter(state__in=[state.value for state in TERMINAL], announce_at=None)
     if states:
         rows = rows.filter(state__in=states)
     counts = {"executions": 0, "logs": 0, "storages": 0, "metrics": 0}

@@ -22,12 +22,5 @@ def announce(execution_id: str, at: datetime) -> None:
     fire_flow_triggers(execution, at=at)
 
 
-def restart_child(child_id: str, task_run_id: str) -> None:
-    """Restart a failed subflow in place for the task run that waits for it again."""
-    from flows.operations.executions import restart_for_caller
-
-    restart_for_caller(child_id, task_run_id)
-
-
-SERVICES = Services(make_platform=FlowPlatform, announce=announce, restart_child=restart_child)
+SERVICES = Services(make_platform=FlowPlatform, announce=announce)
 """The services of every process of the product."""

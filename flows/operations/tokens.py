@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
@@ -41,7 +41,7 @@ class NewToken(NamedTuple):
 
 
 def create_token(
-    user: AbstractBaseUser,
+    user: User,
     *,
     name: str,
     description: str = "",
@@ -110,7 +110,7 @@ def _check_namespaces(namespaces: Sequence[str]) -> None:
             raise InvalidError(f'The namespace "{namespace[:80]}" {fault}.', code="token-scope")
 
 
-def revoke_token(user: AbstractBaseUser, token_id: str) -> None:
+def revoke_token(user: User, token_id: str) -> None:
     """Delete a token of a person: the next request with it is refused, in every process. Raises NotFoundError."""
     deleted, _ = ApiToken.objects.filter(pk=token_id, user=user).delete()
     if not deleted:

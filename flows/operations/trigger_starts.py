@@ -113,7 +113,8 @@ def fail_by_trigger(start: TriggerStart, reason: str) -> str:
 def start_or_fail(start: TriggerStart) -> tuple[str, bool]:
     """Return the id of the execution and whether it could be started; otherwise it was created as FAILED."""
     try:
-        return start_by_trigger(start).id, True
+        new = start_by_trigger(start)
+        return new.id, new.state == State.CREATED
     except FlowsError as error:
         return fail_by_trigger(start, str(error)), False
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from flows.primitives.errors import FlowsError
-from flows.storage.contract import StorageUnavailableError, StoredFile, StoredFileNotFoundError
+from flows.storage.contract import EVERYTHING, StorageUnavailableError, StoredFile, StoredFileNotFoundError
 from flows.storage.uri import Address, InvalidAddressError, parse_address
 
 # No address begins with a dot (see `_relative`), so drafts never show up in listings.
@@ -91,6 +91,7 @@ class FolderStorage:
 
     def delete_prefix(self, prefix: str) -> list[str]:
         deleted = []
+        _relative(prefix)
         for file in list(self.list(prefix)):
             if self.delete(file.uri):
                 deleted.append(file.uri)
@@ -189,7 +190,7 @@ class FolderStorage:
                 return
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        address = _relative(prefix)
+        address = Address(()) if prefix == EVERYTHING else _relative(prefix)
         with suppress(StoredFileNotFoundError), self._failures(prefix), self._folder(address) as folder:
             yield from _walk(folder, address)
 
@@ -224,6 +225,8 @@ def _write_draft(folder: int, name: str, source: bytes | IO[bytes]) -> int:
 
 def _walk(folder: int, address: Address) -> Iterator[StoredFile]:
     for name in sorted(os.listdir(folder)):
+        if not address.parts and name.startswith("."):
+            continue
         child = Address((*address.parts, name))
         try:
             facts = os.stat(name, dir_fd=folder, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""What the failure card of an execution says: which task, which attempt, the message, the lines around it, what is different now."""
+"""What the failure card of an execution says: which task and attempt, the message, the lines around it, what is different now."""
 
 from __future__ import annotations
 
@@ -84,7 +84,11 @@ def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:
 def _list_changes(execution: Execution) -> list[str]:
     """Return what is different from the newest execution of the flow that succeeded before this one."""
     before = Execution.objects.filter(
-        namespace=execution.namespace, flow_id=execution.flow_id, state=State.SUCCESS, kind="NORMAL", created_at__lt=execution.created_at
+        namespace=execution.namespace,
+        flow_id=execution.flow_id,
+        state=State.SUCCESS,
+        kind="NORMAL",
+        created_at__lt=execution.created_at,
     )
     last = before.order_by("-created_at").only("id", "flow_revision", "inputs", "created_at").first()
     if last is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -31,21 +31,26 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of one request. `values` are what the bar shows; `is_free_text` tells that no index can find the rows."""
+    """The filters of one request. `values` are what the bar shows."""
 
     criteria: Criteria
     values: Mapping[str, Any]
     chips: Sequence[Chip]
-    is_free_text: bool = False
 
 
-def read_filters(request: HttpRequest, *, names: Sequence[str], fixed: Sequence[Condition] = ()) -> Filters:
+Finder = Callable[[str], Condition | Criteria]
+
+
+def read_filters(
+    request: HttpRequest, *, names: Sequence[str], fixed: Sequence[Condition] = (), find_text: Finder | None = None
+) -> Filters:
     """
     Return the filters of a list page.
 
     Args:
         names: which of q, namespace, flow, state, label, level, range, from, to, task, execution, parent the page knows.
         fixed: conditions of the page itself, such as the flow whose executions it lists.
+        find_text: turns the free text into a condition that an index can answer; without it the text may stand anywhere.
     """
     query = request.GET
     conditions: list[Condition | Criteria] = list(fixed)
@@ -56,11 +61,11 @@ def read_filters(request: HttpRequest, *, names: Sequence[str], fixed: Sequence[
         values[name] = given if name in ("state", "label") else given[-1] if given else ""
         if not given:
             continue
-        found = _make_conditions(name, given)
+        found = [find_text(given[-1])] if name == "q" and find_text is not None else _make_conditions(name, given)
         conditions += found
         if found:
             chips += [Chip(f"{name}: {value}", _without(query, name, value)) for value in given]
-    return Filters(Criteria(members=tuple(conditions)), values, chips, "q" in names and bool(values.get("q")))
+    return Filters(Criteria(members=tuple(conditions)), values, chips)
 
 
 def _make_conditions(name: str, given: list[str]) -> list[Condition | Criteria]:

@@ -18,8 +18,9 @@ RADIO_COUNT = 5
 
 _CONTROLS = {
     "INT": "number", "FLOAT": "number", "BOOL": "choice", "BOOLEAN": "choice", "DATE": "date", "TIME": "text", "DATETIME": "text",
-    "DURATION": "text", "JSON": "code", "YAML": "code", "ARRAY": "code", "OBJECT": "code", "TABLE": "code", "FILE": "file", "SECRET": "password",
-    "URI": "text", "EMAIL": "email", "SELECT": "choice", "ENUM": "choice", "MULTISELECT": "many",
+    "DURATION": "text", "JSON": "code", "YAML": "code", "ARRAY": "code", "OBJECT": "code", "TABLE": "code",
+    "FILE": "file", "SECRET": "password", "URI": "text", "EMAIL": "email",
+    "SELECT": "choice", "ENUM": "choice", "MULTISELECT": "many",
 }  # fmt: skip
 _HINTS = {
     "DATETIME": "Date and time with a zone, such as 2031-05-04T10:00:00Z",
@@ -74,7 +75,9 @@ def make_fields(
     for problem in resolved.problems if resolved and show_errors else ():
         faults.setdefault(problem.input_id, []).append(problem.message)
     steering = {name for _, one in flatten(inputs) for name in one.depends_on}
-    return [_make_field(name, one, given, states.get(name), faults.get(name, ()), name in steering) for name, one in flatten(inputs)]
+    return [
+        _make_field(name, one, given, states.get(name), faults.get(name, ()), name in steering) for name, one in flatten(inputs)
+    ]
 
 
 def flatten(inputs: Sequence[Input], prefix: str = "") -> Iterator[tuple[str, Input]]:
@@ -134,7 +137,9 @@ def _shown_value(name: str, one: Input, given: Mapping[str, Any], state: Any, co
         return ""
     if name in given:
         return given[name]
-    value = state.value if state is not None and state.value is not None else one.prefill if one.prefill is not None else one.default
+    value = (
+        state.value if state is not None and state.value is not None else one.prefill if one.prefill is not None else one.default
+    )
     if control == "many":
         return [str(each) for each in value] if isinstance(value, (list, tuple)) else []
     return _write_value(value)

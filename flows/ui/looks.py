@@ -1,4 +1,4 @@
-"""How states look: one table of icon and colours that makes the style sheet, the badges and the pictures. Nothing is drawn here."""
+"""How states look: one table of icons and colours for the style sheet, the badges and the pictures. Nothing is drawn here."""
 
 from __future__ import annotations
 

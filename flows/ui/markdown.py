@@ -28,6 +28,10 @@ def render_markdown(text: str) -> SafeString:
     """
     rendered = _make_parser().render(text)
     cleaned = nh3.clean(
-        rendered, tags=_TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer"
+        rendered,
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer",
     )
     return SafeString(cleaned)

@@ -74,9 +74,7 @@ def running_duration(start: datetime, end: datetime | None) -> SafeString | str:
     """Return the duration from start to end; without an end it ticks."""
     if end is not None:
         return wording.write_duration(end - start)
-    return format_html(
-        '<span data-ticks-from="{}">{}</span>', start.isoformat(), wording.write_duration(timezone.now() - start)
-    )
+    return format_html('<span data-ticks-from="{}">{}</span>', start.isoformat(), wording.write_duration(timezone.now() - start))
 
 
 @register.filter

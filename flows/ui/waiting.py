@@ -48,7 +48,9 @@ def explain_wait(execution: Execution, runs: list[TaskRun], *, at: datetime) -> 
 
 
 def _explain_queue(execution: Execution) -> Wait:
-    limit = Flow.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list("concurrency_limit", flat=True)
+    limit = Flow.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list(
+        "concurrency_limit", flat=True
+    )
     holders = Execution.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id, slot_held=True)
     links = tuple((row.id, _url(row)) for row in holders.order_by("created_at")[:MOST_LINKS])
     allowed = next(iter(limit), None)
@@ -101,8 +103,9 @@ def _explain_running(execution: Execution, runs: list[TaskRun], at: datetime) ->
     if created and len(created) == len(leaves):
         group = _worker_group(execution, created[0].task_id)
         place = f'the worker group "{group}"' if group else "a worker"
-        alive_count = len(list_worker_names())
-        return Wait(f'Task "{created[0].task_id}" waits for {place}; {alive_count} {"worker is" if alive_count == 1 else "workers are"} alive.')
+        count = len(list_worker_names())
+        alive_words = "1 worker is alive" if count == 1 else f"{count} workers are alive"
+        return Wait(f'Task "{created[0].task_id}" waits for {place}; {alive_words}.')
     for run in leaves:
         if run.state == State.RUNNING:
             since = _last_change(run)

@@ -41,7 +41,7 @@ def _walk(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 def _list_routes() -> list[tuple[str, str]]:
     found = []
     for text, name in _walk(get_resolver().url_patterns):
-        if text.startswith(("api", "health", "ping")):
+        if text.startswith(("api", "health", "ping", "info", "prometheus", "metrics")):
             found.append((re.sub("<[^>]+>", "abcdefgh12345678ab", text.replace("<action:action>", "restart")), name))
     return found
 

@@ -120,7 +120,7 @@ class _Maker:
         limit = self.draw(st.integers(0, 2))
         if self.chance(3):
             properties: dict[str, Any] = {"values": values, "concurrent": limit}
-            return group(task_id, "each", tasks[:1], type="test.EachParallel", properties=properties, **more)
+            return group(task_id, "each", tasks, type="test.EachParallel", properties=properties, **more)
         properties = {"values": values, "concurrencyLimit": limit}
         return group(task_id, "each", tasks, type="test.ForEach", properties=properties, **more)
 

@@ -56,7 +56,6 @@ def test_a_kill_at_any_moment_ends_everything_and_changes_nothing_that_ended(cas
         assert (stage.state == State.KILLED) == was_killed
 
 
-@pytest.mark.xfail(strict=True, reason="a task of an EachParallel that ended in an earlier turn is counted again by the next one")
 def test_an_each_parallel_waits_for_every_task_of_a_value() -> None:
     each = group(
         "each", "each", [leaf("a"), leaf("b"), leaf("c")], type="test.EachParallel", properties={"values": ["0"], "concurrent": 0}

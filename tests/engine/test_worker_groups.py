@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -13,6 +14,7 @@ from flows.conf import get_settings
 from flows.engine import dispatch, presence
 from flows.engine.catalog import forget_flows
 from flows.engine.presence import Presence, combine_tags, list_workers
+from flows.engine.recovery import resend_unsent
 from flows.engine.visits import visit_scope
 from flows.models import Execution, LogEntry, TaskRun
 from tests.engine.whole_runs import list_states, save, start, task_run, visit, work_on
@@ -146,3 +148,17 @@ def test_a_worker_with_several_tags_also_serves_their_combinations() -> None:
     assert combine_tags(["default", "gpu"]) == []
     assert len(combine_tags([f"t{number}" for number in range(5)])) == 26
     assert combine_tags([f"t{number}" for number in range(6)]) == []
+
+
+def test_a_task_that_waits_for_its_group_gets_no_more_messages_until_a_worker_is_there(broker: redis.Redis) -> None:
+    _work("workerGroup: {key: gpu}")
+    TaskRun.objects.update(dispatched_at=None, created_at=datetime.now(UTC) - timedelta(hours=1))
+    broker.flushdb()
+    resend_unsent(datetime.now(UTC))
+    assert _list_messages(broker) == {}
+
+    worker = _serve("gpu")
+    resend_unsent(datetime.now(UTC) + timedelta(hours=1))
+
+    assert _list_messages(broker) == {"gpu": ["work"]}
+    worker.stop()

@@ -44,6 +44,8 @@ class OuterServers:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o755)
         self._servers.start()
+        # The servers of tests do not wait for the disk; one that is killed here must keep what it has promised.
+        self.restart_postgres(signal.SIGINT)
 
     def stop(self) -> None:
         """Stop both."""
@@ -76,9 +78,9 @@ class OuterServers:
         self._start(valkey.make_part())
         eventually(valkey.is_ready, within=30)
 
-    def restart_postgres(self) -> None:
-        """End PostgreSQL in the middle of what it does, and start it on the same data."""
-        self._end("postgres", signal.SIGQUIT)
+    def restart_postgres(self, number: signal.Signals = signal.SIGQUIT) -> None:
+        """End PostgreSQL (as in a crash, unless another signal says so) and start it on the same data."""
+        self._end("postgres", number)
         postgres = EmbeddedPostgres(self._folder / "postgres", self._folder / "run" / "postgres", max_connections=100)
         postgres.prepare()
         self._start(postgres.make_part())

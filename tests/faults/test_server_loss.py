@@ -34,9 +34,7 @@ def test_messages_that_come_many_times_start_a_task_once(fragile: SystemProcess,
     assert (ledger.count("a start"), ledger.count("a end"), ledger.count("b")) == (8, 8, 8)
 
 
-def test_a_broker_that_comes_back_empty_delays_but_loses_nothing(
-    fragile: SystemProcess, outer: OuterServers, ledger: Ledger
-) -> None:
+def test_a_broker_that_comes_back_empty_loses_nothing(fragile: SystemProcess, outer: OuterServers, ledger: Ledger) -> None:
     """R-21, R-23: executions are accepted while the broker is away, and those whose messages were lost are found."""
     save(fragile, "wiped", [ledger.task("a"), script("b", ledger)])
     executions = [start(fragile, "wiped") for _ in range(12)]
@@ -51,7 +49,7 @@ def test_a_broker_that_comes_back_empty_delays_but_loses_nothing(
     assert (ledger.count("a end"), ledger.count("b")) == (15, 15)
 
 
-def test_a_flushed_broker_delays_joins_but_loses_none(fragile: SystemProcess, outer: OuterServers, ledger: Ledger) -> None:
+def test_a_flushed_broker_loses_no_join(fragile: SystemProcess, outer: OuterServers, ledger: Ledger) -> None:
     """R-22: everything in the broker is deleted, bindings of queues and counters of chords included."""
     parallel = {"id": "p", "type": "io.kestra.plugin.core.flow.Parallel", "tasks": [ledger.task("a"), ledger.task("b")]}
     save(fragile, "flushed", [parallel, script("c", ledger)])

@@ -100,14 +100,10 @@ def test_a_script_that_ignores_term_is_ended_at_its_timeout(fragile: SystemProce
     pids = make_passable(tmp_path) / "pids"
     pids.touch(mode=0o666)
     pids.chmod(0o666)
-    stubborn = (
-        f"trap '' TERM; (trap '' TERM; echo $BASHPID >> {pids}; sleep 300) & echo $$ >> {pids}; while true; do sleep 1; done"
-    )
-    save(
-        fragile,
-        "stubborn",
-        [{"id": "a", "type": SHELL, "commands": [f'bash -c "{stubborn}"'.replace("$", "\\$")], "timeout": "PT2S"}],
-    )
+    script = make_passable(tmp_path) / "stubborn.sh"
+    child = f"trap '' TERM; echo $BASHPID >> {pids}; sleep 300"
+    script.write_text(f"trap '' TERM\n({child}) &\necho $$ >> {pids}\nwhile true; do sleep 1; done\n")
+    save(fragile, "stubborn", [{"id": "a", "type": SHELL, "commands": [f"bash {script}"], "timeout": "PT2S"}])
     execution_id = start(fragile, "stubborn")
 
     state, seconds = wait_end(fragile, execution_id, within=30)

@@ -124,7 +124,9 @@ def test_what_an_execution_leaves_behind_is_read(client: KestraClient, namespace
     assert client.executions.file_metadatas_from_execution(made.id, path, TENANT).size == 5
     assert client.executions.preview_file_from_execution(made.id, path, TENANT)["content"] == "world"
     assert client.executions.eval_expression(made.id, TENANT, "{{ outputs.say.value }}")["result"] == "hello world"
-    assert client.executions.eval_task_run_expression(made.id, runs["say"].id, TENANT, "{{ taskrun.id }}").result == runs["say"].id
+    assert (
+        client.executions.eval_task_run_expression(made.id, runs["say"].id, TENANT, "{{ taskrun.id }}").result == runs["say"].id
+    )
     assert len(client.executions.execution_flow_graph(made.id, TENANT).nodes) > 2
     assert client.executions.flow_from_execution_by_id(made.id, TENANT).id == "daily"
     assert client.metrics.execution_metrics(made.id, TENANT)["total"] >= 0
@@ -156,7 +158,9 @@ def test_a_running_execution_is_killed(client: KestraClient, namespace: str, sav
         client.executions.kill_execution(made.id, TENANT, is_on_kill_cascade=False)
 
 
-def test_a_failed_execution_is_restarted_and_replayed(client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor) -> None:
+def test_a_failed_execution_is_restarted_and_replayed(
+    client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor
+) -> None:
     save_flow(FAILING)
     failed = client.executions.create_execution(TENANT, namespace, "daily", wait=True)
     again = client.executions.restart_execution(failed.id, TENANT)
@@ -187,7 +191,9 @@ def test_the_state_of_a_task_run_is_changed_and_the_execution_goes_on(
     assert state_of(changed) == "CANCELLED"
 
 
-def test_a_paused_execution_is_resumed_with_inputs(client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor) -> None:
+def test_a_paused_execution_is_resumed_with_inputs(
+    client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor
+) -> None:
     save_flow(PAUSED)
     made = client.executions.create_execution(TENANT, namespace, "daily")
     wait_for(made.id, "PAUSED")
@@ -202,7 +208,9 @@ def test_a_paused_execution_is_resumed_with_inputs(client: KestraClient, namespa
         client.executions.resume_execution(made.id, TENANT)
 
 
-def test_a_running_execution_is_paused_by_hand(client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor) -> None:
+def test_a_running_execution_is_paused_by_hand(
+    client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor
+) -> None:
     save_flow(SLOW)
     made = client.executions.create_execution(TENANT, namespace, "daily")
     wait_for(made.id, "RUNNING")
@@ -219,7 +227,9 @@ def test_labels_are_added_to_an_ended_execution(client: KestraClient, namespace:
     client.executions.set_labels_on_terminated_execution(made.id, TENANT, [Label(key="new", value="added")])
     request = ExecutionControllerSetLabelsByIdsRequest(executionsId=[made.id], executionLabels=[Label(key="more", value="yes")])
     bulk = client.executions.set_labels_on_terminated_executions_by_ids(TENANT, request)
-    found = client.executions.search_executions(TENANT, filters=[{"field": "labels", "operation": "EQUALS", "value": {"more": "yes"}}])
+    found = client.executions.search_executions(
+        TENANT, filters=[{"field": "labels", "operation": "EQUALS", "value": {"more": "yes"}}]
+    )
     labels = {label.key: label.value for label in client.executions.execution(made.id, TENANT).labels}
 
     assert {"old": "kept", "new": "added", "more": "yes"}.items() <= labels.items()
@@ -232,7 +242,9 @@ def test_executions_are_found_counted_and_deleted_in_bulk(client: KestraClient, 
     mine = where(and_(eq(QueryFilterField.NAMESPACE, namespace), in_(QueryFilterField.STATE, ["SUCCESS", "WARNING"])))
     found = client.executions.search_executions(TENANT, page=1, size=2, sort=["state.startDate:desc"], filters=mine)
     by_flow = client.executions.search_executions_by_flow_id(TENANT, namespace, "daily", size=1)
-    latest = client.executions.latest_executions(TENANT, [ExecutionRepositoryInterfaceFlowFilter(namespace=namespace, id="daily")])
+    latest = client.executions.latest_executions(
+        TENANT, [ExecutionRepositoryInterfaceFlowFilter(namespace=namespace, id="daily")]
+    )
     table = client.executions.export_executions_by_query_to_csv(TENANT, filters=mine)
     values = client.executions.find_distinct_execution_field_values(TENANT, "FLOW_ID", filters=mine)
     one = client.executions.delete_executions_by_ids(TENANT, made[:1])
@@ -256,7 +268,9 @@ def test_a_bulk_action_with_an_unknown_id_touches_nothing(client: KestraClient, 
     assert client.executions.search_executions(TENANT, filters=where(eq(QueryFilterField.NAMESPACE, namespace)))["total"] == 1
 
 
-def test_bulk_actions_by_query_act_on_what_they_can(client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor) -> None:
+def test_bulk_actions_by_query_act_on_what_they_can(
+    client: KestraClient, namespace: str, save_flow: SaveFlow, wait_for: WaitFor
+) -> None:
     save_flow(SLOW, "slow")
     save_flow(PAUSED, "paused")
     slow = client.executions.create_execution(TENANT, namespace, "slow")
@@ -286,7 +300,9 @@ def test_log_lines_are_followed_searched_and_deleted(client: KestraClient, names
     stream = client.logs.follow_logs_from_execution(made.id, TENANT, min_level="INFO")
     followed = [next(line.message for line in stream if line.message) for _ in range(2)]
     stream.close()
-    found = client.logs.search_logs(TENANT, size=5, filters=where(eq(QueryFilterField.NAMESPACE, namespace)), sort=["timestamp:asc"])
+    found = client.logs.search_logs(
+        TENANT, size=5, filters=where(eq(QueryFilterField.NAMESPACE, namespace)), sort=["timestamp:asc"]
+    )
     client.logs.delete_logs_from_execution(made.id, TENANT)
 
     assert followed == ["first", "second"]

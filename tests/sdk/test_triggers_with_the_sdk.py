@@ -42,18 +42,18 @@ def test_a_trigger_is_found_and_switched(client: KestraClient, namespace: str, s
 def test_a_backfill_is_made_paused_and_deleted(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
     save_flow(SCHEDULED)
     name = {"namespace": namespace, "flowId": "daily", "triggerId": "nightly"}
-    backfill = {"start": "2024-01-01T00:00:00Z", "end": "2024-01-01T00:30:00Z"}
+    backfill = {"start": "1924-01-01T00:00:00Z", "end": "2024-12-31T00:00:00Z"}
     client.triggers.disable_trigger_by_id(TENANT, {**name, "disabled": True})
     with pytest.raises(ConflictException):
         client.triggers.create_backfill(TENANT, {**name, "backfill": backfill})
     client.triggers.disable_trigger_by_id(TENANT, {**name, "disabled": False})
-    made = client.triggers.create_backfill(TENANT, {**name, "backfill": {**backfill, "end": "2999-01-01T00:00:00Z"}})
+    made = client.triggers.create_backfill(TENANT, {**name, "backfill": backfill})
     paused = client.triggers.pause_backfill(TENANT, name)
     resumed = client.triggers.unpause_backfill_by_ids(TENANT, [name])
     client.triggers.pause_backfill(TENANT, name)
     ended = client.triggers.delete_backfill(TENANT, name)
 
-    assert made["backfill"]["start"].startswith("2024-01-01") and not made["backfill"]["paused"]
+    assert made["backfill"]["start"].startswith("1924-01-01") and not made["backfill"]["paused"]
     assert (paused["backfill"]["paused"], resumed["count"]) == (True, 1)
     assert "backfill" not in ended
 

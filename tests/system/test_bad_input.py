@@ -114,7 +114,8 @@ def test_broken_yaml_is_refused_with_line_column_and_repair(
 
 
 def test_an_unknown_type_is_refused_with_task_line_and_the_nearest_type(desk: Desk) -> None:
-    text = f"id: wrong\nnamespace: {desk.namespace}\ntasks:\n  - id: greet\n    type: io.kestra.plugin.core.log.Lgo\n    message: hi\n"
+    task = "  - id: greet\n    type: io.kestra.plugin.core.log.Lgo\n    message: hi\n"
+    text = f"id: wrong\nnamespace: {desk.namespace}\ntasks:\n{task}"
 
     status, answer = desk.save(text)
 

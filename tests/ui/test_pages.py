@@ -74,7 +74,7 @@ def test_only_the_login_answers_without_a_session(client: Client) -> None:
 
 def test_a_page_of_executions_costs_the_same_for_one_and_for_many(alice: Client, flow: Flow) -> None:
     save_execution("one")
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(connection) as few:
         alice.get("/ui/executions")
     for number in range(30):
         save_execution(f"run{number}", state="RUNNING", created_at=AT + timedelta(seconds=number))
@@ -175,7 +175,9 @@ tasks:
 
 @pytest.mark.parametrize("tab", ["", "/edit", "/execute", "/revisions"])
 def test_hostile_text_of_a_flow_stays_text(alice: Client, tab: str) -> None:
-    save_flow(SOURCE_WITH_HOSTILE_TEXT, description="<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)>")
+    save_flow(
+        SOURCE_WITH_HOSTILE_TEXT, description="<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)>"
+    )
 
     text = alice.get(f"{FLOW}{tab}").content.decode()
 
@@ -234,3 +236,14 @@ def test_a_script_gets_the_page_without_its_frame(alice: Client, flow: Flow) -> 
 
     assert 'id="results"' in text
     assert "<nav" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("exec", True), ("DAIL", True), ("any.tea", True), ("env:prod", True), ("env:dev", False), ("zzz", False)]
+)
+def test_a_text_finds_executions_by_id_flow_namespace_and_label(alice: Client, flow: Flow, text: str, found: bool) -> None:
+    save_execution(labels=[{"key": "env", "value": "prod"}])
+
+    rows = alice.get("/ui/executions", {"q": text}).context["slice"].rows
+
+    assert bool(rows) is found

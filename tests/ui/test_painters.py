@@ -38,10 +38,21 @@ def _flow(*tasks: Task, **fields: object) -> Flow:
 
 NESTED = _flow(
     _task("start"),
-    _task("all", arrangement="parallel", branches={"tasks": (*_leaves("a", "b"), _task("in", arrangement="sequence", branches={"tasks": _leaves("c", "d")}))}),
+    _task(
+        "all",
+        arrangement="parallel",
+        branches={"tasks": (*_leaves("a", "b"), _task("in", arrangement="sequence", branches={"tasks": _leaves("c", "d")}))},
+    ),
     _task("choose", arrangement="if", branches={"then": _leaves("e")}),
-    _task("switch", arrangement="switch", branches={"case:x": _leaves("f"), "case:y": _leaves("g", "h"), "defaults": _leaves("i")}),
-    _task("graph", arrangement="dag", branches={"tasks": _leaves("k", "l", "m", "n")}, depends_on={"l": ("k",), "m": ("k",), "n": ("l", "m")}),
+    _task(
+        "switch", arrangement="switch", branches={"case:x": _leaves("f"), "case:y": _leaves("g", "h"), "defaults": _leaves("i")}
+    ),
+    _task(
+        "graph",
+        arrangement="dag",
+        branches={"tasks": _leaves("k", "l", "m", "n")},
+        depends_on={"l": ("k",), "m": ("k",), "n": ("l", "m")},
+    ),
     _task("each", arrangement="each", branches={"tasks": _leaves("o"), "errors": _leaves("p")}),
     errors=_leaves("q"),
     finally_=_leaves("r"),
@@ -51,7 +62,10 @@ NESTED = _flow(
 
 def _overlaps(one: Box, other: Box) -> bool:
     return (
-        one.x < other.x + other.width and other.x < one.x + one.width and one.y < other.y + other.height and other.y < one.y + one.height
+        one.x < other.x + other.width
+        and other.x < one.x + one.width
+        and one.y < other.y + other.height
+        and other.y < one.y + one.height
     )
 
 
@@ -82,7 +96,9 @@ def test_every_task_is_in_the_picture_once() -> None:
 
 
 def test_a_dag_that_waits_for_itself_is_still_drawn() -> None:
-    circle = _flow(_task("graph", arrangement="dag", branches={"tasks": _leaves("a", "b")}, depends_on={"a": ("b",), "b": ("a",)}))
+    circle = _flow(
+        _task("graph", arrangement="dag", branches={"tasks": _leaves("a", "b")}, depends_on={"a": ("b",), "b": ("a",)})
+    )
 
     assert 'id="n-a"' in draw_topology(circle)
 
@@ -155,7 +171,7 @@ def test_a_very_long_log_line_is_cut() -> None:
     ("text", "forbidden"),
     [
         ("<script>alert(1)</script>", "<script"),
-        ("[a](javascript:alert(1))", "javascript:alert(1)\""),
+        ("[a](javascript:alert(1))", 'javascript:alert(1)"'),
         ("![a](https://example.org/a.png)", "<img"),
         ("<a href='x' onclick='y'>z</a>", "<a href='x'"),
         ("[a](data:text/html,x)", 'href="data'),

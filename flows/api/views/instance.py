@@ -8,19 +8,20 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth import login as open_session
 from django.contrib.auth import logout as close_session
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing
-from flows.api.auth import name_of, verify_password
+from flows.api.auth import verify_password
 from flows.api.endpoint import read_object
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.expressions import list_filters, list_functions
 from flows.plugin_api.registry import get_registry
-from flows.primitives.errors import InvalidError
-from flows.queries.health import list_worker_names
+from flows.primitives.errors import ConflictError, InvalidError
 
 PLATFORM_VERSION = "0.1.0"
+LONGEST_NAME = 150
 REPORTED_VERSION = "2.0.3"
 """The version of the API that we speak; clients choose their dialect by it."""
 
@@ -35,7 +36,7 @@ def show_configuration(request: Request) -> HttpResponse:
             "platformVersion": PLATFORM_VERSION,
             "edition": "OSS",
             "chartDefaultDuration": "P30D",
-            "isCustomDashboardsEnabled": False,
+            "isCustomDashboardsEnabled": True,
             "isAnonymousUsageEnabled": False,
             "isUiAnonymousUsageEnabled": False,
             "isAiEnabled": False,
@@ -65,8 +66,9 @@ def login(request: Request) -> HttpResponse:
     name, password = body.get("username"), body.get("password")
     if not isinstance(name, str) or not isinstance(password, str) or len(name) > 256 or len(password) > 256:
         raise InvalidError('The body must hold "username" and "password", texts of at most 256 characters.', code="json-shape")
-    open_session(request._request, verify_password(request, name, password))
-    return answer(_present_user(name))
+    user = verify_password(request, name, password)
+    open_session(request._request, user)
+    return answer(_present_user(user))
 
 
 def logout(request: Request) -> HttpResponse:
@@ -77,16 +79,58 @@ def logout(request: Request) -> HttpResponse:
 
 def show_me(request: Request) -> HttpResponse:
     """Return who is signed in."""
-    return answer(_present_user(name_of(request)))
+    assert isinstance(request.user, User)
+    return answer(_present_user(request.user))
 
 
-def _present_user(name: str) -> dict[str, Any]:
+def _present_user(user: User) -> dict[str, Any]:
+    name = user.get_username()
+    profile = {"username": name, "email": name, "firstName": user.first_name, "lastName": user.last_name}
     return {
         "id": name,
-        "profile": {"username": name, "email": name},
+        "profile": {key: value for key, value in profile.items() if value},
         "auths": [{"type": "BASIC_AUTH"}],
         "tenants": [{"id": DEFAULT_TENANT, "name": DEFAULT_TENANT}],
     }
+
+
+def update_me(request: Request) -> HttpResponse:
+    """Change the first and last name of whoever is signed in; the e-mail address is the user name and stays."""
+    body = read_object(request)
+    user = request.user
+    assert isinstance(user, User)
+    for key, name in (("firstName", "first_name"), ("lastName", "last_name")):
+        value = body.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > LONGEST_NAME:
+            raise InvalidError(f'"{key}" must be a text of at most {LONGEST_NAME} characters.', code="json-shape")
+        setattr(user, name, value)
+    user.save(update_fields=["first_name", "last_name"])
+    return answer(_present_user(user))
+
+
+def refuse_account(request: Request) -> HttpResponse:
+    """Refuse to make the first account: whoever could sign in to ask for it has one."""
+    raise ConflictError("An account exists already. Administrators make others at /admin/.", code="account-exists")
+
+
+def show_setup(request: Request) -> HttpResponse:
+    """Return whether the installation is set up, and from which kinds of parts."""
+    return answer(
+        {
+            "done": _has_account(),
+            "repositoryType": "postgres",
+            "queueType": "celery",
+            "storageType": get_settings().storage_url.partition(":")[0],
+            "secretType": "postgres",
+        }
+    )
+
+
+def show_info(request: Request) -> HttpResponse:
+    """Return which version runs."""
+    return answer({"version": REPORTED_VERSION, "platformVersion": PLATFORM_VERSION, "name": "Celestra"})
 
 
 def list_validation_errors(request: Request) -> HttpResponse:
@@ -97,26 +141,6 @@ def list_validation_errors(request: Request) -> HttpResponse:
 def list_auths(request: Request) -> HttpResponse:
     """Return which ways to sign in exist."""
     return answer(["BASIC_AUTH"])
-
-
-def _list_services() -> list[dict[str, Any]]:
-    services = [{"id": f"web-{DEFAULT_TENANT}", "type": "WEBSERVER", "state": "RUNNING"}]
-    services += [{"id": name, "type": "WORKER", "state": "RUNNING"} for name in list_worker_names()]
-    return [{**service, "metrics": [], "events": []} for service in services]
-
-
-def search_services(request: Request) -> HttpResponse:
-    """Return the parts of the system that report."""
-    services = _list_services()
-    return answer({"results": services, "total": len(services)})
-
-
-def count_services(request: Request) -> HttpResponse:
-    """Return how many parts of each kind report."""
-    counts: dict[str, int] = {}
-    for service in _list_services():
-        counts[service["type"]] = counts.get(service["type"], 0) + 1
-    return answer({"total": sum(counts.values()), "services": [{"type": kind, "total": total} for kind, total in counts.items()]})
 
 
 def list_expression_filters(request: Request) -> HttpResponse:

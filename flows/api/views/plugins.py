@@ -18,6 +18,7 @@ from flows.language.schema import flow_schema
 from flows.plugin_api.registry import PluginEntry, get_registry
 from flows.primitives.errors import NotFoundError
 from flows.queries.pages import slice_page
+from flows.queries.plugin_pages import describe_schema, write_documentation
 
 _ALL_LISTS = (
     "tasks", "triggers", "conditions", "controllers", "storages", "secrets", "taskRunners", "apps", "appBlocks", "charts",
@@ -88,51 +89,7 @@ def list_triggers(request: Request) -> HttpResponse:
 def show(request: Request, name: str) -> HttpResponse:
     """Return documentation and schema of one type."""
     entry = get_registry().get(name)
-    return _cached(answer({"markdown": write_documentation(entry), "schema": _present_schema(entry)}))
-
-
-def _present_schema(entry: PluginEntry) -> dict[str, Any]:
-    return {
-        "properties": {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": entry.title or entry.type,
-            "description": entry.description,
-            "examples": [{"code": example, "lang": "yaml", "full": True} for example in entry.examples],
-            **entry.schema,
-        },
-        "outputs": dict(entry.outputs) or {"type": "object", "properties": {}},
-        "definitions": {},
-    }
-
-
-def write_documentation(entry: PluginEntry) -> str:
-    """Return a page about one plugin type in Markdown."""
-    parts = [f"# {entry.title or entry.type.rpartition('.')[2]}", f"`{entry.type}`"]
-    if entry.deprecated:
-        parts.append(f"> **Deprecated.** {entry.deprecated}")
-    if entry.description:
-        parts.append(entry.description)
-    parts += [f"```yaml\n{example.strip()}\n```" for example in entry.examples]
-    for title, schema in (("Properties", entry.schema), ("Outputs", entry.outputs)):
-        properties = schema.get("properties") or {}
-        if properties:
-            required = set(schema.get("required") or ())
-            parts.append(f"## {title}")
-            parts += [_write_property(name, facts, name in required) for name, facts in sorted(properties.items())]
-    if entry.aliases:
-        parts.append("## Other names\n\n" + "\n".join(f"- `{alias}`" for alias in entry.aliases))
-    return "\n\n".join(parts) + "\n"
-
-
-def _write_property(name: str, facts: Any, is_required: bool) -> str:
-    kind = (
-        facts.get("type") or " or ".join(str(one.get("type", "")) for one in facts.get("anyOf", ()) if one.get("type")) or "any"
-    )
-    words = [f"* Type: {kind}", f"* Required: {'yes' if is_required else 'no'}"]
-    if "default" in facts:
-        words.append(f"* Default: `{facts['default']}`")
-    text = facts.get("description") or ""
-    return f"### `{name}`\n\n" + "\n".join(words) + (f"\n\n{text}" if text else "")
+    return _cached(answer({"markdown": write_documentation(entry), "schema": describe_schema(entry)}))
 
 
 def show_schema(request: Request, kind: str) -> HttpResponse:
@@ -235,6 +192,11 @@ def draw_icon(request: Request, name: str) -> HttpResponse:
 def list_versions(request: Request, name: str) -> HttpResponse:
     """Return the installed versions of one type; there is always exactly one."""
     return answer({"type": get_registry().get(name).type, "versions": []})
+
+
+def show_version(request: Request, name: str, version: str) -> HttpResponse:
+    """Return documentation and schema of one type; the installed version stands for every version that is asked for."""
+    return show(request, name)
 
 
 def _cached(response: HttpResponse) -> HttpResponse:

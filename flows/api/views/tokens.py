@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -36,10 +37,15 @@ def _present(token: ApiToken, at: datetime) -> dict[str, Any]:
     return data
 
 
+def _owner(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def list_own(request: Request) -> HttpResponse:
     """Return the caller's tokens, without their texts."""
     at = now()
-    rows = list_tokens(request.user)
+    rows = list_tokens(_owner(request))
     return answer_page((_present(row, at) for row in rows), len(rows))
 
 
@@ -58,7 +64,7 @@ def create(request: Request) -> HttpResponse:
     if access not in ("READ", "WRITE"):
         raise InvalidError('"access" must be READ or WRITE.', code="json-shape")
     made = operations.create_token(
-        request.user,
+        _owner(request),
         name=name,
         description=description,
         lifetime=_read_lifetime(body.get("maxAge")),
@@ -81,5 +87,5 @@ def _read_lifetime(text: Any) -> timedelta:
 
 def revoke(request: Request, token_id: str) -> HttpResponse:
     """Revoke a token of the caller; it is refused from now on."""
-    operations.revoke_token(request.user, token_id)
+    operations.revoke_token(_owner(request), token_id)
     return answer_nothing()

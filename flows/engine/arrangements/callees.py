@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.engine import transitions
-from flows.engine.arrangements.base import Arrangement, properties_of, render_bool
+from flows.engine.arrangements.base import Arrangement, properties_of, render_bool, render_duration
 from flows.engine.attempts import end_attempt, open_attempt
 from flows.engine.board import Root, Run
 from flows.engine.boards import load_board, render_in
-from flows.engine.children import NewChild, start_child
+from flows.engine.children import NewChild, restart_child, start_child, stop_children, take_over_children
 from flows.engine.context import make_run_storage
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.states import State, worst_of
 
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
+
+
+# So many batches begin in one transaction.
+_PAGE = 200
 
 
 class Callee(Arrangement):
@@ -39,11 +43,11 @@ class Callee(Arrangement):
         return NewChild(
             namespace=namespace,
             flow_id=flow_id,
-            revision=int(revision) if revision else None,
+            revision=_as_revision(run, revision),
             inputs=inputs,
             labels=as_label_pairs(labels),
             inherit_labels=render_bool(turn, run, "inheritLabels", False),
-            schedule_at=datetime.fromisoformat(schedule) if schedule else None,
+            schedule_at=_as_moment(run, schedule),
             waits=render_bool(turn, run, "wait", True),
             unit=unit,
         )
@@ -67,6 +71,32 @@ class Callee(Arrangement):
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
         """Take over the end of a child execution. Called once for each child."""
         raise NotImplementedError
+
+
+def _as_revision(run: Run, text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.strip().isdecimal():
+        raise InvalidError(f'Property "revision" of task "{run.task_id}" must be a number such as 3; got "{text}".')
+    return int(text)
+
+
+def _as_moment(run: Run, text: str | None) -> datetime | None:
+    """Return an aware moment; one without an offset is in UTC."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidError(
+            f'Property "scheduleDate" of task "{run.task_id}" must be a moment such as 2031-05-04T10:00:00Z; got "{text}".'
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def restarts_in_place(run: Run) -> bool:
+    """Tell whether a restart of the caller restarts its failed children, too, instead of starting new ones."""
+    return str(properties_of(run).get("restartBehavior") or "RETRY_FAILED").upper() == "RETRY_FAILED"
 
 
 def _typed(turn: Turn, run: Run, value: Any, extra: dict[str, Any] | None) -> Any:
@@ -93,29 +123,38 @@ class Subflow(Callee):
     def open(self, turn: Turn, run: Run) -> None:
         """Start the child, or restart the one that failed when the parent is being restarted."""
         open_attempt(run, owner="", at=turn.board.at)
-        properties = properties_of(run)
-        earlier = (run.progress or {}).get("restartChild")
-        behavior = str(properties.get("restartBehavior") or "RETRY_FAILED").upper()
+        progress = dict(run.progress or {})
+        earlier = progress.pop("restartChild", None)
         try:
-            child = self.child_of(turn, run)
-            if earlier and behavior == "RETRY_FAILED":
+            if earlier and restarts_in_place(run) and restart_child(turn, earlier):
                 child_id, waits = earlier, True
-                turn.restarts.append((earlier, run.id))
             else:
+                child = self.child_of(turn, run)
                 child_id, waits = start_child(turn, run, child), child.waits
+            assert run.node is not None
+            timeout = render_duration(turn, run, run.node.task.timeout, "timeout")
         except FlowsError as error:
             end_attempt(turn, run, State.FAILED, reason=error.message)
             return
-        run.progress = {"child": child_id}
+        run.progress = {**progress, "child": child_id}
         run.outputs = {"executionId": child_id, "state": State.CREATED.value}
         turn.board.touch(run)
         if not waits:
             end_attempt(turn, run, State.SUCCESS, outputs=run.outputs)
+        elif timeout is not None:
+            turn.board.set_wake(run, turn.board.at + timeout)
+
+    def wake(self, turn: Turn, run: Run) -> None:
+        """The child takes longer than the task's timeout: it is killed, and the attempt failed. Source: flow language, 6.10."""
+        turn.board.set_wake(run, None)
+        stop_children(turn, run)
+        end_attempt(turn, run, State.FAILED, outputs=run.outputs, reason="The subflow took longer than the task's timeout.")
 
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
-        """End as the child ended."""
-        if (run.progress or {}).get("child") != child.id:
+        """End as the child ended, or as the execution ended in which it was retried."""
+        if (run.progress or {}).get("child") not in (child.id, child.original_id):
             return
+        turn.board.set_wake(run, None)
         outputs: dict[str, Any] = {"executionId": child.id, "state": child.state.value}
         reason, state = "", self._own_state(turn, run, child)
         try:
@@ -125,7 +164,7 @@ class Subflow(Callee):
         if given is not None:
             outputs["outputs"] = given
         if child.state == State.FAILED:
-            run.progress = {"child": child.id, "failedChild": child.id}
+            run.progress = {**(run.progress or {}), "failedChild": child.id}
         end_attempt(turn, run, state, outputs=outputs, reason=reason)
 
     @staticmethod
@@ -152,8 +191,11 @@ class ItemStarts(Callee):
     """One child execution for each batch file, all at once. Output: how many are in which state. Source: flow language, 6.7."""
 
     def open(self, turn: Turn, run: Run) -> None:
-        """Read the list of batches and start the first page."""
+        """Read the list of batches and start the first page; after a restart only those that did not end well begin again."""
         open_attempt(run, owner="", at=turn.board.at)
+        if run.plan is not None:
+            self._take_over(turn, run)
+            return
         split_id = run.task_id.removesuffix("_items") + "_split"
         split = next((other for other in turn.board.list_children(run.scope).values() if other.task_id == split_id), None)
         uri = ((split.outputs if split else None) or {}).get("splits")
@@ -163,26 +205,55 @@ class ItemStarts(Callee):
             batches = [line.strip() for line in stream.read().decode().splitlines() if line.strip()]
         run.items = batches
         run.plan = {"count": len(batches)}
-        run.progress = {"started": 0, "ended": 0, "states": {}, "children": []}
+        run.progress = {"started": 0, "ended": 0, "states": {}}
         base = uri.rsplit("/", 1)[0]
         run.outputs = {"numberOfBatches": len(batches), "iterations": {}, "subflowOutputsBaseUri": base}
         turn.board.touch(run)
         self._start_page(turn, run)
 
-    def _start_page(self, turn: Turn, run: Run) -> None:
-        progress, total = dict(run.progress or {}), int((run.plan or {}).get("count", 0))
-        first = int(progress.get("started", 0))
-        for index, batch in enumerate(transitions.read_items(run, first, total - first), start=first):
-            extra = {"taskrun": {**turn.variables.for_run(run)["taskrun"], "items": batch, "iteration": index}}
-            try:
-                start_child(turn, run, self.child_of(turn, run, extra=extra, unit=index))
-            except FlowsError as error:
-                end_attempt(turn, run, State.FAILED, reason=error.message)
-                return
-            progress["started"] = index + 1
+    def evaluate(self, turn: Turn, run: Run, iteration: int | None) -> None:
+        """Start the next page, if there is one."""
+        if self._count_left(run):
+            self._start_page(turn, run)
+
+    def recover(self, turn: Turn, run: Run) -> None:
+        """A visit that was lost between two pages left some batches unstarted."""
+        turn.mark_dirty((run.id, None))
+
+    def _take_over(self, turn: Turn, run: Run) -> None:
+        progress, missing = take_over_children(turn, run, in_place=restarts_in_place(run))
         run.progress = progress
+        if all(self._start_batch(turn, run, index) for index in missing):
+            self._start_page(turn, run)
+
+    def _start_page(self, turn: Turn, run: Run) -> None:
+        progress = dict(run.progress or {})
+        first = int(progress.get("started", 0))
+        batches = transitions.read_items(run, first, _PAGE)
+        for index, batch in enumerate(batches, start=first):
+            if not self._start_batch(turn, run, index, batch):
+                return
+        run.progress = {**progress, "started": first + len(batches)}
         self._show(turn, run)
-        self._end_if_done(turn, run)
+        if self._count_left(run):
+            turn.mark_dirty((run.id, None))
+        else:
+            self._end_if_done(turn, run)
+
+    def _start_batch(self, turn: Turn, run: Run, index: int, batch: str | None = None) -> bool:
+        """Start the execution of one batch, or end the task because that is not possible, and report False."""
+        uri = transitions.read_items(run, index, 1)[0] if batch is None else batch
+        extra = {"taskrun": {**turn.variables.for_run(run)["taskrun"], "items": uri, "iteration": index}}
+        try:
+            start_child(turn, run, self.child_of(turn, run, extra=extra, unit=index))
+        except FlowsError as error:
+            end_attempt(turn, run, State.FAILED, reason=error.message)
+            return False
+        return True
+
+    @staticmethod
+    def _count_left(run: Run) -> int:
+        return int((run.plan or {}).get("count", 0)) - int((run.progress or {}).get("started", 0))
 
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
         """Count the end of one batch."""

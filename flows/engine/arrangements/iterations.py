@@ -96,11 +96,7 @@ class Each(Arrangement):
         children = turn.board.list_children(scope)
         plan = run.plan or {}
         if plan.get("byTask"):
-            for child in list(children.values()):
-                key = (f"{run.id}/{child.task_id}", iteration)
-                if child.is_terminal and key not in turn.ended_units:
-                    turn.ended_units.add(key)
-                    self._count_end(turn, run, child.state)
+            self._count_tasks(turn, run, iteration, list(children.values()))
             turn.mark_dirty((run.id, None))
             return
         if scope in turn.ended_units or not children:
@@ -116,6 +112,24 @@ class Each(Arrangement):
             turn.ended_units.add(scope)
             self._count_end(turn, run, decision.end)
             turn.mark_dirty((run.id, None))
+
+    def _count_tasks(self, turn: Turn, run: Run, iteration: int, children: list[Run]) -> None:
+        """
+        Count the tasks of one value that ended. `counted` keeps those of values that are not through yet: a sibling of the
+        task that ends now may have been counted by an earlier turn.
+        """
+        known = (run.progress or {}).get("counted", {})
+        counted = list(known.get(str(iteration), ()))
+        for child in children:
+            key = (f"{run.id}/{child.task_id}", iteration)
+            if child.is_terminal and child.task_id not in counted and key not in turn.ended_units:
+                turn.ended_units.add(key)
+                counted.append(child.task_id)
+                self._count_end(turn, run, child.state)
+        others = {name: tasks for name, tasks in known.items() if name != str(iteration)}
+        if len(counted) < len(run.node.list_branch("tasks") if run.node else ()):
+            others[str(iteration)] = counted
+        run.progress = {**(run.progress or {}), "counted": others}
 
     def _count_end(self, turn: Turn, run: Run, state: State) -> None:
         progress = dict(run.progress or {})
@@ -158,6 +172,9 @@ class Each(Arrangement):
             progress["started"] += len(runs) if by_task else 1
             if by_task:
                 ends = [state for state in states.values() if state in TERMINAL]
+                if len(ends) < len(nodes):
+                    over = [task_id for task_id, state in states.items() if state in TERMINAL]
+                    progress.setdefault("counted", {})[str(iteration)] = over
                 turn.ended_units.update(
                     (f"{run.id}/{task_id}", iteration) for task_id, state in states.items() if state in TERMINAL
                 )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from flows.engine.arrangements.base import Arrangement, properties_of, render_bool, render_int
 from flows.engine.board import Run
-from flows.engine.decide import Lists
+from flows.engine.decide import REACTIONS, Lists
+from flows.primitives.errors import InvalidError
 
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
@@ -31,6 +32,9 @@ class Parallel(Arrangement):
             reaction = str(turn.render(run, reaction)).upper()
         if reaction is None:
             reaction = "KILL" if render_bool(turn, run, "failFast", False) else "CONTINUE"
+        if reaction not in REACTIONS:
+            choices = ", ".join(REACTIONS)
+            raise InvalidError(f'Property "onChildFailure" of "{run.task_id}" must be one of {choices}; got "{reaction}".')
         run.plan = {"concurrent": render_int(turn, run, "concurrent", 0), "onChildFailure": reaction}
         turn.board.touch(run)
         super().open(turn, run)

@@ -11,7 +11,7 @@ from flows.engine.arrangements.base import properties_of, render_bool, render_in
 from flows.engine.arrangements.callees import Callee
 from flows.engine.arrangements.iterations import as_value_text
 from flows.engine.board import Root, Run
-from flows.engine.children import start_iteration
+from flows.engine.children import start_iteration, take_over_children
 from flows.engine.context import make_run_storage
 from flows.engine.decide import UnitCount, count_units_to_start
 from flows.expressions import is_truthy
@@ -30,7 +30,10 @@ class Loop(Callee):
     """Values, limit and `breakWhen` here; the children of an iteration live in the iteration's execution. FL 6.5."""
 
     def open(self, turn: Turn, run: Run) -> None:
-        """Freeze the values and start the first iterations."""
+        """Freeze the values and start the first iterations; after a restart only those that did not end well begin again."""
+        if run.plan is not None:
+            self._take_over(turn, run)
+            return
         values, from_file = self._read_values(turn, run)
         run.items = [json.dumps(entry, ensure_ascii=False) for entry in values]
         fetch = str(properties_of(run).get("fetchType") or "AUTO").upper()
@@ -41,6 +44,22 @@ class Loop(Callee):
         }
         run.progress = {"started": 0, "ended": 0, "states": {}, "broken": False}
         self._go_on(turn, run)
+
+    def _take_over(self, turn: Turn, run: Run) -> None:
+        progress, missing = take_over_children(turn, run, in_place=True)
+        for index in missing:
+            for text in transitions.read_items(run, index, 1):
+                start_iteration(turn, run, self._item_of(turn, json.loads(text), index), index)
+        run.progress = {**progress, "broken": False}
+        self._go_on(turn, run)
+
+    def evaluate(self, turn: Turn, run: Run, iteration: int | None) -> None:
+        """Start what may start; nothing when all that may run does."""
+        self._go_on(turn, run)
+
+    def recover(self, turn: Turn, run: Run) -> None:
+        """Go on after a pause by hand; the iterations that run report by themselves."""
+        turn.mark_dirty((run.id, None))
 
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
         """Count the end of an iteration and start the next one."""
@@ -64,6 +83,9 @@ class Loop(Callee):
         if not progress.get("broken"):
             limit = int(plan.get("limit", 0)) or _MOST_ALIVE
             to_start = count_units_to_start(units, limit=limit, stop_on_failure=transmits)
+        if to_start and turn.board.root.pause_asked:
+            turn.board.touch(run)
+            return
         first = units.started
         for index, text in enumerate(transitions.read_items(run, first, to_start), start=first):
             start_iteration(turn, run, self._item_of(turn, json.loads(text), index), index)
@@ -88,7 +110,7 @@ class Loop(Callee):
             state = State.FAILED if State.FAILED in ended else worst_of(ended)
         declared = properties_of(run).get("outputs")
         if declared:
-            rows = self._collect(run)
+            rows = self._collect(turn, run)
             if (run.plan or {}).get("store"):
                 uri, _ = make_run_storage(turn.board, run).write_rows(rows, "outputs.ion")
                 run.outputs = {**(run.outputs or {}), "uri": uri}
@@ -97,8 +119,9 @@ class Loop(Callee):
         turn.end_run(run, state, outputs=run.outputs)
 
     @staticmethod
-    def _collect(run: Run) -> list[dict[str, Any]]:
-        rows = Execution.objects.filter(caller_task_run_id=run.id, kind="LOOP").values_list("loop", "outputs")
+    def _collect(turn: Turn, run: Run) -> list[dict[str, Any]]:
+        children = Execution.objects.filter(caller_execution_id=turn.board.root.id, caller_task_run_id=run.id)
+        rows = children.exclude(state=State.RETRIED).values_list("loop", "outputs")
         ordered = sorted(((loop or {}, outputs) for loop, outputs in rows), key=lambda row: int(row[0]["index"]))
         return [
             {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flows.engine.arrangements.base import Arrangement, properties_of, render_bool, render_duration
 from flows.engine.board import Run
 from flows.expressions import is_truthy
+from flows.primitives.errors import InvalidError
 from flows.primitives.states import State
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class LoopUntil(Arrangement):
         most = frequency.get("maxIterations")
         if isinstance(most, str):
             most = turn.render(run, most)
+        if most not in (None, "") and not str(most).strip().isdecimal():
+            raise InvalidError(f'Property "checkFrequency.maxIterations" of "{run.task_id}" must be a number; got "{most}".')
         run.plan = {
             "intervalSeconds": (_USUAL_INTERVAL if interval is None else interval).total_seconds(),
             "maxIterations": None if most in (None, "") else int(most),

@@ -11,7 +11,7 @@ from django.db import Error
 from kombu.exceptions import OperationalError
 
 from flows.management import diagnosis, service_checks
-from flows.management.diagnosis import FAIL, OK, Check, Finding
+from flows.management.diagnosis import FAIL, OK, WARN, Check, Finding
 from flows.management.selection import add_yes, parse_span
 from flows.management.terminal import Exit, PlainCommand, Terminal
 from flows.primitives.errors import FlowsError
@@ -39,6 +39,14 @@ CHECKS: dict[str, Check] = {
     "flows": service_checks.check_flows,
 }
 
+NEEDED_BY = {
+    "database": ("migrations", "clock", "round-trip", "scheduler", "stuck", "trigger-locks", "flows"),
+    "migrations": ("scheduler", "stuck", "trigger-locks", "flows"),
+    "broker": ("queues", "workers", "round-trip"),
+    "workers": ("round-trip",),
+}
+"""What cannot be asked when a check has failed: the same complaint ten times hides the one that matters."""
+
 _UNREACHABLE = (Error, redis.RedisError, OperationalError, FlowsError, OSError)
 
 
@@ -58,7 +66,12 @@ class Command(PlainCommand):
     def run(self, terminal: Terminal, options: argparse.Namespace) -> int:
         """Show one row per check; status 1 when one of them fails. Warnings do not."""
         seconds = options.timeout.total_seconds()
-        findings = [_ask(name, seconds) for name in options.only or CHECKS]
+        findings: list[Finding] = []
+        for name in options.only or CHECKS:
+            lacking = next(
+                (each.check for each in findings if each.status == FAIL and name in NEEDED_BY.get(each.check, ())), None
+            )
+            findings.append(Finding(name, WARN, f"not asked: {lacking} has failed") if lacking else _ask(name, seconds))
         if options.fix:
             findings = [_repair(terminal, finding, options, seconds) for finding in findings]
         _show(terminal, findings)

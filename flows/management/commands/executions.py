@@ -8,6 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run, undone_if_dry
+from flows.management.execution_files import add_files
 from flows.management.presentation import (
     EXECUTION_COLUMNS,
     TASK_RUN_COLUMNS,
@@ -50,6 +52,7 @@ class Command(GroupCommand):
         _add_follow(actions)
         for name, (about, _) in CHANGES.items():
             _add_change(actions, name, about)
+        add_files(actions)
         _add_labels(actions)
         _add_set_state(actions)
         _add_purge(actions)
@@ -103,12 +106,14 @@ def _add_labels(actions: Any) -> None:
     parser = add_action(actions, "labels", set_labels, about="Sets labels; those with other keys stay.")
     parser.add_argument("id")
     parser.add_argument("label", nargs="+", metavar="K=V")
+    add_dry_run(parser)
 
 
 def _add_set_state(actions: Any) -> None:
     parser = add_action(actions, "set-state", set_state, about="Gives an ended execution another end state.")
     parser.add_argument("id")
     parser.add_argument("state", type=str.upper)
+    add_dry_run(parser)
 
 
 def _add_purge(actions: Any) -> None:
@@ -183,13 +188,16 @@ def change_executions(terminal: Terminal, options: argparse.Namespace) -> int:
 def set_labels(terminal: Terminal, options: argparse.Namespace) -> None:
     """Set labels and show the execution."""
     labels = list(read_pairs(options.label, option="labels").items())
-    show_execution(terminal, operations.set_execution_labels(options.id, labels=labels, at=timezone.now(), actor=ACTOR))
+    with undone_if_dry(options):
+        show_execution(terminal, operations.set_execution_labels(options.id, labels=labels, at=timezone.now(), actor=ACTOR))
 
 
 def set_state(terminal: Terminal, options: argparse.Namespace) -> None:
     """Change the end state and show the execution."""
-    row = operations.change_execution_status(options.id, status=options.state, at=timezone.now(), actor=ACTOR)
-    show_execution(terminal, row)
+    with undone_if_dry(options):
+        show_execution(
+            terminal, operations.change_execution_status(options.id, status=options.state, at=timezone.now(), actor=ACTOR)
+        )
 
 
 def purge(terminal: Terminal, options: argparse.Namespace) -> int:

@@ -11,12 +11,15 @@ from django.utils import timezone
 
 from flows.language.schema import flow_schema
 from flows.management.applying import add_apply, add_diff, add_validate
+from flows.management.dependencies import add_dependencies
 from flows.management.drawing import add_graph
+from flows.management.dry_runs import add_dry_run, undone_if_dry
 from flows.management.flow_tests import add_test
+from flows.management.linting import add_lint
 from flows.management.presentation import describe_flow, describe_revision, present_flow, present_revision
 from flows.management.running import ACTOR, add_run
 from flows.management.selection import add_page, add_selection, add_yes, has_selection, parse_count, read_criteria, read_window
-from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action, say_error, status_of
+from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action, allow_yaml, say_error, status_of
 from flows.models import Flow
 from flows.operations.flow_bundles import export_flows, import_flows
 from flows.operations.flows import delete_flow, save_flow, set_flow_disabled
@@ -57,7 +60,10 @@ class Command(GroupCommand):
             parser.add_argument("namespace")
             parser.add_argument("id")
         rollback.add_argument("--revision", type=parse_count, required=True)
+        add_dry_run(rollback)
         add_graph(actions)
+        add_dependencies(actions)
+        add_lint(actions)
         add_action(actions, "schema", show_schema, about="Writes the JSON schema of flows, for editors.")
 
 
@@ -73,6 +79,7 @@ def _add_get(actions: Any) -> None:
     parser.add_argument("id")
     parser.add_argument("--revision", type=parse_count)
     parser.add_argument("--source", action="store_true", help="the source alone, which is the default")
+    allow_yaml(parser)
 
 
 def _add_export(actions: Any) -> None:
@@ -87,6 +94,7 @@ def _add_import(actions: Any) -> None:
     parser = add_action(actions, "import", import_file, about="Saves the flows of a zip or of a YAML file.")
     parser.add_argument("file")
     parser.add_argument("--fail-on-error", action="store_true", help="save nothing when one flow cannot be saved")
+    add_dry_run(parser)
 
 
 def list_flows(terminal: Terminal, options: argparse.Namespace) -> None:
@@ -119,9 +127,10 @@ def show_revisions(terminal: Terminal, options: argparse.Namespace) -> None:
 def roll_back(terminal: Terminal, options: argparse.Namespace) -> None:
     """Save the source of an old revision as the newest one."""
     text = get_flow_text(options.namespace, options.id, options.revision)
-    saved = save_flow(
-        text.revision.source, at=timezone.now(), actor=ACTOR, namespace=options.namespace, flow_id=options.id, mode="update"
-    )
+    with undone_if_dry(options):
+        saved = save_flow(
+            text.revision.source, at=timezone.now(), actor=ACTOR, namespace=options.namespace, flow_id=options.id, mode="update"
+        )
     terminal.show_rows(FLOW_COLUMNS, [describe_flow(saved.flow)], json_rows=[present_flow(saved.flow)])
 
 
@@ -159,7 +168,9 @@ def import_file(terminal: Terminal, options: argparse.Namespace) -> int:
     path = Path(options.file)
     if not path.is_file():
         raise UsageError(f'"{options.file}" does not exist: give a .zip, .yml or .yaml file.')
-    failed = import_flows(path.read_bytes(), name=path.name, at=timezone.now(), actor=ACTOR, fail_on_error=options.fail_on_error)
+    at = timezone.now()
+    with undone_if_dry(options):
+        failed = import_flows(path.read_bytes(), name=path.name, at=at, actor=ACTOR, fail_on_error=options.fail_on_error)
     terminal.show_rows(("failed",), [{"failed": name} for name in failed], json_rows=failed)
     return Exit.FAILED if failed else Exit.DONE
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run, undone_if_dry
 from flows.management.presentation import format_moment, present_key_value
 from flows.management.running import ACTOR
 from flows.management.selection import add_yes, parse_span
@@ -45,6 +46,7 @@ class Command(GroupCommand):
         parser = add_action(actions, "delete", delete_pairs, about="Deletes keys.")
         parser.add_argument("namespace")
         parser.add_argument("key", nargs="+")
+        add_dry_run(parser)
         add_yes(parser)
 
 
@@ -99,9 +101,11 @@ def set_pair(terminal: Terminal, options: argparse.Namespace) -> None:
 
 def delete_pairs(terminal: Terminal, options: argparse.Namespace) -> int:
     """Delete keys; status 3 when none was there."""
-    if not terminal.confirm(f"Delete {len(options.key)} keys of {options.namespace}?", yes=options.yes):
+    question = f"Delete {len(options.key)} keys of {options.namespace}?"
+    if not options.dry_run and not terminal.confirm(question, yes=options.yes):
         return Exit.FAILED
-    deleted = key_values.delete_key_values(options.namespace, options.key, at=timezone.now(), actor=ACTOR)
+    with undone_if_dry(options):
+        deleted = key_values.delete_key_values(options.namespace, options.key, at=timezone.now(), actor=ACTOR)
     terminal.show_rows(("key",), [{"key": key} for key in deleted], json_rows={"keys": deleted})
     return Exit.DONE if deleted else Exit.NOT_FOUND
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run, undone_if_dry
 from flows.management.namespace_files import add_file_actions
 from flows.management.running import ACTOR
 from flows.management.selection import add_yes
@@ -40,6 +41,8 @@ class Command(GroupCommand):
                 parser.add_argument("--description")
                 parser.add_argument("--variables", metavar="JSON", help="an object, replaces the one that is stored")
                 parser.set_defaults(is_new=name == "create")
+            if run is not show:
+                add_dry_run(parser)
             if run is delete:
                 add_yes(parser)
         files = actions.add_parser("files", help="Keeps the files of namespaces.")
@@ -63,11 +66,15 @@ def save(terminal: Terminal, options: argparse.Namespace) -> None:
     fields: dict[str, Any] = {"variables": _read_variables(options.variables)}
     if options.description is not None:
         fields["description"] = options.description
-    _show_one(terminal, change(options.namespace, at=timezone.now(), actor=ACTOR, **fields))
+    with undone_if_dry(options):
+        _show_one(terminal, change(options.namespace, at=timezone.now(), actor=ACTOR, **fields))
 
 
 def delete(terminal: Terminal, options: argparse.Namespace) -> int:
-    """Delete a namespace after asking."""
+    """Delete a namespace after asking. A dry run shows it as it is: its files could not be brought back."""
+    if options.dry_run:
+        _show_one(terminal, namespaces.get_namespace(options.namespace))
+        return Exit.DONE
     if not terminal.confirm(f"Delete namespace {options.namespace} with its keys, secrets and files?", yes=options.yes):
         return Exit.FAILED
     namespaces.delete_namespace(options.namespace, at=timezone.now(), actor=ACTOR)

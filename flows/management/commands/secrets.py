@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run, undone_if_dry
 from flows.management.running import ACTOR
 from flows.management.selection import add_yes
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action
@@ -35,12 +36,15 @@ class Command(GroupCommand):
         parser.add_argument("key")
         parser.add_argument("--from-env", metavar="VAR", help="take the value from this environment variable")
         parser.add_argument("--description")
+        add_dry_run(parser)
         parser = add_action(actions, "delete", delete_secret, about="Deletes a secret.")
         parser.add_argument("namespace")
         parser.add_argument("key")
+        add_dry_run(parser)
         add_yes(parser)
         parser = add_action(actions, "rotate", rotate, about="Encrypts secrets of an old key with the key of today.")
         parser.add_argument("--old-key-env", metavar="VAR", required=True, help="variable with the old key in base64")
+        add_dry_run(parser)
 
 
 def list_secrets(terminal: Terminal, options: argparse.Namespace) -> None:
@@ -67,17 +71,19 @@ def set_secret(terminal: Terminal, options: argparse.Namespace) -> None:
         value = getpass.getpass(f"Value of {options.key}: ")
     else:
         value = sys.stdin.read().removesuffix("\n")
-    row = namespaces.set_secret(
-        options.namespace, options.key, value, description=options.description, at=timezone.now(), actor=ACTOR
-    )
+    with undone_if_dry(options):
+        row = namespaces.set_secret(
+            options.namespace, options.key, value, description=options.description, at=timezone.now(), actor=ACTOR
+        )
     terminal.show_rows(("namespace", "key"), [{"namespace": row.namespace, "key": row.key}])
 
 
 def delete_secret(terminal: Terminal, options: argparse.Namespace) -> int:
     """Delete a secret; status 3 when it was not there."""
-    if not terminal.confirm(f"Delete secret {options.key} of {options.namespace}?", yes=options.yes):
+    if not options.dry_run and not terminal.confirm(f"Delete secret {options.key} of {options.namespace}?", yes=options.yes):
         return Exit.FAILED
-    namespaces.delete_secret(options.namespace, options.key, at=timezone.now(), actor=ACTOR)
+    with undone_if_dry(options):
+        namespaces.delete_secret(options.namespace, options.key, at=timezone.now(), actor=ACTOR)
     terminal.show_rows(("namespace", "key"), [{"namespace": options.namespace, "key": options.key}])
     return Exit.DONE
 
@@ -90,4 +96,5 @@ def rotate(terminal: Terminal, options: argparse.Namespace) -> None:
         old_key = b""
     if len(old_key) != KEY_BYTES:
         raise UsageError(f"The environment variable {options.old_key_env} must hold {KEY_BYTES} bytes in base64.")
-    terminal.show_json({"count": namespaces.rotate_secrets(old_key=old_key, at=timezone.now(), actor=ACTOR)})
+    with undone_if_dry(options):
+        terminal.show_json({"count": namespaces.rotate_secrets(old_key=old_key, at=timezone.now(), actor=ACTOR)})

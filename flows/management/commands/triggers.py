@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.dry_runs import add_dry_run, undone_if_dry
 from flows.management.presentation import describe_trigger, format_moment, present_trigger
 from flows.management.running import ACTOR
 from flows.management.selection import add_selection, add_yes, has_selection, parse_count, parse_moment, read_pairs
@@ -50,6 +51,7 @@ class Command(GroupCommand):
         steer = parser.add_mutually_exclusive_group()
         for name in ("pause", "unpause", "cancel"):
             steer.add_argument(f"--{name}", action="store_true", help=f"{name} the running backfill")
+        add_dry_run(parser)
         parser = add_action(actions, "next", show_next, about="Shows the coming schedule dates.")
         parser.add_argument("--count", type=parse_count, default=10)
         parser.add_argument("-n", "--namespace", help="a namespace with its children")
@@ -83,6 +85,12 @@ def change_triggers(terminal: Terminal, options: argparse.Namespace) -> int:
 
 def backfill(terminal: Terminal, options: argparse.Namespace) -> None:
     """Create, pause, continue or end a backfill and show the trigger."""
+    with undone_if_dry(options):
+        row = _steer_backfill(options)
+    terminal.show_rows(COLUMNS, [describe_trigger(row)], json_rows=present_trigger(row))
+
+
+def _steer_backfill(options: argparse.Namespace) -> TriggerState:
     name = {"namespace": options.namespace, "flow_id": options.flow, "trigger_id": options.trigger}
     at = timezone.now()
     if options.pause or options.unpause:
@@ -101,7 +109,7 @@ def backfill(terminal: Terminal, options: argparse.Namespace) -> None:
             at=at,
             actor=ACTOR,
         )
-    terminal.show_rows(COLUMNS, [describe_trigger(row)], json_rows=present_trigger(row))
+    return row
 
 
 def show_next(terminal: Terminal, options: argparse.Namespace) -> None:

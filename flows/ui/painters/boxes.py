@@ -1,4 +1,4 @@
-"""From a typed flow to boxes with places: a series-parallel layout, measured bottom-up and placed top-down. Nothing is drawn here."""
+"""From a typed flow to boxes with places: a series-parallel layout, measured bottom-up and placed top-down, not drawn."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ def _arrange_task(task: Task) -> Box:
     if not main and not side:
         return Box("task", task=task, title=task.id, subtitle=task.type.rpartition(".")[2])
     parts = [_arrange_branches(task, main)] if main else []
-    parts += [
-        _frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True) for name, tasks in side.items()
-    ]
+    parts += [_frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True) for name, tasks in side.items()]
     return _frame(task, task.id, task.type.rpartition(".")[2], parts)
 
 
@@ -122,7 +120,9 @@ def _arrange_dag(task: Task, tasks: Sequence[Task]) -> Box:
             layers.append([])
         layers[level].append(index)
     wires = [(other, index) for index, others in needs.items() for other in others]
-    return Box("dag", children=[_arrange_task(child) for child in tasks], wires=wires, layers=[layer for layer in layers if layer])
+    return Box(
+        "dag", children=[_arrange_task(child) for child in tasks], wires=wires, layers=[layer for layer in layers if layer]
+    )
 
 
 def _frame(task: Task | None, title: str, subtitle: str, parts: list[Box], *, is_dashed: bool = False) -> Box:

@@ -65,7 +65,8 @@ def draw_history(
                 part = max(2.0, height * count / most)
                 y -= part
                 parts.append(
-                    f'<rect class="st-{look.name}" x="{x + 2:.1f}" y="{max(0.0, y):.1f}" width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
+                    f'<rect class="st-{look.name}" x="{x + 2:.1f}" y="{max(0.0, y):.1f}" '
+                    f'width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
                 )
         if total:
             parts.append("</a>")

@@ -27,7 +27,8 @@ def paint_difference(old: str, new: str) -> SafeString:
     """Return a table with four columns: number and line before, number and line after. Empty when nothing differs."""
     if old == new:
         return SafeString("")
-    rows = ['<table class="diff"><tbody>']
+    # The widths stand in columns of their own: the first row may be one wide cell, from which a browser would take them.
+    rows = ['<table class="diff"><colgroup><col class="d-no"><col><col class="d-no"><col></colgroup><tbody>']
     for row in _list_rows(old.splitlines(), new.splitlines()):
         if row.kind == "gap":
             rows.append(f'<tr class="d-gap"><td colspan="4">{escape(row.left)}</td></tr>')
@@ -73,7 +74,9 @@ def _list_block(tag: str, old: list[str], start: int, end: int, new: list[str], 
         else:
             before = str(escape(old[left])) if left is not None else ""
             after = str(escape(new[right])) if right is not None else ""
-        kind = "same" if tag == "equal" else "both" if left is not None and right is not None else "del" if right is None else "add"
+        kind = (
+            "same" if tag == "equal" else "both" if left is not None and right is not None else "del" if right is None else "add"
+        )
         yield _Row(left + 1 if left is not None else None, before, right + 1 if right is not None else None, after, kind)
 
 

@@ -166,9 +166,10 @@ def _paint_row(row: GanttRow, start: datetime, span: float, last: datetime, at: 
     if solid - left > 0.3:
         parts.append(f'<rect class="g-wait" x="{left:.2f}%" y="12" width="{solid - left:.2f}%" height="6"/>')
     live = "" if row.ended_at or not row.began_at else f' data-began="{row.began_at.isoformat()}"'
-    classes = f'g-solid{" is-group" if row.is_group else ""}{" is-moving" if is_moving(row.state) else ""}'
+    classes = f"g-solid{' is-group' if row.is_group else ''}{' is-moving' if is_moving(row.state) else ''}"
     parts.append(
-        f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{max(right - solid, 0.4):.2f}%" height="{height}" rx="3"{live}/>'
+        f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{max(right - solid, 0.4):.2f}%" '
+        f'height="{height}" rx="3"{live}/>'
     )
     parts.append("</svg>")
     ticking = f' data-ticks-from="{row.began_at.isoformat()}"' if live and row.began_at else ""

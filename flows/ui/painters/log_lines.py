@@ -43,7 +43,9 @@ def _paint(entry: LogEntry, with_flow: bool) -> str:
 
 def paint_message(message: str) -> SafeString:
     """Return the text of one line; everything that is no colour of the allow-list comes out as text."""
-    text = message if len(message) <= LONGEST_LINE else f"{message[:LONGEST_LINE]}… ({len(message):,} characters; download the log)"
+    text = (
+        message if len(message) <= LONGEST_LINE else f"{message[:LONGEST_LINE]}… ({len(message):,} characters; download the log)"
+    )
     parts: list[str] = []
     is_open = False
     last = 0

@@ -134,8 +134,9 @@ class _Painter:
         mark = _MARKS[look_of(found.state).name] if found else ""
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
+        off = " is-off" if task.disabled else ""
         self.nodes.append(
-            f'<g class="node{classes}{" is-off" if task.disabled else ""}" id="n-{escape(task.id)}" data-task="{escape(task.id)}" '
+            f'<g class="node{classes}{off}" id="n-{escape(task.id)}" data-task="{escape(task.id)}" '
             f'data-line="{task.position[0]}"{link} transform="translate({box.x:.1f} {box.y:.1f})" tabindex="0" role="button" '
             f'aria-label="{escape(label)}"><title>{escape(task.id)}: {escape(task.type)}</title>'
             f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'

@@ -189,8 +189,8 @@ def _list_node_states(page: _Page) -> dict[str, NodeState]:
 
 
 _WORST_FIRST = (
-    State.RUNNING, State.RETRYING, State.PAUSED, State.BREAKPOINT, State.KILLING, State.FAILED, State.KILLED, State.CANCELLED, State.WARNING,
-    State.CREATED, State.RESTARTED, State.SUCCESS,
+    State.RUNNING, State.RETRYING, State.PAUSED, State.BREAKPOINT, State.KILLING, State.FAILED, State.KILLED, State.CANCELLED,
+    State.WARNING, State.CREATED, State.RESTARTED, State.SUCCESS,
 )  # fmt: skip
 
 
@@ -231,11 +231,19 @@ def _read_id(request: HttpRequest, name: str) -> int:
 def _outputs(request: HttpRequest, page: _Page) -> dict[str, Any]:
     types = page.types()
     groups = [
-        {"run": run, "type": types.get(run.task_id, ""), "entries": list_entries(run.outputs, url=page.url, path=_expression(run))}
+        {
+            "run": run,
+            "type": types.get(run.task_id, ""),
+            "entries": list_entries(run.outputs, url=page.url, path=_expression(run)),
+        }
         for run in page.runs
         if run.outputs
     ]
-    return {"groups": groups[:300], "left_out": max(0, len(groups) - 300), "flow_outputs": list_entries(page.execution.outputs or {}, url=page.url)}
+    return {
+        "groups": groups[:300],
+        "left_out": max(0, len(groups) - 300),
+        "flow_outputs": list_entries(page.execution.outputs or {}, url=page.url),
+    }
 
 
 def _expression(run: TaskRun) -> str:

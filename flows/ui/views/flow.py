@@ -79,7 +79,11 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
         "flow_url": reverse("ui:flow", args=[namespace, flow_id]),
         **maker(request, found),
     }
-    crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb(namespace, f"{reverse('ui:flows')}?namespace={namespace}"), Crumb(flow_id)]
+    crumbs = [
+        Crumb("Flows", reverse("ui:flows")),
+        Crumb(namespace, f"{reverse('ui:flows')}?namespace={namespace}"),
+        Crumb(flow_id),
+    ]
     return answer_page(request, f"flows/flow/{tab}.html", context, title=flow_id, nav="flows", crumbs=crumbs)
 
 
@@ -87,7 +91,7 @@ def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     flow, at = found.flow, timezone.now()
     runs = list_last_runs([(flow.namespace, flow.flow_id)], count=40).get((flow.namespace, flow.flow_id), [])
     ended = [run for run in runs if run.ended_at]
-    lengths = sorted(run.ended_at - run.created_at for run in ended)
+    lengths = sorted(run.ended_at - run.created_at for run in runs if run.ended_at)
     good = sum(run.state in ("SUCCESS", "WARNING") for run in ended)
     return {
         "picture": draw_topology(found.definition) if found.definition else "",
@@ -121,7 +125,12 @@ def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]
     )
     filters = read_filters(request, names=("state", "range", "label", "from", "to"), fixed=fixed)
     rows = execution_queries.filter_executions(filters.criteria, at=timezone.now())
-    return {"slice": take_slice(request, rows, moment="created_at"), "filters": filters, "states": LISTED_STATES, "is_bound": True}
+    return {
+        "slice": take_slice(request, rows, moment="created_at"),
+        "filters": filters,
+        "states": LISTED_STATES,
+        "is_bound": True,
+    }
 
 
 def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
@@ -152,7 +161,9 @@ def _triggers(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
 def _list_trigger_rows(flow: Flow, *, count: int) -> list[dict[str, Any]]:
     at = timezone.now()
     views = describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id))
-    return [{"state": view.state, "trigger": view.trigger, "dates": list_next_dates(view.state, at=at, count=count)} for view in views]
+    return [
+        {"state": view.state, "trigger": view.trigger, "dates": list_next_dates(view.state, at=at, count=count)} for view in views
+    ]
 
 
 def _dependencies(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
@@ -173,7 +184,8 @@ def show_new(request: HttpRequest) -> HttpResponse:
     source = _EXAMPLE.format(flow_id="hello_world", namespace=namespace)
     copied = request.GET.get("copy", "")
     if "/" in copied:
-        original = queries.get_flow_text(*copied.split("/", 1))
+        copied_namespace, _, copied_id = copied.partition("/")
+        original = queries.get_flow_text(copied_namespace, copied_id)
         source = original.revision.source.replace(f"id: {original.flow.flow_id}", f"id: {original.flow.flow_id}_copy", 1)
     crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
     context = {**_editor_context(source, 0), "is_new": True}
@@ -259,9 +271,15 @@ def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> Http
         return redirect("flow", namespace, flow_id, note=f"Flow {action}d")
     if action == "restore":
         number = request.POST.get("revision", "")
-        wanted = queries.get_flow_text(namespace, flow_id, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0)
-        saved = operations.save_flow(wanted.revision.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
-        return redirect("flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.flow.revision}")
+        wanted = queries.get_flow_text(
+            namespace, flow_id, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+        )
+        saved = operations.save_flow(
+            wanted.revision.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor
+        )
+        return redirect(
+            "flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.flow.revision}"
+        )
     raise NotFoundError(f'A flow has no action "{action}".', code="unknown-action")
 
 

@@ -40,7 +40,10 @@ def list_namespaces(request: HttpRequest) -> HttpResponse:
 def create_namespace(request: HttpRequest) -> HttpResponse:
     """Create a namespace and lead to it."""
     info = operations.create_namespace(
-        request.POST.get("id", "").strip(), description=request.POST.get("description", ""), at=timezone.now(), actor=name_of(request)
+        request.POST.get("id", "").strip(),
+        description=request.POST.get("description", ""),
+        at=timezone.now(),
+        actor=name_of(request),
     )
     return redirect("namespace", info.id, note=f"Namespace {info.id} created")
 
@@ -83,7 +86,9 @@ def _write_value(value: Any) -> str:
 
 
 def _secrets(request: HttpRequest, namespace: str) -> dict[str, Any]:
-    inherited = {owner: names for owner, names in operations.list_inherited_secrets(namespace).items() if owner != namespace and names}
+    inherited = {
+        owner: names for owner, names in operations.list_inherited_secrets(namespace).items() if owner != namespace and names
+    }
     return {"rows": operations.list_secrets(namespace), "inherited": inherited}
 
 
@@ -131,13 +136,17 @@ def _change(request: HttpRequest, namespace: str, action: str) -> str:
     match action:
         case "kv-set":
             ttl = parse_duration(sent["ttl"]) if sent.get("ttl", "").strip() else None
-            key_values.set_key_value_text(namespace, key, sent.get("value", ""), ttl=ttl, description=sent.get("description") or None, at=at, actor=actor)
+            key_values.set_key_value_text(
+                namespace, key, sent.get("value", ""), ttl=ttl, description=sent.get("description") or None, at=at, actor=actor
+            )
             return f"Key {key} saved"
         case "kv-delete":
             key_values.delete_key_value(namespace, key, at=at, actor=actor)
             return f"Key {key} deleted"
         case "secret-set":
-            operations.set_secret(namespace, key, sent.get("value", ""), description=sent.get("description") or None, at=at, actor=actor)
+            operations.set_secret(
+                namespace, key, sent.get("value", ""), description=sent.get("description") or None, at=at, actor=actor
+            )
             return f"Secret {key} saved"
         case "secret-delete":
             operations.delete_secret(namespace, key, at=at, actor=actor)
@@ -151,7 +160,9 @@ def _change(request: HttpRequest, namespace: str, action: str) -> str:
             namespace_files.put_file(namespace, path, upload.file or b"", at=at, actor=actor)
             return f"File {path} stored"
         case "file-save":
-            namespace_files.put_file(namespace, sent.get("path", ""), sent.get("text", "").replace("\r\n", "\n").encode(), at=at, actor=actor)
+            namespace_files.put_file(
+                namespace, sent.get("path", ""), sent.get("text", "").replace("\r\n", "\n").encode(), at=at, actor=actor
+            )
             return f"File {sent.get('path', '')} saved"
         case "file-delete":
             namespace_files.delete_file(namespace, sent.get("path", ""), at=at, actor=actor)

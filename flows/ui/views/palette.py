@@ -19,8 +19,9 @@ from flows.ui.views.plugins import describe_type
 FOUND_FLOWS = 8
 LONGEST_TEXT = 120
 _PAGES = (
-    ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"), ("Flows", "flows"),
-    ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"), ("Plugins", "plugins"),
+    ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"),
+    ("Flows", "flows"), ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"),
+    ("Plugins", "plugins"),
     ("Workers and queues", "system"), ("Settings", "settings"),
 )  # fmt: skip
 
@@ -29,7 +30,9 @@ def search(request: HttpRequest) -> HttpResponse:
     """Answer `[{text, note, url, kind}]`: pages, flows, executions by the beginning of their id, plugin types."""
     text = request.GET.get("q", "").strip().replace("\0", "")[:100]
     found: list[dict[str, str]] = [
-        {"text": name, "note": "", "kind": "page", "url": reverse(f"ui:{route}")} for name, route in _PAGES if text.lower() in name.lower()
+        {"text": name, "note": "", "kind": "page", "url": reverse(f"ui:{route}")}
+        for name, route in _PAGES
+        if text.lower() in name.lower()
     ]
     flows = Flow.objects.filter(deleted=False)
     flows = flows.filter(flow_id__icontains=text).order_by("flow_id") if text else flows.order_by("-updated_at")
@@ -37,16 +40,33 @@ def search(request: HttpRequest) -> HttpResponse:
         names = [row.namespace, row.flow_id]
         found.append({"text": row.flow_id, "note": row.namespace, "kind": "flow", "url": reverse("ui:flow", args=names)})
         if text:
-            found.append({"text": f"Execute {row.flow_id}", "note": row.namespace, "kind": "run", "url": reverse("ui:flow-execute", args=names)})
+            found.append(
+                {
+                    "text": f"Execute {row.flow_id}",
+                    "note": row.namespace,
+                    "kind": "run",
+                    "url": reverse("ui:flow-execute", args=names),
+                }
+            )
     if len(text) >= 3:
         rows = Execution.objects.filter(pk__startswith=text).only("id", "namespace", "flow_id", "state")[:5]
         found += [
-            {"text": row.id, "note": f"{row.flow_id} · {row.state}", "kind": "execution", "url": reverse("ui:execution", args=[row.namespace, row.flow_id, row.id])}
+            {
+                "text": row.id,
+                "note": f"{row.flow_id} · {row.state}",
+                "kind": "execution",
+                "url": reverse("ui:execution", args=[row.namespace, row.flow_id, row.id]),
+            }
             for row in rows
         ]
         entries = [entry for entry in get_registry().list_entries() if text.lower() in entry.type.lower()]
         found += [
-            {"text": entry.type.rpartition(".")[2], "note": entry.type, "kind": "plugin", "url": reverse("ui:plugin", args=[entry.type])}
+            {
+                "text": entry.type.rpartition(".")[2],
+                "note": entry.type,
+                "kind": "plugin",
+                "url": reverse("ui:plugin", args=[entry.type]),
+            }
             for entry in entries[:6]
         ]
     return JsonResponse({"found": found[:24]})
@@ -92,5 +112,7 @@ def _list_properties(schema: Any) -> list[list[Any]]:
     found = []
     for name, facts in (schema.get("properties") or {}).items():
         known = facts if isinstance(facts, dict) else {}
-        found.append([name, describe_type(known), int(name in required), known.get("enum") or [], str(known.get("description") or "")[:80]])
+        found.append(
+            [name, describe_type(known), int(name in required), known.get("enum") or [], str(known.get("description") or "")[:80]]
+        )
     return found

@@ -33,15 +33,16 @@ def list_plugins(request: HttpRequest) -> HttpResponse:
 def show_plugin(request: HttpRequest, name: str) -> HttpResponse:
     """Show one type: what it does, examples, properties and outputs."""
     entry = get_registry().get(name)
+    short = entry.type.rpartition(".")[2]
     context = {
         "entry": entry,
-        "short": entry.type.rpartition(".")[2],
+        "short": short,
         "properties": list_properties(entry.schema),
         "outputs": list_properties(entry.outputs),
         "kind": _KINDS.get(entry.kind, entry.kind),
     }
     crumbs = [Crumb("Plugins", reverse("ui:plugins")), Crumb(entry.type.rpartition(".")[2])]
-    return answer_page(request, "flows/plugin.html", context, title=context["short"], nav="plugins", crumbs=crumbs)
+    return answer_page(request, "flows/plugin.html", context, title=short, nav="plugins", crumbs=crumbs)
 
 
 def list_properties(schema: Mapping[str, Any]) -> list[dict[str, Any]]:

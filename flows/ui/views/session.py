@@ -44,7 +44,11 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 def _answer_form(request: HttpRequest, error: str = "", *, status: int = 200) -> HttpResponse:
-    context = {"error": error, "next": request.POST.get("next") or request.GET.get("next") or "", "name": request.POST.get("username", "")[:256]}
+    context = {
+        "error": error,
+        "next": request.POST.get("next") or request.GET.get("next") or "",
+        "name": request.POST.get("username", "")[:256],
+    }
     return answer_page(request, "flows/login.html", context, title="Sign in", status=status)
 
 

@@ -85,7 +85,9 @@ def _read_schedule(text: str) -> datetime | None:
     return read_moment(text, name="Start at") if text.strip() else None
 
 
-def _answer_form(request: HttpRequest, flow: TypedFlow, *, given: dict[str, Any], error: FlowsError | None = None) -> HttpResponse:
+def _answer_form(
+    request: HttpRequest, flow: TypedFlow, *, given: dict[str, Any], error: FlowsError | None = None
+) -> HttpResponse:
     texts = {name: value for name, value in given.items() if isinstance(value, str | list)}
     for value in given.values():
         if hasattr(value, "seek"):
@@ -94,6 +96,7 @@ def _answer_form(request: HttpRequest, flow: TypedFlow, *, given: dict[str, Any]
     fields = make_fields(flow.inputs, given=texts, resolved=resolved, show_errors=error is not None)
     at_fields = any(field.errors for field in fields)
     row = queries.get_flow_row(flow.namespace, flow.id)
+    flow_url = reverse("ui:flow", args=[flow.namespace, flow.id])
     context = {
         "flow": row,
         "definition": flow,
@@ -103,13 +106,15 @@ def _answer_form(request: HttpRequest, flow: TypedFlow, *, given: dict[str, Any]
         "labels": request.POST.get("labels", ""),
         "schedule": request.POST.get("schedule", ""),
         "has_files": any(field.control == "file" for field in fields),
-        "flow_url": reverse("ui:flow", args=[flow.namespace, flow.id]),
+        "flow_url": flow_url,
     }
     crumbs = [
         Crumb("Flows", reverse("ui:flows")),
         Crumb(flow.namespace, f"{reverse('ui:flows')}?namespace={flow.namespace}"),
-        Crumb(flow.id, context["flow_url"]),
+        Crumb(flow.id, flow_url),
         Crumb("Execute"),
     ]
     status = status_of(error) if error is not None else 200
-    return answer_page(request, "flows/flow/execute.html", context, title=f"Execute {flow.id}", nav="flows", crumbs=crumbs, status=status)
+    return answer_page(
+        request, "flows/flow/execute.html", context, title=f"Execute {flow.id}", nav="flows", crumbs=crumbs, status=status
+    )

@@ -21,7 +21,9 @@ MOST_ROWS = 100
 
 def show_system(request: HttpRequest) -> HttpResponse:
     """Show which parts answer, which workers live and what they do."""
-    running = TaskRun.objects.filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
+    running = (
+        TaskRun.objects.filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
+    )
     oldest = Execution.objects.filter(state__in=WAITING).order_by("created_at").first()
     context = {
         "parts": check_parts(),

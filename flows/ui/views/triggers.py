@@ -86,7 +86,13 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
         try:
             start, end = _read_range(request)
             dates = operations.preview_backfill(
-                namespace=namespace, flow_id=flow_id, trigger_id=trigger_id, start=start, end=end, at=timezone.now(), limit=MOST_DATES
+                namespace=namespace,
+                flow_id=flow_id,
+                trigger_id=trigger_id,
+                start=start,
+                end=end,
+                at=timezone.now(),
+                limit=MOST_DATES,
             )
             length, _ = average_duration(namespace, flow_id)
             context |= {
@@ -99,5 +105,10 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
         except FlowsError as error:
             context["problem"] = error.message
     flow_url = reverse("ui:flow", args=[namespace, flow_id])
-    crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb(flow_id, flow_url), Crumb("Triggers", f"{flow_url}/triggers"), Crumb(f"Backfill {trigger_id}")]
+    crumbs = [
+        Crumb("Flows", reverse("ui:flows")),
+        Crumb(flow_id, flow_url),
+        Crumb("Triggers", f"{flow_url}/triggers"),
+        Crumb(f"Backfill {trigger_id}"),
+    ]
     return answer_page(request, "flows/backfill.html", context, title=f"Backfill {trigger_id}", nav="triggers", crumbs=crumbs)

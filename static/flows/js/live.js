@@ -3,6 +3,7 @@ import { load } from "./parts.js";
 
 const PARTS = ["#live-head", "#live-body"];
 const GATHER_MS = 120;
+const STALL_MS = 5000;
 
 export function startLive({ serverNow, replaceParts }) {
   const place = document.querySelector("[data-follow]");
@@ -49,18 +50,24 @@ function openStream(url, ring, ended) {
 }
 
 function followExecution(place, serverNow, replaceParts) {
-  let waiting = false, again = false;
+  let waiting = false, again = false, ended = false, askedAt = Date.now();
   const refresh = async () => {
     if (waiting) { again = true; return; }
     waiting = true;
+    askedAt = Date.now();
     await new Promise((done) => setTimeout(done, GATHER_MS));
     do {
       again = false;
       const { ok, page } = await load(location.href);
-      if (ok && !document.querySelector("dialog[open]")) replaceParts(page, PARTS);
+      if (ok && !document.querySelector("dialog[open]")) {
+        replaceParts(page, PARTS);
+        ended = !page.querySelector("[data-follow]");
+      }
     } while (again);
     waiting = false;
   };
+  // A stream may stall without telling; the page must not.
+  setInterval(() => { if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh(); }, 1000);
   openStream(place.dataset.follow, refresh, async () => { await refresh(); setMark("", "ended"); });
 }
 

@@ -1,0 +1,73 @@
+"""What the installation runs and how much: its parts, its figures for a monitoring system, its use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from flows.api.answers import answer, answer_text
+from flows.api.endpoint import now
+from flows.conf import DEFAULT_TENANT
+from flows.primitives.errors import NotFoundError
+from flows.queries.health import list_worker_names
+from flows.queries.prometheus import write_metrics
+from flows.queries.usage import count_usage
+
+PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def list_services() -> list[dict[str, Any]]:
+    """Return the parts of the system that report."""
+    services = [{"id": f"web-{DEFAULT_TENANT}", "type": "WEBSERVER", "state": "RUNNING"}]
+    services += [{"id": name, "type": "WORKER", "state": "RUNNING"} for name in list_worker_names()]
+    return [{**service, "metrics": [], "events": []} for service in services]
+
+
+def search(request: Request) -> HttpResponse:
+    """Return the parts of the system that report."""
+    services = list_services()
+    return answer({"results": services, "total": len(services)})
+
+
+def get(request: Request, service_id: str) -> HttpResponse:
+    """Return one part of the system."""
+    found = next((service for service in list_services() if service["id"] == service_id), None)
+    if found is None:
+        raise NotFoundError(f'No part of the system reports as "{service_id[:100]}".', code="service-not-found")
+    return answer(found)
+
+
+def count(request: Request) -> HttpResponse:
+    """Return how many parts of each kind report."""
+    counts: dict[str, int] = {}
+    for service in list_services():
+        counts[service["type"]] = counts.get(service["type"], 0) + 1
+    return answer({"total": sum(counts.values()), "services": [{"type": kind, "total": total} for kind, total in counts.items()]})
+
+
+def list_metrics(request: Request, service_type: str) -> HttpResponse:
+    """Return the figures that parts of one kind report themselves: none do, see /prometheus."""
+    return answer([])
+
+
+def show_maintenance(request: Request) -> HttpResponse:
+    """Return whether the system is under maintenance, which it never is: it can be upgraded while it runs."""
+    services = {service["id"]: service["state"] for service in list_services()}
+    return answer({"maintenance": False, "ready": True, "services": services})
+
+
+def show_prometheus(request: Request) -> HttpResponse:
+    """Return the figures of the system as Prometheus text."""
+    return answer_text(write_metrics(at=now()).decode(), PROMETHEUS_TYPE)
+
+
+def show_usage(request: Request) -> HttpResponse:
+    """Return how much is stored and how much ran today."""
+    return answer(count_usage(at=now()))
+
+
+def list_worker_tags(request: Request) -> HttpResponse:
+    """Return the tags that tasks may choose workers by; workers have none."""
+    return answer({"tags": []})
