@@ -19,6 +19,11 @@ broker_transport_options = (
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 25,
+        # A publish to a broker that is away fails at once: the sweep sends the message when the broker is back.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.2,
     }
     if _is_redis
     else {}

@@ -115,7 +115,7 @@ _EXECUTIONS: Patterns = [
     route("labels/by-ids", "execution-labels-by-ids", post=bulk.set_labels_by_ids),
     route("labels/by-query", "execution-labels-by-query", post=bulk.set_labels_by_query),
     route("trigger/<str:namespace>/<str:flow_id>", "execution-start-old", post=executions.start, accepts_files=True),
-    # An action only where the first part can be the id of an execution; elsewhere the two parts name a flow.
+    # An action or a view only where the first part can be the id of an execution; elsewhere the two parts name a flow.
     route("<execution:execution_id>/actions/<action:action>", "execution-act", post=execution_actions.act, accepts_files=True),
     route("<execution:execution_id>/<action:action>", "execution-act-old", post=execution_actions.act, accepts_files=True),
     route("<str:execution_id>/actions/kill", "execution-kill", delete=execution_actions.kill, action="kill"),
@@ -133,14 +133,17 @@ _EXECUTIONS: Patterns = [
         "<execution:execution_id>/resume/validate", "execution-resume-validate-old",
         post=execution_actions.validate_resume_inputs, accepts_files=True,
     ),
-    route("<str:execution_id>/graph", "execution-graph", get=graphs.of_execution),
-    route("<str:execution_id>/flow", "execution-flow", get=execution_lists.get_flow_of_execution),
-    route("<str:execution_id>/follow", "execution-follow", get=executions.follow_execution),
-    route("<str:execution_id>/follow-dependencies", "execution-follow-dependencies", get=executions.follow_dependencies),
-    route("<str:execution_id>/file", "execution-file", get=execution_files.download),
+    route("<execution:execution_id>/graph", "execution-graph", get=graphs.of_execution),
+    route("<execution:execution_id>/flow", "execution-flow", get=execution_lists.get_flow_of_execution),
+    route("<execution:execution_id>/follow", "execution-follow", get=executions.follow_execution),
+    route("<execution:execution_id>/follow-dependencies", "execution-follow-dependencies", get=executions.follow_dependencies),
+    route("<execution:execution_id>/file", "execution-file", get=execution_files.download),
     route("<str:execution_id>/file/metas", "execution-file-metas", get=execution_files.stat),
     route("<str:execution_id>/file/preview", "execution-file-preview", get=execution_files.preview),
-    route("<str:namespace>/<str:flow_id>", "execution-start", post=executions.start, accepts_files=True),
+    route(
+        "<str:namespace>/<str:flow_id>", "execution-start", get=executions.refuse_unknown, post=executions.start,
+        accepts_files=True,
+    ),
     route("<str:namespace>/<str:flow_id>/validate", "execution-validate", post=executions.validate_inputs, accepts_files=True),
     route("<str:execution_id>", "execution", get=executions.get, delete=executions.delete),
 ]  # fmt: skip

@@ -61,6 +61,11 @@ class Run:
         return self.state in TERMINAL
 
     @property
+    def is_past_directory(self) -> bool:
+        """True for a WorkingDirectory whose worker is done, while its `errors` and `finally` run as any tasks do."""
+        return bool((self.progress or {}).get("directoryDone"))
+
+    @property
     def activity(self) -> str | None:
         """
         What the run contributes to the liveness of its execution: `live`, `paused`, `retrying`, or None for a run that
@@ -73,6 +78,8 @@ class Run:
         if self.state == State.RETRYING:
             return "retrying"
         arrangement = self.node.arrangement if self.node else None
+        if self.is_past_directory:
+            return None
         if arrangement is None or arrangement in _SELF_WAITING:
             return "live"
         return "live" if self.wake_at is not None else None
@@ -189,6 +196,11 @@ class Board:
         """Set the moment at which the engine must look at a run again."""
         with _Recount(self, run):
             run.wake_at = wake_at
+
+    def leave_directory(self, run: Run) -> None:
+        """Note that the worker of a WorkingDirectory is done with it."""
+        with _Recount(self, run):
+            run.progress = {**(run.progress or {}), "directoryDone": True}
 
     def remove(self, run: Run) -> None:
         """Take a run away, from the board and from the database."""

@@ -24,8 +24,8 @@ def render_in(board: Board, run: Run | None, value: Any, *, typed: bool = False,
 
     `masked` hides the secrets that were used in a result that is text.
     """
-    variables = ExecutionVariables(board)
-    names = variables.for_run(run) if run is not None else variables.for_execution()
     recorder = Recorder()
+    variables = ExecutionVariables(board, mask=recorder.masker.add)
+    names = variables.for_run(run) if run is not None else variables.for_execution()
     result = render(value, names, typed=typed, environment=RunEnvironment(board, recorder))
     return recorder.masker.mask(result) if masked and isinstance(result, str) else result

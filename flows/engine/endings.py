@@ -28,7 +28,7 @@ _SELF_WAITING = _CALLEES | {"sleep"}
 def needs_worker(run: Run) -> bool:
     """Tell whether a worker runs the task: it is neither light nor arranges children by itself."""
     node = run.node
-    if node is None:
+    if node is None or run.is_past_directory:
         return False
     return not node.is_light if node.arrangement is None else node.arrangement in _WORKER_ARRANGEMENTS
 

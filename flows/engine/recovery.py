@@ -132,9 +132,7 @@ def _reap(turn: Turn, run_id: str) -> None:
         row = cursor.fetchone()
         if row is None:
             return
-        cursor.execute(
-            "UPDATE flows_taskrun SET lease_token = NULL, lease_owner = NULL, lease_until = NULL WHERE id = %s", [run_id]
-        )
+    transitions.release_lease(run_id)
     run = transitions.read_chain(turn.board, run_id)
     if run is None or run.state != State.RUNNING:
         return

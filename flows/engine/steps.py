@@ -150,9 +150,9 @@ def _conclude(state: State, outputs: dict[str, Any], reason: str) -> Callable[[T
             turn.end_run(run, state, outputs=outputs, reason=reason)
             return
         transitions.read_scope(turn.board, run.id, None)
-        run.progress = {**(run.progress or {}), "directoryDone": True}
+        transitions.release_lease(run.id)
+        turn.board.leave_directory(run)
         run.outputs = outputs or None
-        turn.board.touch(run)
         turn.mark_dirty((run.id, None))
 
     return conclude

@@ -263,6 +263,14 @@ def give_back_claim(run_id: str, token: str) -> None:
         )
 
 
+def release_lease(run_id: str) -> None:
+    """Take the lease from a run that goes on without a worker: nobody renews it any more, and nothing is lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE flows_taskrun SET lease_token = NULL, lease_owner = NULL, lease_until = NULL WHERE id = %s", [run_id]
+        )
+
+
 def holds_lease(run_id: str, token: str) -> bool:
     """Tell whether the row of a task run still carries our token; the row stays locked until the transaction ends."""
     with connection.cursor() as cursor:

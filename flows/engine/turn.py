@@ -59,7 +59,8 @@ class Turn:
         self.services = services
         self.carried = carried
         self.recorder = Recorder()
-        self.variables = ExecutionVariables(board)
+        # The masker may be exchanged for that of an attempt, so it is asked for anew each time.
+        self.variables = ExecutionVariables(board, mask=lambda text: self.recorder.masker.add(text))
         self.environment = RunEnvironment(board, self.recorder)
         self.ready: deque[Run] = deque()
         self.dirty: deque[Scope] = deque()

@@ -24,9 +24,10 @@ class ExecutionVariables:
     cost a query are lazy mappings: a key that is never asked for is never read.
     """
 
-    def __init__(self, board: Board, *, namespace_variables: Callable[[str], Mapping[str, Any]] | None = None) -> None:
+    def __init__(self, board: Board, *, mask: Callable[[str], None]) -> None:
+        """`mask` is told every SECRET input that is opened, so that no log line shows it."""
         self._board = board
-        self._namespace_variables = namespace_variables
+        self._mask = mask
         self._shared: dict[str, Any] | None = None
         self.outputs = OutputMap(board)
 
@@ -72,7 +73,7 @@ class ExecutionVariables:
         root, flow = self._board.root, self._board.graph.flow
         shared: dict[str, Any] = {
             "flow": {"id": root.flow_id, "namespace": root.namespace, "revision": root.flow_revision, "tenantId": "main"},
-            "inputs": to_variables(flow.inputs, root.inputs, decrypt_envelope),
+            "inputs": to_variables(flow.inputs, root.inputs, self._open_secret),
             "outputs": self.outputs,
             "tasks": TaskStateMap(self._board),
             "envs": read_environment(),
@@ -87,9 +88,12 @@ class ExecutionVariables:
                 shared["schedule"] = {key: trigger[key] for key in ("date", "next", "previous") if key in trigger}
         if root.loop:
             shared["item"] = root.loop.get("item", {})
-        if self._namespace_variables is not None:
-            shared["namespace"] = self._namespace_variables(root.namespace)
         return shared
+
+    def _open_secret(self, envelope: Any) -> str:
+        text = decrypt_envelope(envelope)
+        self._mask(text)
+        return text
 
     def _describe_execution(self) -> dict[str, Any]:
         root = self._board.root

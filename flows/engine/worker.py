@@ -33,6 +33,7 @@ from flows.engine.turn import Turn
 from flows.engine.variables import ExecutionVariables
 from flows.engine.visits import set_aside, take_turn
 from flows.expressions import ExpressionError
+from flows.plugin_api.tasks import RunnableTask
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import TERMINAL, State
 
@@ -53,6 +54,7 @@ class Attempt:
     variables: ExecutionVariables
     environment: RunEnvironment
     watch: Watch
+    plugin: RunnableTask | None = None
 
 
 def worker_name() -> str:
@@ -162,8 +164,8 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
         return None
     recorder = Recorder()
     environment = RunEnvironment(board, recorder)
-    variables = ExecutionVariables(board)
-    plugin = None
+    variables = ExecutionVariables(board, mask=recorder.masker.add)
+    plugin: RunnableTask | None = None
     deadline, timeout_reason = None, ""
     if run.node is not None:
         if run.node.arrangement is None:
@@ -191,7 +193,7 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
         give_up=give_up,
         plugin=plugin,
     )
-    return Attempt(board, run, token, services, recorder, variables, environment, watch)
+    return Attempt(board, run, token, services, recorder, variables, environment, watch, plugin)
 
 
 def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclusion | None]:
@@ -207,7 +209,7 @@ def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclu
         return restored, (), None
     context = make_attempt_context(attempt, run)
     try:
-        outcome = run_plugin(run.node.task, context, attempt.watch.plugin)
+        outcome = run_plugin(run.node.task, context, attempt.plugin)
     finally:
         context.close()
     updates = tuple(context.updates) if outcome.state in (State.SUCCESS, State.WARNING) else ()

@@ -29,12 +29,12 @@ from flows.conf import get_settings
 from flows.models import Execution, Flow
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.storage import get_storage
-from flows.storage.contract import EVERYTHING
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 END = "end"
 _TABLES, _FILES = "tables/", "files/"
+_SCHEME = "kestra:///"
 # Migrations are facts about the tables, and sessions belong to browsers of the old place.
 _LEFT_OUT = frozenset({"django_migrations", "django_session"})
 _LARGEST_MANIFEST = 4 * 1024 * 1024
@@ -68,10 +68,10 @@ def write_archive(path: Path, *, with_files: bool, at: datetime) -> Contents:
                 with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
                     rows[table] = _copy_out(table, columns, spool)
                     _add(archive, f"{_TABLES}{table}", spool)
-            for stored in get_storage().list(EVERYTHING) if with_files else ():
+            for stored in get_storage().list_all() if with_files else ():
                 with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool, get_storage().open_read(stored.uri) as source:
                     shutil.copyfileobj(source, spool)
-                    size += _add(archive, _FILES + stored.uri.removeprefix(EVERYTHING), spool)
+                    size += _add(archive, _FILES + stored.uri.removeprefix(_SCHEME), spool)
                     count += 1
             _add(archive, END, io.BytesIO(b""))
         draft.rename(path)
@@ -137,7 +137,7 @@ def read_archive(path: Path) -> Contents:
                     table = member.name.removeprefix(_TABLES)
                     rows[table] = _copy_in(table, manifest["tables"][table], content)
                 elif member.name.startswith(_FILES):
-                    size += get_storage().write(EVERYTHING + member.name.removeprefix(_FILES), content)
+                    size += get_storage().write(_SCHEME + member.name.removeprefix(_FILES), content)
                     count += 1
             if not has_ended or set(rows) != set(manifest["tables"]):
                 raise InvalidError(f"{path} ends too early: it was not written to its end.", code="archive-damaged")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Execution(models.Model):
@@ -73,6 +73,14 @@ class Execution(models.Model):
                 fields=["created_at"], name="execution_waiting", condition=Q(state__in=["CREATED", "QUEUED", "RESTARTED"])
             ),
             models.Index(fields=["announce_at"], name="execution_untold", condition=Q(announce_at__isnull=False)),
+            # For lists. Partial ones are written once in the life of an execution, not at each of its moves.
+            models.Index(
+                fields=["-created_at", "id"],
+                name="execution_called",
+                condition=Q(caller_execution_id__isnull=False) | Q(trigger__variables__executionId__isnull=False),
+            ),
+            models.Index(fields=["ended_at", "created_at"], name="execution_by_end", condition=Q(ended_at__isnull=False)),
+            models.Index(F("ended_at") - F("created_at"), name="execution_by_length", condition=Q(ended_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

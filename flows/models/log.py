@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+
+WORD_MARKS = "./:_-@=,;()[]{}<>\"'|\\"
+"""Signs that part words for searches, besides blanks: the database alone would take `company.team` for one word."""
+
+SEARCHED_CHARACTERS = 10_000
+"""How much of a message is searched; the index refuses texts with more than a mebibyte of words."""
+
+LOG_WORDS = SearchVector(
+    Func(
+        Func(F("message"), Value(SEARCHED_CHARACTERS), function="left", output_field=models.TextField()),
+        Value(WORD_MARKS),
+        Value(" " * len(WORD_MARKS)),
+        function="translate",
+        output_field=models.TextField(),
+    ),
+    config="simple",
+)
+"""The words of a message in lower case. Searches must use this very expression, so that the index serves them."""
 
 
 class LogEntry(models.Model):
@@ -28,7 +48,8 @@ class LogEntry(models.Model):
             models.Index(fields=["execution_id", "id"], name="log_of_execution"),
             models.Index(fields=["-timestamp"], name="log_newest"),
             models.Index(fields=["namespace", "flow_id", "-timestamp"], name="log_of_flow"),
-            models.Index(fields=["-timestamp"], name="log_serious", condition=Q(level__gte=3)),
+            models.Index(fields=["-timestamp", "namespace", "level"], name="log_serious", condition=Q(level__gte=3)),
+            GinIndex(LOG_WORDS, name="log_words"),
         ]
 
     def __str__(self) -> str:

@@ -70,9 +70,10 @@ def purge_execution_folders(
 
     With `dry_run` nothing is deleted and the counts say what would be. Source: core tasks, PurgeStorage.
     """
-    prefix = "kestra:///" + (namespace.replace(".", "/") + "/" if namespace else "")
+    storage = get_storage()
+    found = storage.list(f"kestra:///{namespace.replace('.', '/')}") if namespace else storage.list_all()
     files: dict[str, list[str]] = {}
-    for stored in get_storage().list(prefix):
+    for stored in found:
         parts = parse_address(stored.uri).parts
         if "executions" not in parts[:-1]:
             continue

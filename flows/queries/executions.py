@@ -24,11 +24,11 @@ from flows.queries.criteria import (
     match_moment,
     match_number,
     match_scope,
-    match_search_text,
     match_text,
     match_time_range,
 )
-from flows.queries.pages import Page, Window, order_rows, take_page
+from flows.queries.pages import Page, Window, order_rows, take_page, take_split_page
+from flows.queries.texts import match_execution_text
 
 EXECUTION_FIELDS = frozenset(
     {
@@ -56,6 +56,9 @@ SORTABLE = {
     "state.duration": _DURATION,
     "flowRevision": "flow_revision",
 }
+
+# Executions without an end come last in these orders; indexes hold the others.
+_KNOWN_AT_THE_END = frozenset({"endDate", "state.endDate", "state.duration"})
 
 _DATE_COLUMNS = {
     "START_DATE": ("created_at",),
@@ -137,7 +140,7 @@ def execution_rules(*, at: datetime, date_filter: str = "START_DATE") -> Rules:
     if columns is None:
         raise CriteriaError(f'"dateFilter" must be one of {", ".join(_DATE_COLUMNS)}; got "{date_filter[:60]}".')
     return {
-        "q": match_search_text("id", "namespace", "flow_id", "labels"),
+        "q": match_execution_text,
         "scope": match_scope("namespace", system_namespace=get_settings().system_namespace),
         "namespace": match_text("namespace"),
         "flowId": match_text("flow_id"),
@@ -173,7 +176,13 @@ def search_executions(criteria: Criteria, window: Window, *, at: datetime, date_
         CriteriaError, SortError: see `build_lookup` and `order_rows`.
     """
     rows = filter_executions(criteria, at=at, date_filter=date_filter).defer("variables", "progress", "breakpoints", "loop")
+    if window.sort == (("namespace", "asc"),):
+        # The order of an index, so that the first page does not sort all rows.
+        return take_page(rows.order_by("namespace", "flow_id", "-created_at", "id"), window)
     then = ("-created_at", "id") if not any("startDate" in name.removeprefix("state.") for name, _ in window.sort) else ("id",)
+    if window.sort and window.sort[0][0] in _KNOWN_AT_THE_END:
+        ended = order_rows(rows.filter(ended_at__isnull=False), window, SORTABLE, then=then, nulls_last=False)
+        return take_split_page(ended, rows.filter(ended_at__isnull=True).order_by(*then), window)
     return take_page(order_rows(rows, window, SORTABLE, then=then), window)
 
 

@@ -21,12 +21,12 @@ from flows.queries.criteria import (
     match_moment,
     match_number,
     match_scope,
-    match_search_text,
     match_text,
     match_time_range,
     split_list,
 )
 from flows.queries.pages import Page, Window, order_rows, take_page
+from flows.queries.texts import match_log_text
 
 LEVEL_NUMBERS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
 LOG_FIELDS = frozenset(
@@ -37,6 +37,7 @@ LOG_FIELDS = frozenset(
 )  # fmt: skip
 SORTABLE = {"timestamp": "timestamp", "level": "level"}
 METRIC_SORTABLE = {"timestamp": "timestamp", "name": "name", "value": "value", "taskId": "task_id"}
+MOST_COUNTED = 10_000
 AGGREGATIONS = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -70,7 +71,7 @@ def _match_level(condition: Condition) -> Q:
 def log_rules(*, at: datetime) -> Rules:
     """Return how each filter of logs reaches the database."""
     return {
-        "q": match_search_text("message", "execution_id", "flow_id", "namespace", "task_id"),
+        "q": match_log_text,
         "scope": match_scope("namespace", system_namespace=get_settings().system_namespace),
         "namespace": match_text("namespace"),
         "flowId": match_text("flow_id"),
@@ -87,10 +88,15 @@ def log_rules(*, at: datetime) -> Rules:
 
 
 def search_logs(criteria: Criteria, window: Window, *, at: datetime) -> Page[LogEntry]:
-    """Return one page of log lines, newest first unless `window.sort` says otherwise. Raises CriteriaError, SortError."""
+    """
+    Return one page of log lines, newest first unless `window.sort` says otherwise. A total above 10,000 is an estimate.
+
+    Raises:
+        CriteriaError, SortError: see `build_lookup` and `order_rows`.
+    """
     rows = LogEntry.objects.filter(build_lookup(criteria, log_rules(at=at)))
     then = ("-timestamp", "-id") if not window.sort else ("-id",)
-    return take_page(order_rows(rows, window, SORTABLE, then=then), window)
+    return take_page(order_rows(rows, window, SORTABLE, then=then), window, most_counted=MOST_COUNTED)
 
 
 def filter_logs(

@@ -10,9 +10,6 @@ from typing import IO, Protocol
 
 from flows.primitives.errors import FlowsError, NotFoundError
 
-EVERYTHING = "kestra:///"
-"""The folder of all files, for `Storage.list`."""
-
 
 class StoredFileNotFoundError(NotFoundError):
     """No file lies at the address."""
@@ -69,8 +66,7 @@ class Storage(Protocol):
         """Give a file another address, replacing what was there. Raises StoredFileNotFoundError."""
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        """
-        Yield the files below a folder at every depth, sorted by address; nothing when the folder does not exist.
+        """Yield the files below a folder at every depth, sorted by address; nothing when the folder does not exist."""
 
-        `EVERYTHING` means all files of the storage; no other method takes it.
-        """
+    def list_all(self) -> Iterator[StoredFile]:
+        """Yield every file of the storage: for backups and purges, as no address names all of them."""

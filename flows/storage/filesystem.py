@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from flows.primitives.errors import FlowsError
-from flows.storage.contract import EVERYTHING, StorageUnavailableError, StoredFile, StoredFileNotFoundError
+from flows.storage.contract import StorageUnavailableError, StoredFile, StoredFileNotFoundError
 from flows.storage.uri import Address, InvalidAddressError, parse_address
 
 # No address begins with a dot (see `_relative`), so drafts never show up in listings.
@@ -91,7 +91,6 @@ class FolderStorage:
 
     def delete_prefix(self, prefix: str) -> list[str]:
         deleted = []
-        _relative(prefix)
         for file in list(self.list(prefix)):
             if self.delete(file.uri):
                 deleted.append(file.uri)
@@ -190,9 +189,13 @@ class FolderStorage:
                 return
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
-        address = Address(()) if prefix == EVERYTHING else _relative(prefix)
+        address = _relative(prefix)
         with suppress(StoredFileNotFoundError), self._failures(prefix), self._folder(address) as folder:
             yield from _walk(folder, address)
+
+    def list_all(self) -> Iterator[StoredFile]:
+        with self._failures("kestra:///"), self._open_root() as root:
+            yield from _walk(root, Address(()))
 
 
 def _relative(uri: str) -> Address:

@@ -68,7 +68,14 @@ class OverlayStorage:
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """Yield the files below a folder at every depth, sorted by address."""
-        found = {stored.uri: stored for stored in self._behind.list(prefix) if stored.uri not in self._deleted}
-        found.update((stored.uri, stored) for stored in self._front.list(prefix))
+        yield from self._merge(self._behind.list(prefix), self._front.list(prefix))
+
+    def list_all(self) -> Iterator[StoredFile]:
+        """Yield every file, sorted by address."""
+        yield from self._merge(self._behind.list_all(), self._front.list_all())
+
+    def _merge(self, behind: Iterator[StoredFile], front: Iterator[StoredFile]) -> Iterator[StoredFile]:
+        found = {stored.uri: stored for stored in behind if stored.uri not in self._deleted}
+        found.update((stored.uri, stored) for stored in front)
         for uri in sorted(found):
             yield found[uri]

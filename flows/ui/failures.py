@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution, LogEntry, TaskRun
 from flows.primitives.states import State
+from flows.ui.painters.log_lines import in_time_order
 
 LOG_LINES = 20
 WARN, ERROR = 3, 4
@@ -63,7 +64,8 @@ def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
     rows = rows.filter(task_run_id=run.id) if run else rows.filter(level__gte=WARN)
     newest = list(rows.order_by("-id")[:LOG_LINES])
     # Earlier attempts said the same; only the last one counts here.
-    return [entry for entry in reversed(newest) if entry.attempt_number == newest[0].attempt_number]
+    last = max((entry.attempt_number for entry in newest), default=0)
+    return in_time_order([entry for entry in newest if entry.attempt_number == last])
 
 
 def _find_message(execution: Execution, logs: Sequence[LogEntry]) -> str:

@@ -211,12 +211,10 @@ def test_iterations_of_a_loop_see_what_ran_before_it(workspace: Workspace) -> No
     declared = [{"id": "seen", "type": "STRING", "value": "{{ outputs.seen.value }}"}]
     loop = task("l", "flow.Loop", values=["a"], tasks=[seen], outputs=declared)
 
-    run = workspace.run(
-        "inherited",
-        inputs=[{"id": "x", "type": "STRING", "defaults": "in"}],
-        variables={"v": 1},
-        tasks=[returned("before", "b"), loop],
-    )
+    inputs = [{"id": "x", "type": "STRING", "defaults": "in"}]
+    workspace.load("inherited", inputs=inputs, variables={"v": 1}, tasks=[returned("before", "b"), loop])
+
+    run = workspace.wait_for(workspace.start("inherited"))
 
     assert run.task("l").outputs["outputs"][0]["outputs"]["seen"] == "b in 1 0"
 

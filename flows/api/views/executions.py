@@ -25,7 +25,7 @@ from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution
 from flows.operations import executions as operations
-from flows.primitives.errors import InvalidError
+from flows.primitives.errors import InvalidError, NotFoundError
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 
@@ -72,6 +72,11 @@ def list_input_ids(inputs: Collection[Input], prefix: str = "") -> list[str]:
 def declared_inputs(namespace: str, flow_id: str, revision: int | None) -> Callable[[], Collection[str]]:
     """Return a function that gives the dotted ids of the inputs of a flow."""
     return lambda: list_input_ids(get_flow(namespace, flow_id, revision).flow.inputs)
+
+
+def refuse_unknown(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Say that there is no such execution: a first part that is no id of one names a namespace, which only POST understands."""
+    raise NotFoundError(f'Execution not found: there is no execution "{namespace}".', code="execution-not-found")
 
 
 def start(request: Request, namespace: str, flow_id: str) -> HttpResponseBase:

@@ -13,6 +13,7 @@ from flows.engine.board import Root, Run
 from flows.engine.boards import load_board, render_in
 from flows.engine.children import NewChild, restart_child, start_child, stop_children, take_over_children
 from flows.engine.context import make_run_storage
+from flows.engine.endings import is_cut_short
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.states import State, worst_of
 
@@ -275,7 +276,8 @@ class ItemStarts(Callee):
     def _end_if_done(self, turn: Turn, run: Run) -> None:
         progress, plan = run.progress or {}, run.plan or {}
         waits = render_bool(turn, run, "wait", True)
-        if progress.get("started", 0) < plan.get("count", 0) or (waits and progress.get("ended", 0) < progress.get("started", 0)):
+        more_follow = progress.get("started", 0) < plan.get("count", 0) and not is_cut_short(turn.board, run)
+        if more_follow or (waits and progress.get("ended", 0) < progress.get("started", 0)):
             return
         state = State.SUCCESS
         if waits and render_bool(turn, run, "transmitFailed", True):

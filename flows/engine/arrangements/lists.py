@@ -72,7 +72,7 @@ class WorkingDirectory(Arrangement):
 
     def evaluate(self, turn: Turn, run: Run, iteration: int | None) -> None:
         """Wait for the worker; afterwards go through the lists with the states that it recorded."""
-        if (run.progress or {}).get("directoryDone"):
+        if run.is_past_directory:
             super().evaluate(turn, run, iteration)
 
     def lists(self, turn: Turn, run: Run) -> Lists:

@@ -14,6 +14,7 @@ from flows.engine.board import Root, Run
 from flows.engine.children import start_iteration, take_over_children
 from flows.engine.context import make_run_storage
 from flows.engine.decide import UnitCount, count_units_to_start
+from flows.engine.endings import is_cut_short
 from flows.expressions import is_truthy
 from flows.models.execution import Execution
 from flows.primitives.errors import InvalidError
@@ -80,7 +81,7 @@ class Loop(Callee):
         progress, plan = dict(run.progress or {}), run.plan or {}
         transmits = render_bool(turn, run, "transmitFailed", True)
         to_start = 0
-        if not progress.get("broken"):
+        if not progress.get("broken") and not is_cut_short(turn.board, run):
             limit = int(plan.get("limit", 0)) or _MOST_ALIVE
             to_start = count_units_to_start(units, limit=limit, stop_on_failure=transmits)
         if to_start and turn.board.root.pause_asked:

@@ -34,12 +34,21 @@ class Sleep(Arrangement):
         duration = render_duration(turn, run, properties_of(run).get("duration"), "duration")
         if duration is None or duration < timedelta(0):
             raise InvalidError(f'Property "duration" of task "{run.task_id}" must be a duration such as PT10S.')
+        assert run.node is not None
+        timeout = render_duration(turn, run, run.node.task.timeout, "timeout")
+        if timeout is not None and timeout < duration:
+            run.plan = {"timeoutSeconds": timeout.total_seconds()}
+            duration = timeout
         turn.add_log(run, "INFO", f"Waiting for {format_duration(duration)}")
         turn.board.set_wake(run, turn.board.at + duration)
 
     def wake(self, turn: Turn, run: Run) -> None:
-        """The time is over."""
-        turn.end_run(run, State.SUCCESS)
+        """The time is over, or the timeout came first."""
+        seconds = (run.plan or {}).get("timeoutSeconds")
+        if seconds is None:
+            turn.end_run(run, State.SUCCESS)
+        else:
+            turn.end_run(run, State.FAILED, reason=f"The task took longer than its timeout of {seconds:g} seconds.")
 
     def evaluate(self, turn: Turn, run: Run, iteration: int | None) -> None:
         """It has no children."""

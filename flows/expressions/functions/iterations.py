@@ -57,6 +57,25 @@ def get_current_each_output(render: Render, outputs: Any) -> Any:
     return _step_into(outputs, values if own is None else [*values, own], "the task")
 
 
+@register_function("loopOutputs", "outputs", "id", required=2)
+def list_loop_outputs(render: Render, outputs: Any, output_id: Any) -> list[Any]:
+    """One declared output of every iteration of a Loop, as a list in the order of the iterations."""
+    if not isinstance(outputs, (list, tuple)):
+        raise bad_argument(f'The argument "outputs" must be the "outputs" of a Loop, got {describe_type(outputs)}.')
+    name = text_argument("id", output_id)
+    found: list[Any] = []
+    for row in outputs:
+        render.budget.tick()
+        given = find_item(row, "outputs")
+        value = MISSING if given is MISSING else find_item(given, name)
+        if value is MISSING:
+            raise bad_argument(
+                f'Iteration {len(found)} of the Loop has no output "{name}": declare it in the "outputs" of the Loop.'
+            )
+        found.append(value)
+    return found
+
+
 @register_function("tasksWithState", "state", required=1)
 def list_tasks_with_state(render: Render, state: Any) -> list[dict[str, Any]]:
     """The task runs in a state, as a list of taskId, state and value."""

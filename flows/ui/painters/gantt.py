@@ -163,14 +163,17 @@ def _paint_row(row: GanttRow, start: datetime, span: float, last: datetime, at: 
         f"<b>{escape(row.task_id)}</b>{value}<small>{escape(note)}</small></a>"
     )
     parts.append(f'<svg class="g-bar" aria-hidden="true"><title>{escape(words)}</title>')
+    waits = not row.began_at and not row.ended_at
     if solid - left > 0.3:
-        parts.append(f'<rect class="g-wait" x="{left:.2f}%" y="12" width="{solid - left:.2f}%" height="6"/>')
+        growing = f' data-began="{row.created_at.isoformat()}"' if waits else ""
+        parts.append(f'<rect class="g-wait" x="{left:.2f}%" y="12" width="{solid - left:.2f}%" height="6"{growing}/>')
     live = "" if row.ended_at or not row.began_at else f' data-began="{row.began_at.isoformat()}"'
     classes = f"g-solid{' is-group' if row.is_group else ''}{' is-moving' if is_moving(row.state) else ''}"
-    parts.append(
-        f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{max(right - solid, 0.4):.2f}%" '
-        f'height="{height}" rx="3"{live}/>'
-    )
+    if not waits:
+        parts.append(
+            f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{max(right - solid, 0.4):.2f}%" '
+            f'height="{height}" rx="3"{live}/>'
+        )
     parts.append("</svg>")
     ticking = f' data-ticks-from="{row.began_at.isoformat()}"' if live and row.began_at else ""
     length = write_duration((row.ended_at or at) - began) if row.began_at else "waiting"

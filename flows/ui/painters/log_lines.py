@@ -19,6 +19,11 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e
 _COLOURS = {"1": "a-bold", **{str(code): f"a-{code % 10}" for code in (*range(31, 38), *range(91, 98))}}
 
 
+def in_time_order(entries: Iterable[LogEntry]) -> list[LogEntry]:
+    """Return lines as they happened. They are stored in batches of several processes, so their ids do not tell."""
+    return sorted(entries, key=lambda entry: (entry.timestamp, entry.id))
+
+
 def paint_log_lines(entries: Iterable[LogEntry], *, with_flow: bool = False) -> SafeString:
     """Return rows of a log panel. `with_flow` adds where a line comes from, for logs of many executions."""
     return SafeString("".join(_paint(entry, with_flow) for entry in entries))

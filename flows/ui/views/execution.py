@@ -24,7 +24,7 @@ from flows.ui.failures import find_failure
 from flows.ui.input_fields import make_fields
 from flows.ui.page import Crumb, answer_page
 from flows.ui.painters.gantt import list_rows, paint_gantt
-from flows.ui.painters.log_lines import paint_log_lines
+from flows.ui.painters.log_lines import in_time_order, paint_log_lines
 from flows.ui.painters.topology import NodeState, draw_topology
 from flows.ui.stored_values import list_entries
 from flows.ui.waiting import explain_wait
@@ -39,6 +39,7 @@ TABS = (
     ("metrics", "Metrics"),
     ("dependencies", "Dependencies"),
 )
+END_STATES = (State.SUCCESS, State.WARNING, State.FAILED, State.KILLED, State.CANCELLED)
 LOG_WINDOW = 500
 DRAWER_LINES = 100
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
@@ -78,6 +79,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "wait": explain_wait(execution, page.runs, at=at),
         "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
         "replay_runs": page.runs[:300],
+        "end_states": END_STATES,
         **maker(request, page),
         **_drawer(request, page),
     }
@@ -152,7 +154,6 @@ def _overview(request: HttpRequest, page: _Page) -> dict[str, Any]:
         "variables": list_entries(execution.variables, url=page.url),
         "trigger_values": list_entries((execution.trigger or {}).get("variables") or {}, url=page.url),
         "replays": list(related),
-        "states": sorted(TERMINAL - {State.RETRIED, State.RESUBMITTED, State.SKIPPED}),
     }
 
 
@@ -203,18 +204,19 @@ def _logs(request: HttpRequest, page: _Page) -> dict[str, Any]:
     if text:
         rows = rows.filter(message__icontains=text)
     after, before = _read_id(request, "after"), _read_id(request, "before")
-    if after:
+    if "after" in request.GET:
         entries = list(rows.filter(id__gt=after)[:LOG_WINDOW])
         has_earlier = False
     else:
         newest = rows.filter(id__lt=before) if before else rows
         entries = list(newest.order_by("-id")[: LOG_WINDOW + 1])
         has_earlier = len(entries) > LOG_WINDOW
-        entries = entries[:LOG_WINDOW][::-1]
+        entries = entries[:LOG_WINDOW]
+    ids = [entry.id for entry in entries]
     return {
-        "lines": paint_log_lines(entries),
-        "last_id": entries[-1].id if entries else after,
-        "first_id": entries[0].id if entries and has_earlier else "",
+        "lines": paint_log_lines(in_time_order(entries)),
+        "last_id": max(ids, default=after),
+        "first_id": min(ids) if ids and has_earlier else "",
         "level": level,
         "levels": LEVELS,
         "task_id": task,
@@ -277,7 +279,7 @@ def _drawer(request: HttpRequest, page: _Page) -> dict[str, Any]:
             (state, moment, following - moment) for (state, moment), following in zip(history, [*moments, end], strict=True)
         ],
         "drawer_length": end - history[0][1] if history else timedelta(0),
-        "drawer_logs": paint_log_lines(logs[::-1]),
+        "drawer_logs": paint_log_lines(in_time_order(logs)),
         "drawer_outputs": list_entries(run.outputs or {}, url=page.url, path=_expression(run)),
         "drawer_attempts": [_read_attempt(number, attempt) for number, attempt in enumerate(run.attempts, 1)],
         "drawer_siblings": [one for one in page.runs if one.task_id == run.task_id][:50],

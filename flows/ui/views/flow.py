@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -294,8 +293,3 @@ def download_source(request: HttpRequest, namespace: str, flow_id: str) -> HttpR
 def redirect_bare(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Lead the short address of a flow to its page."""
     return HttpResponseRedirect(reverse("ui:flow", args=[namespace, flow_id]))
-
-
-def describe_flow(row: Flow) -> Mapping[str, str]:
-    """Return what the palette shows of a flow."""
-    return {"text": row.flow_id, "note": row.namespace, "url": reverse("ui:flow", args=[row.namespace, row.flow_id])}

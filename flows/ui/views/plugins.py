@@ -26,7 +26,7 @@ def list_plugins(request: HttpRequest) -> HttpResponse:
             groups[entry.type.rpartition(".")[0]].append(entry)
             count += 1
     shown = [{"name": name.removeprefix("io.kestra.plugin."), "entries": entries} for name, entries in sorted(groups.items())]
-    context = {"groups": shown, "text": request.GET.get("q", ""), "count": count, "kinds": _KINDS}
+    context = {"groups": shown, "text": request.GET.get("q", ""), "count": count}
     return answer_page(request, "flows/plugin_list.html", context, title="Plugins", nav="plugins")
 
 

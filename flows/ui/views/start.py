@@ -105,7 +105,6 @@ def _answer_form(
         "faulty": [field for field in fields if field.errors],
         "labels": request.POST.get("labels", ""),
         "schedule": request.POST.get("schedule", ""),
-        "has_files": any(field.control == "file" for field in fields),
         "flow_url": flow_url,
     }
     crumbs = [

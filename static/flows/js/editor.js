@@ -35,7 +35,8 @@ const isDirty = () => editor.getValue() !== saved;
 
 function showState() {
   const errors = problems.filter((problem) => problem.severity === "error").length, warnings = problems.length - errors;
-  one("#editor-state").textContent = `${errors} errors, ${warnings} warnings` + (isDirty() ? " · not saved" : "");
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  one("#editor-state").textContent = `${count(errors, "error")}, ${count(warnings, "warning")}` + (isDirty() ? " · not saved" : "");
 }
 
 function showProblems() {

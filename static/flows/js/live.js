@@ -94,6 +94,7 @@ function moveBars(serverNow) {
 }
 
 const MOST_LINES = 3000;
+const LOOK_BACK = 100;
 function followLogs(panel) {
   let follow = true, waiting = false, again = false, missed = 0;
   const button = document.querySelector("#log-follow");
@@ -111,19 +112,20 @@ function followLogs(panel) {
     do {
       again = false;
       const url = new URL(location);
-      url.searchParams.set("after", panel.dataset.lastId || "0");
+      // Batches of several processes may be seen in another order than that of their numbers, so each look goes back a little.
+      url.searchParams.set("after", Math.max(0, Number(panel.dataset.lastId || 0) - LOOK_BACK));
       url.hash = "";
       const { ok, page } = await load(url);
       const fresh = ok ? [...page.querySelectorAll(".logs .l")].filter((line) => !document.getElementById(line.id)) : [];
       if (fresh.length) {
         panel.querySelector(".empty")?.remove();
         panel.append(...fresh.map((line) => document.importNode(line, true)));
-        panel.dataset.lastId = fresh.at(-1).dataset.id;
+        panel.dataset.lastId = Math.max(Number(panel.dataset.lastId || 0), ...fresh.map((line) => Number(line.dataset.id)));
         const lines = panel.children;
         while (lines.length > MOST_LINES && follow) lines[0].remove();
         panel.dispatchEvent(new Event("parts", { bubbles: true }));
         if (follow) toEnd(); else { missed += fresh.length; show(); }
-        if (fresh.length >= 400) again = true;
+        if (fresh.length >= 350) again = true;
       }
       await new Promise((done) => setTimeout(done, 200));
     } while (again);

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.expressions import ExpressionError
-from flows.plugin_api.fields import PropertyError
+from flows.plugin_api.fields import PropertyError, PropertyTemplateError
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from plugins.core.debug import Echo, Return
 from plugins.core.log import Fetch, Log, PurgeLogs
@@ -110,7 +109,7 @@ def test_return_without_format_gives_null(context):
 
 
 def test_return_with_a_missing_variable_fails(context):
-    with pytest.raises(ExpressionError):
+    with pytest.raises(PropertyTemplateError, match="\"format\" cannot be rendered"):
         context.run(Return(), {"format": "{{ nothing.here }}"})
 
 
