@@ -133,7 +133,7 @@ def test_an_unknown_execution_is_not_found_on_every_address(api: Api) -> None:
     ],
 )
 def test_executions_are_found_by_both_kinds_of_filters(
-    api: Api, make_execution: MakeExecution, query: dict[str, Any], found: int
+    api: Api, daily: dict[str, Any], make_execution: MakeExecution, query: dict[str, Any], found: int
 ) -> None:
     make_execution("SUCCESS", trigger={"id": "nightly", "type": "x"})
     make_execution("FAILED", minutes=1, caller_execution_id="parentparentparent")

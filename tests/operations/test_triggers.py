@@ -187,7 +187,7 @@ def test_triggers_are_searched_and_described() -> None:
     save("weekly", schedule("sunday", "0 0 * * 0"))
     criteria = Criteria("and", (Condition("flowId", Operation.EQUALS, "daily"),))
 
-    page = search_triggers(criteria, Window(1, 10, (("triggerId", "desc"),)), at=datetime.now(UTC))
+    page = search_triggers(criteria, Window(1, 10, (("triggerId", "desc"),)), at=START)
     views = describe_triggers(page.results)
 
     assert page.total == 2
