@@ -182,7 +182,7 @@ def search_executions(criteria: Criteria, window: Window, *, at: datetime, date_
     then = ("-created_at", "id") if not any("startDate" in name.removeprefix("state.") for name, _ in window.sort) else ("id",)
     if window.sort and window.sort[0][0] in _KNOWN_AT_THE_END:
         ended = order_rows(rows.filter(ended_at__isnull=False), window, SORTABLE, then=then, nulls_last=False)
-        return take_split_page(ended, rows.filter(ended_at__isnull=True).order_by(*then), window)
+        return take_split_page(ended, rows.filter(ended_at__isnull=True).order_by(*then), window, both=rows)
     return take_page(order_rows(rows, window, SORTABLE, then=then), window)
 
 

@@ -25,8 +25,8 @@ from flows.queries.criteria import (
     match_time_range,
     split_list,
 )
-from flows.queries.pages import Page, Window, order_rows, take_page
-from flows.queries.texts import match_log_text
+from flows.queries.pages import Page, Window, estimate_rows, order_rows, take_page
+from flows.queries.texts import match_log_text, match_namespace
 
 LEVEL_NUMBERS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
 LOG_FIELDS = frozenset(
@@ -38,6 +38,7 @@ LOG_FIELDS = frozenset(
 SORTABLE = {"timestamp": "timestamp", "level": "level"}
 METRIC_SORTABLE = {"timestamp": "timestamp", "name": "name", "value": "value", "taskId": "task_id"}
 MOST_COUNTED = 10_000
+NEWEST_LINES = 20_000
 AGGREGATIONS = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -73,7 +74,7 @@ def log_rules(*, at: datetime) -> Rules:
     return {
         "q": match_log_text,
         "scope": match_scope("namespace", system_namespace=get_settings().system_namespace),
-        "namespace": match_text("namespace"),
+        "namespace": match_namespace,
         "flowId": match_text("flow_id"),
         "executionId": match_text("execution_id"),
         "triggerId": match_text("trigger_id"),
@@ -96,7 +97,29 @@ def search_logs(criteria: Criteria, window: Window, *, at: datetime) -> Page[Log
     """
     rows = LogEntry.objects.filter(build_lookup(criteria, log_rules(at=at)))
     then = ("-timestamp", "-id") if not window.sort else ("-id",)
-    return take_page(order_rows(rows, window, SORTABLE, then=then), window, most_counted=MOST_COUNTED)
+    ordered = order_rows(rows, window, SORTABLE, then=then)
+    if not window.sort and any(condition.field == "q" for condition in criteria.conditions()):
+        return _find_among_newest(ordered, window) or take_page(ordered, window, most_counted=MOST_COUNTED)
+    return take_page(ordered, window, most_counted=MOST_COUNTED)
+
+
+def _find_among_newest(rows: QuerySet[LogEntry], window: Window) -> Page[LogEntry] | None:
+    """
+    Return a page of a text search if the newest lines alone fill it, else None.
+
+    A text that stands in many lines is found here at once, where its index would first gather all of them; one that stands in
+    few lines is found by its index. The total is the share of the newest lines, taken for all lines.
+    """
+    oldest = LogEntry.objects.order_by("-timestamp").values_list("timestamp", flat=True)[NEWEST_LINES : NEWEST_LINES + 1].first()
+    if oldest is None:
+        return None
+    newest = rows.filter(timestamp__gte=oldest)
+    first = (window.page - 1) * window.size
+    results = list(newest[first : first + window.size])
+    if len(results) < window.size:
+        return None
+    share = newest.order_by().count() / NEWEST_LINES
+    return Page(results, max(first + len(results), int(share * estimate_rows(LogEntry.objects.all()))))
 
 
 def filter_logs(

@@ -86,15 +86,14 @@ def take_page(rows: QuerySet[Any], window: Window, *, most_counted: int | None =
     return Page(results, count_rows(rows) if most_counted is None else _count_up_to(rows, most_counted))
 
 
-def take_split_page(first_rows: QuerySet[Any], last_rows: QuerySet[Any], window: Window) -> Page[Any]:
-    """Return one page of the rows of one ordered query set followed by those of another."""
+def take_split_page(first_rows: QuerySet[Any], last_rows: QuerySet[Any], window: Window, *, both: QuerySet[Any]) -> Page[Any]:
+    """Return one page of the rows of one ordered query set followed by those of another; `both` are all of them, in any order."""
     start = (window.page - 1) * window.size
     results = list(first_rows[start : start + window.size])
-    total = count_rows(first_rows)
     if len(results) < window.size:
-        skipped = max(0, start - total)
+        skipped = max(0, start - count_rows(first_rows))
         results += last_rows[skipped : skipped + window.size - len(results)]
-    return Page(results, total + count_rows(last_rows))
+    return Page(results, count_rows(both))
 
 
 def count_rows(rows: QuerySet[Any]) -> int:
@@ -154,8 +153,13 @@ def _count_up_to(rows: QuerySet[Any], most: int) -> int:
     count = unordered.values("pk")[: most + 1].count()
     if count <= most:
         return count
-    plan = json.loads(unordered.explain(format="json"))
-    return max(count, int(plan[0]["Plan"]["Plan Rows"]))
+    return max(count, estimate_rows(unordered))
+
+
+def estimate_rows(rows: QuerySet[Any]) -> int:
+    """Return how many rows the database expects, without counting them."""
+    plan = json.loads(rows.explain(format="json"))
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def slice_page(rows: Sequence[Row], window: Window) -> Page[Row]:

@@ -10,9 +10,10 @@ from django.db.models import Q
 
 from flows.models import Flow
 from flows.models.log import LOG_WORDS
-from flows.queries.criteria import Condition, CriteriaError, Operation
+from flows.queries.criteria import Condition, CriteriaError, Operation, match_text
 
 MOST_FLOWS = 200
+_plain_namespace = match_text("namespace")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -50,6 +51,19 @@ def match_log_text(condition: Condition) -> Q:
         query += ":*" if _WORD.search(text[-1]) else ""
         inside &= Q(SearchVectorExact(LOG_WORDS, SearchQuery(query, config="simple", search_type="raw")))
     return _apply(condition, found | inside)
+
+
+def match_namespace(condition: Condition) -> Q:
+    """
+    Return the condition on the namespace of log lines. A prefix becomes the list of the namespaces that hold flows, where there
+    are any: an index can look for names, but not for a beginning or the name itself at once.
+    """
+    if condition.operation is not Operation.PREFIX:
+        return _plain_namespace(condition)
+    value = condition.value
+    known = Flow.objects.filter(Q(namespace=value) | Q(namespace__startswith=f"{value}."))
+    names = list(known.order_by("namespace").values_list("namespace", flat=True).distinct()[: MOST_FLOWS + 1])
+    return Q(namespace__in=names) if 0 < len(names) <= MOST_FLOWS else _plain_namespace(condition)
 
 
 def _match_flow(text: str) -> Q:
