@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Avg, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncHour, TruncMonth, TruncWeek
 
@@ -39,6 +40,7 @@ SORTABLE = {"timestamp": "timestamp", "level": "level"}
 METRIC_SORTABLE = {"timestamp": "timestamp", "name": "name", "value": "value", "taskId": "task_id"}
 MOST_COUNTED = 10_000
 NEWEST_LINES = 20_000
+SAMPLED_LINES = 4_000
 AGGREGATIONS = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -110,16 +112,25 @@ def _find_among_newest(rows: QuerySet[LogEntry], window: Window) -> Page[LogEntr
     A text that stands in many lines is found here at once, where its index would first gather all of them; one that stands in
     few lines is found by its index. The total is the share of the newest lines, taken for all lines.
     """
-    oldest = LogEntry.objects.order_by("-timestamp").values_list("timestamp", flat=True)[NEWEST_LINES : NEWEST_LINES + 1].first()
+    oldest = _find_nth_newest(NEWEST_LINES)
     if oldest is None:
         return None
-    newest = rows.filter(timestamp__gte=oldest)
     first = (window.page - 1) * window.size
-    results = list(newest[first : first + window.size])
-    if len(results) < window.size:
-        return None
-    share = newest.order_by().count() / NEWEST_LINES
-    return Page(results, max(first + len(results), int(share * estimate_rows(LogEntry.objects.all()))))
+    with transaction.atomic():
+        # The index of words is read as a whole for each search; here the lines are to be walked instead.
+        with connection.cursor() as cursor:
+            cursor.execute("set local enable_bitmapscan = off")
+        results = list(rows.filter(timestamp__gte=oldest)[first : first + window.size])
+        if len(results) < window.size:
+            return None
+        # A sample is enough for an estimate.
+        sampled = rows.filter(timestamp__gte=_find_nth_newest(SAMPLED_LINES)).order_by().count()
+    total = int(sampled / SAMPLED_LINES * estimate_rows(LogEntry.objects.all()))
+    return Page(results, max(first + len(results), total))
+
+
+def _find_nth_newest(number: int) -> datetime | None:
+    return LogEntry.objects.order_by("-timestamp").values_list("timestamp", flat=True)[number : number + 1].first()
 
 
 def filter_logs(

@@ -18,6 +18,9 @@ from tests.support.systems import make_home_folder
 # What the corpus, in the note of its case on secrets, asks a server to know.
 SECRETS = {"SECRET_MY_SECRET": '{"secretKey":"secretValue"}', "SECRET_NEW_LINE": "passwordveryveryveyrlong" * 5}
 
+DECIDE_PATH = "/executions/{executionId}/actions/review/{taskRunId}"
+"""Where our API takes the decision of an approval."""
+
 
 def main() -> int:
     """Start, run the runner that lies beside the case file with the remaining arguments, stop; return the runner's status."""
@@ -34,7 +37,7 @@ def main() -> int:
     try:
         system.start().wait_ready()
         command = [sys.executable, str(runner), "--base-url", system.base_url, "--user", system.user, "--cases", str(given.cases)]
-        command += ["--enable", "secrets"]
+        command += ["--enable", "secrets", "--enable", "decide", "--decide-path", DECIDE_PATH]
         if given.flows_dir:
             command += ["--flows-dir", str(given.flows_dir)]
         environment = {**os.environ, "CONFORMANCE_PASSWORD": system.password}

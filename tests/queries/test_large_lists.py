@@ -139,6 +139,7 @@ def test_a_total_beyond_what_is_counted_is_estimated(monkeypatch: pytest.MonkeyP
 
 def test_a_text_that_stands_in_many_lines_is_found_among_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "NEWEST_LINES", 10)
+    monkeypatch.setattr(logs, "SAMPLED_LINES", 10)
     for number in range(30):
         make_line(f"line {number}", timestamp=AT + timedelta(seconds=number))
     criteria = Criteria(members=(Condition("q", Operation.EQUALS, "line"),))
