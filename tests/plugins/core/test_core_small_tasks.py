@@ -109,7 +109,7 @@ def test_return_without_format_gives_null(context):
 
 
 def test_return_with_a_missing_variable_fails(context):
-    with pytest.raises(PropertyTemplateError, match="\"format\" cannot be rendered"):
+    with pytest.raises(PropertyTemplateError, match='"format" cannot be rendered'):
         context.run(Return(), {"format": "{{ nothing.here }}"})
 
 
