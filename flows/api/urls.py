@@ -12,6 +12,7 @@ from flows.api.converters import ActionWord, ExecutionId
 from flows.api.endpoint import route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
+    blueprints,
     dashboards,
     execution_actions,
     execution_files,
@@ -237,6 +238,16 @@ _DASHBOARDS: Patterns = [
     route("<str:dashboard_id>/charts/<str:chart_id>/export/to-csv", "dashboard-chart-export-old", post=dashboards.export_chart),
 ]
 
+_BLUEPRINTS: Patterns = [
+    route("community", "blueprint-search-old", get=blueprints.search),
+    route("community/tags", "blueprint-tags-old", get=blueprints.list_tags),
+    route("community/<str:kind>", "blueprint-search", get=blueprints.search),
+    route("community/<str:kind>/tags", "blueprint-tags", get=blueprints.list_tags),
+    route("community/<str:kind>/<str:blueprint_id>", "blueprint", get=blueprints.get),
+    route("community/<str:kind>/<str:blueprint_id>/source", "blueprint-source", get=blueprints.get_source),
+    route("community/<str:kind>/<str:blueprint_id>/graph", "blueprint-graph", get=blueprints.get_graph),
+]
+
 _OF_TENANT: Patterns = [
     path("executions/", include(_EXECUTIONS)),
     route("executions", "execution-of-flow", get=execution_lists.list_of_flow),
@@ -255,6 +266,9 @@ _OF_TENANT: Patterns = [
     route("secrets", "secret-search", get=namespaces.search_secrets),
     route("dependencies", "tenant-dependencies", get=graphs.dependencies_of_tenant),
     route("concurrency-limit/search", "concurrency-search", get=flows.search_concurrency_limits),
+    route("concurrency-limit/<str:namespace>/<str:flow_id>", "concurrency-recount", put=flows.recount_slots),
+    path("blueprints/", include(_BLUEPRINTS)),
+    route("expressions/render", "expressions-render", post=execution_actions.render_expressions),
     route("usages/all", "usage", get=services.show_usage),
     route("worker-selectors/tags", "worker-tags", get=services.list_worker_tags),
     route("basicAuth", "account-create", post=instance.refuse_account),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.acceptance.building import CORE
 from tests.acceptance.workspace import Workspace
 
@@ -139,6 +137,40 @@ def _flow_with(workspace: Workspace, number: int, old: str, new: str) -> str:
     return workspace.write(f"old-{number}", inputs=file, tasks=[{"id": "t", **typed}])
 
 
-@pytest.mark.skip(reason="REST API 8.11: the routes of dashboards are not built yet")
-def test_ct_27_every_fault_of_a_dashboard_is_reported_at_once() -> None:
-    """Waits for the dashboards of the REST API."""
+def test_ct_27_every_fault_of_a_dashboard_is_reported_at_once(workspace: Workspace) -> None:
+    answer = workspace.call("POST", "/dashboards/validate", FAULTY_DASHBOARD)
+
+    for words in (
+        "needs a title",
+        "366 days",
+        "A chart needs an id",
+        '"missing"',
+        '"COLOUR"',
+        '"nothing"',
+        "labelKey",
+        "MEDIAN",
+        "unknown",
+        "Radar",
+    ):
+        assert words in answer["constraints"], words
+
+
+FAULTY_DASHBOARD = """\
+title: ""
+timeWindow: {default: P400D, max: P1D}
+charts:
+  - id: "no spaces"
+    type: io.kestra.plugin.core.dashboard.chart.Bar
+    chartOptions: {column: missing, width: 13}
+    data:
+      type: io.kestra.plugin.core.dashboard.data.Executions
+      columns:
+        state: {field: STATE}
+        colour: {field: COLOUR}
+        nothing: {displayName: Nothing}
+        label: {field: LABELS}
+        odd: {field: DURATION, agg: MEDIAN}
+      orderBy: [{column: unknown}]
+  - {id: what, type: io.kestra.plugin.core.dashboard.chart.Radar}
+"""
+"""What Source core-tasks 11 lists as validation errors, several at once."""

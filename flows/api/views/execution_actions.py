@@ -28,6 +28,8 @@ from flows.operations.resume_checks import validate_resume_inputs as check_resum
 from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 from flows.queries import executions as queries
 
+MOST_EXPRESSIONS = 100
+
 
 def kill(request: Request, execution_id: str) -> HttpResponse:
     """Kill an execution, and those that it started unless `isOnKillCascade` is false."""
@@ -191,6 +193,26 @@ def validate_resume_inputs(request: Request, execution_id: str) -> HttpResponse:
     execution = queries.get_execution(execution_id)
     entries = present_resolved(resolved, None)
     return answer({"id": execution.flow_id, "namespace": execution.namespace, "inputs": entries, "checks": []})
+
+
+def render_expressions(request: Request) -> HttpResponse:
+    """Render several expressions in an execution; one that is wrong stands for itself in the answer."""
+    body = read_object(request)
+    expressions, execution_id = body.get("expressions"), body.get("executionId")
+    if not isinstance(expressions, list) or not all(isinstance(one, str) for one in expressions):
+        raise InvalidError('"expressions" must be a list of texts.', code="json-shape")
+    if len(expressions) > MOST_EXPRESSIONS:
+        raise InvalidError(f"At most {MOST_EXPRESSIONS} expressions can be rendered at once.", code="json-shape")
+    if not isinstance(execution_id, str):
+        raise InvalidError('"executionId" must name the execution whose values the expressions show.', code="json-shape")
+    queries.get_execution(execution_id)
+    rendered: dict[str, str] = {}
+    for expression in expressions:
+        try:
+            rendered[expression] = operations.eval_expression(execution_id, expression)
+        except FlowsError:
+            rendered[expression] = expression
+    return answer({"rendered": rendered})
 
 
 def evaluate(request: Request, execution_id: str, task_run_id: str | None = None) -> HttpResponse:

@@ -19,8 +19,9 @@ from flows.api.pagination import find_number, read_flag, read_window
 from flows.api.presenters import present_check, present_flow
 from flows.api.scopes import check_documents
 from flows.api.sources import read_source
+from flows.conf import DEFAULT_TENANT
 from flows.models import Flow
-from flows.operations import flow_bundles
+from flows.operations import concurrency, flow_bundles
 from flows.operations import flows as operations
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Severity
@@ -252,19 +253,22 @@ def enable_by_query(request: Request) -> HttpResponse:
 def search_concurrency_limits(request: Request) -> HttpResponse:
     """Return how many executions of each limited flow hold a slot now."""
     rows = queries.list_limited_flows()
-    return answer_page(
-        (
-            {
-                "tenantId": "main",
-                "namespace": row.namespace,
-                "flowId": row.flow_id,
-                "running": row.running_count,
-                "limit": row.concurrency_limit,
-            }
-            for row in rows
-        ),
-        len(rows),
-    )
+    return answer_page((_present_limit(row) for row in rows), len(rows))
+
+
+def _present_limit(row: Flow) -> dict[str, Any]:
+    return {
+        "tenantId": DEFAULT_TENANT,
+        "namespace": row.namespace,
+        "flowId": row.flow_id,
+        "running": row.running_count,
+        "limit": row.concurrency_limit,
+    }
+
+
+def recount_slots(request: Request, namespace: str, flow_id: str) -> HttpResponse:
+    """Set the count of a flow's taken slots to what its executions hold."""
+    return answer(_present_limit(concurrency.recount_slots(namespace, flow_id)))
 
 
 def validate_task(request: Request) -> HttpResponse:

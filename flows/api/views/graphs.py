@@ -35,7 +35,12 @@ def of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
 
 def of_source(request: Request) -> HttpResponse:
     """Return the graph of a document that need not be stored."""
-    check = check_document(read_source(request))
+    return answer_graph_of_text(read_source(request))
+
+
+def answer_graph_of_text(source: str) -> HttpResponse:
+    """Answer with the graph of a document. Raises InvalidError with its faults."""
+    check = check_document(source)
     if check.definition is None:
         errors = check.list_problems(Severity.ERROR)
         raise InvalidError("; ".join(str(error) for error in errors), code="invalid-flow", problems=errors)
