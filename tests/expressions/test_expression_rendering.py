@@ -313,7 +313,7 @@ def test_every_builtin_is_listed_with_its_arguments() -> None:
     counts = (len(list_functions()), len(list_filters()), len(list_tests()))
     date_filter = next(signature for signature in list_filters() if signature.name == "date")
 
-    assert counts == (46, 60, 8)
+    assert counts == (47, 60, 8)
     assert date_filter.arguments == ("format", "timeZone", "existingFormat", "locale")
     assert all(signature.summary.endswith(".") for signature in (*list_functions(), *list_filters(), *list_tests()))
 
