@@ -1,6 +1,7 @@
 """Rows, constraints and indexes, split by concept. No decisions are made here."""
 
-from flows.models.access import ApiToken
+from flows.models.access import Account, ApiToken, Binding, Role
+from flows.models.audit import AuditEntry
 from flows.models.dashboard import Dashboard
 from flows.models.execution import Execution
 from flows.models.file import NamespaceFile
@@ -14,7 +15,10 @@ from flows.models.template import Template, TemplateRevision
 from flows.models.trigger import Firing, FlowTriggerWindow, TriggerState, WebhookEvent
 
 __all__ = [
+    "Account",
     "ApiToken",
+    "AuditEntry",
+    "Binding",
     "CachedResult",
     "Dashboard",
     "Execution",
@@ -28,6 +32,7 @@ __all__ = [
     "Metric",
     "Namespace",
     "NamespaceFile",
+    "Role",
     "Secret",
     "TaskRun",
     "Template",
