@@ -4,6 +4,8 @@ VENV ?= .venv
 RUN := $(VENV)/bin
 CASES ?= ../shared/conformance/cases.yaml
 FLOWS_DIR ?= ../shared/conformance/flows
+# Tests wait more than they compute: three at a time keep two cores busy.
+JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -29,7 +31,7 @@ up: $(VENV)/.installed ## Start the whole system here; Ctrl-C stops it
 	@$(RUN)/python manage.py up
 
 test: $(VENV)/.installed-dev ## Run all tests (ARGS="-k word")
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types, imports between layers, and migrations
 	$(RUN)/ruff check .

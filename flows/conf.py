@@ -48,6 +48,18 @@ class Settings:
         max_lost_attempts: attempts that may be lost to dying workers before the task run fails.
         soft_shutdown_seconds: how long a stopping worker lets running tasks finish.
         templates_enabled: whether flows may take in templates, and the API serves them.
+        first_start: `password` when `up` makes the first administrator, `setup` when a page asks for it with a token.
+        setup_needs_token: whether that page asks callers of other hosts for the token.
+        require_mfa: whether everybody must use a second factor.
+        session_idle_seconds, session_longest_seconds: how long a browser stays signed in unused, and at all.
+        oidc_issuer, oidc_client_id, oidc_client_secret: the provider of single sign-on; none when the issuer is empty.
+        oidc_name: how the button names it.
+        oidc_scopes, oidc_groups_claim: what is asked for, and the claim that lists groups.
+        oidc_groups: `claim=group` pairs, oidc_roles: `claim=role@namespace` pairs, both kept at each sign-in.
+        oidc_email_domains: whose addresses may sign in, everybody's when empty.
+        oidc_creates_accounts, oidc_links_accounts: whether an unknown person gets an account, and whether an account of the
+            same verified address is taken over.
+        oidc_default_role: `role@namespace` of accounts that are made like that.
     """
 
     home: Path
@@ -80,6 +92,23 @@ class Settings:
     max_lost_attempts: int = 3
     soft_shutdown_seconds: float = 25.0
     templates_enabled: bool = True
+    first_start: str = "password"
+    setup_needs_token: bool = True
+    require_mfa: bool = False
+    session_idle_seconds: float = 12 * 3600.0
+    session_longest_seconds: float = 7 * 86400.0
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_name: str = "single sign-on"
+    oidc_scopes: tuple[str, ...] = ("openid", "email", "profile")
+    oidc_groups_claim: str = "groups"
+    oidc_groups: tuple[str, ...] = ()
+    oidc_roles: tuple[str, ...] = ()
+    oidc_email_domains: tuple[str, ...] = ()
+    oidc_creates_accounts: bool = True
+    oidc_links_accounts: bool = False
+    oidc_default_role: str = ""
 
 
 @lru_cache(maxsize=1)

@@ -30,6 +30,15 @@ def read_flag(name: str, default: bool = False) -> bool:
     raise ImproperlyConfigured(f'{name} must be "true" or "false"; got "{word}".')
 
 
+def read_word(name: str, default: str, *, among: tuple[str, ...]) -> str:
+    """Return the variable, which must be one of the words of `among`."""
+    word = read_text(name, default).lower()
+    if word not in among:
+        wanted = " or ".join(f'"{each}"' for each in among)
+        raise ImproperlyConfigured(f'{name} must be {wanted}; got "{word}".')
+    return word
+
+
 def read_count(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
     """Return the variable as a whole number within the bounds (both included)."""
     text = read_text(name)

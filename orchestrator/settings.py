@@ -52,6 +52,8 @@ def _redis_url(broker_url: str) -> str | None:
     return broker_url if scheme in ("redis", "rediss") else None
 
 
+_SESSION_LONGEST_SECONDS = env.read_seconds("CELESTRA_SESSION_LONGEST_SECONDS", 7 * 86400)
+
 CELESTRA = {
     "home": HOME,
     "host": HOST,
@@ -74,6 +76,23 @@ CELESTRA = {
     "heartbeat_seconds": env.read_seconds("CELESTRA_HEARTBEAT_SECONDS", 5.0),
     "soft_shutdown_seconds": env.read_seconds("CELESTRA_SOFT_SHUTDOWN_SECONDS", 25.0),
     "templates_enabled": env.read_flag("CELESTRA_TEMPLATES_ENABLED", True),
+    "first_start": env.read_word("CELESTRA_FIRST_START", "password", among=("password", "setup")),
+    "setup_needs_token": not env.read_flag("CELESTRA_SETUP_WITHOUT_TOKEN"),
+    "require_mfa": env.read_flag("CELESTRA_REQUIRE_MFA"),
+    "session_idle_seconds": env.read_seconds("CELESTRA_SESSION_IDLE_SECONDS", 12 * 3600),
+    "session_longest_seconds": _SESSION_LONGEST_SECONDS,
+    "oidc_issuer": env.read_text("CELESTRA_OIDC_ISSUER"),
+    "oidc_client_id": env.read_text("CELESTRA_OIDC_CLIENT_ID"),
+    "oidc_client_secret": env.read_text("CELESTRA_OIDC_CLIENT_SECRET"),
+    "oidc_name": env.read_text("CELESTRA_OIDC_NAME", "single sign-on"),
+    "oidc_scopes": env.read_list("CELESTRA_OIDC_SCOPES", ("openid", "email", "profile")),
+    "oidc_groups_claim": env.read_text("CELESTRA_OIDC_GROUPS_CLAIM", "groups"),
+    "oidc_groups": env.read_list("CELESTRA_OIDC_GROUPS"),
+    "oidc_roles": env.read_list("CELESTRA_OIDC_ROLES"),
+    "oidc_email_domains": env.read_list("CELESTRA_OIDC_EMAIL_DOMAINS"),
+    "oidc_creates_accounts": env.read_flag("CELESTRA_OIDC_CREATE_ACCOUNTS", True),
+    "oidc_links_accounts": env.read_flag("CELESTRA_OIDC_LINK_ACCOUNTS"),
+    "oidc_default_role": env.read_text("CELESTRA_OIDC_DEFAULT_ROLE"),
 }
 
 SECRET_KEY = _KEYS.secret
@@ -93,6 +112,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_ace",
     "rest_framework",
+    "drf_spectacular",
     "flows",
 ]
 
@@ -107,6 +127,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "orchestrator.callers.CallerMiddleware",
 ]
 
 ROOT_URLCONF = "orchestrator.urls"
@@ -177,7 +198,9 @@ SESSION_COOKIE_NAME = "__Host-celestra-session" if IS_HTTPS else "celestra-sessi
 SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+# How long the cookie lives; the row of the session ends earlier when nobody uses it.
+SESSION_COOKIE_AGE = int(_SESSION_LONGEST_SECONDS)
+SESSION_ENGINE = "flows.operations.session_store"
 CSRF_COOKIE_NAME = "__Host-celestra-csrf" if IS_HTTPS else "celestra-csrf"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_FAILURE_VIEW = "flows.ui.errors.refuse_stale_form"
@@ -215,6 +238,15 @@ LOGGING = {
     },
 }
 
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Celestra",
+    "DESCRIPTION": "Flows, executions and what belongs to them. Every address below /api/v1/main/ exists without main, too.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["flows.api.schema.operations.keep_one_form"],
+    "POSTPROCESSING_HOOKS": ["flows.api.schema.objects.add_objects"],
+}
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -10,7 +10,7 @@ import pytest
 from flows.conf import get_settings
 from tests.support.servers import TestServers
 
-pytest_plugins = ["tests.support.systems"]
+pytest_plugins = ["tests.support.container_engine", "tests.support.systems"]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from flows.admin.history import HistoryAdmin, NamespaceFilter, link_to, show_json
-from flows.models.access import ApiToken
+from flows.models.access import Account, ApiToken, Binding, Role
+from flows.models.audit import AuditEntry
 from flows.models.dashboard import Dashboard
 from flows.models.execution import Execution
 from flows.models.quota import FlowStart
@@ -77,3 +78,42 @@ class FlowStartAdmin(HistoryAdmin):
     list_display = ("execution_id", "namespace", "flow_id", "started_at")
     list_filter = (NamespaceFilter,)
     ordering = ("-started_at",)
+
+
+@admin.register(Role)
+class RoleAdmin(HistoryAdmin):
+    """What each role permits; roles are written in the console, where the rules for them are checked."""
+
+    list_display = ("name", "description", "is_built_in", "updated_at")
+    list_filter = ("is_built_in",)
+    search_fields = ("name__startswith",)
+
+
+@admin.register(Binding)
+class BindingAdmin(HistoryAdmin):
+    """Who has which role where."""
+
+    list_display = ("role", "user", "group", "namespace", "created_by", "created_at")
+    list_select_related = ("role", "user", "group")
+    list_filter = ("role",)
+    search_fields = ("namespace__startswith", "user__username__startswith")
+
+
+@admin.register(Account)
+class AccountAdmin(HistoryAdmin):
+    """What belongs to a person or a service account besides the name. Keys of one-time codes are never shown."""
+
+    list_display = ("user", "kind", "must_use_mfa", "oidc_issuer", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("kind", "must_use_mfa")
+    search_fields = ("user__username__startswith",)
+    exclude = ("mfa_secret", "mfa_recovery", "mfa_last_step")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(HistoryAdmin):
+    """Who did what; the database itself refuses every change of a row."""
+
+    list_display = ("at", "who", "door", "what", "namespace", "object_id", "result")
+    list_filter = ("result", "door", "resource")
+    search_fields = ("who__startswith", "object_id__startswith")

@@ -13,20 +13,21 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from flows.api.limits import address_of, passwords
-from flows.models import ApiToken
+from flows.api.limits import address_of
+from flows.models import Account, ApiToken
+from flows.operations import sign_in
 from flows.operations.tokens import use_token
+from flows.primitives.callers import Door
 
 OPEN_ROUTES = frozenset(
     {
@@ -49,6 +50,10 @@ LONGEST_HEADER = 2048
 WRONG = (
     "The user name or the password is wrong. Check both; whoever runs the server can set a new password with "
     "`python manage.py changepassword NAME`."
+)
+TOKENS_ONLY = (
+    "This account uses a second factor, and a password alone is not enough here. Make an API token on the page of the account "
+    "and send it as a bearer token."
 )
 REFUSED_TOKEN = "The API token is unknown, was revoked, or has run out. Make a new one with your password."  # noqa: S105 - a text
 
@@ -92,7 +97,7 @@ verified_credentials = VerifiedCredentials()
 
 
 def _forget_on_account_change(sender: Any, **_: Any) -> None:
-    if isinstance(sender, type) and issubclass(sender, AbstractBaseUser):
+    if isinstance(sender, type) and issubclass(sender, AbstractBaseUser | Account):
         verified_credentials.clear()
 
 
@@ -141,7 +146,10 @@ class HeaderCredentials(BaseAuthentication):
             colon = name = password = ""
         if not colon:
             raise AuthenticationFailed(WRONG)
-        return verify_password(request, name, password)
+        user = verify_password(request, name, password)
+        if sign_in.next_step(user) is not sign_in.SecondStep.NONE:
+            raise AuthenticationFailed(TOKENS_ONLY)
+        return user
 
 
 def verify_password(request: Request, name: str, password: str) -> User:
@@ -152,14 +160,12 @@ def verify_password(request: Request, name: str, password: str) -> User:
         AuthenticationFailed: one of them is wrong; nothing tells which one.
         Throttled: too many wrong guesses for this name from this address.
     """
-    caller = (address_of(request), name.casefold())
-    passwords.check(caller)
-    # Without a user the hasher works as long as with one, so time does not tell which names exist.
-    user = authenticate(request=request._request, username=name, password=password) if "\0" not in name else None
-    if not isinstance(user, User):
-        passwords.record(caller)
-        raise AuthenticationFailed(WRONG)
-    return user
+    try:
+        return sign_in.verify_password(name, password, address=address_of(request), door=Door.API, request=request._request)
+    except sign_in.TooManyTriesError as error:
+        raise Throttled(wait=error.wait_seconds) from error
+    except sign_in.WrongCredentialsError as error:
+        raise AuthenticationFailed(WRONG) from error
 
 
 class BrowserSession(SessionAuthentication):

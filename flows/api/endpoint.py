@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import update_wrapper
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -21,8 +22,13 @@ from rest_framework.views import APIView
 
 from flows.api.auth import BrowserSession, HeaderCredentials, IsSignedIn, is_open, is_sent_from_login_page
 from flows.api.errors import BadRequestError, answer_exception
+from flows.api.limits import address_of
+from flows.api.schema.operations import DeclaredOperations
 from flows.api.scopes import check_scope
 from flows.conf import get_settings
+from flows.models import ApiToken
+from flows.operations.callers import caller_of
+from flows.primitives.callers import NOBODY, Door, acting_as, current_caller, enter_as, stream_as
 from flows.primitives.errors import InvalidError, TooLargeError
 
 Handler = Callable[..., HttpResponseBase]
@@ -42,6 +48,8 @@ class Endpoint(APIView):
     permission_classes = (IsSignedIn,)
     parser_classes = (MultiPartParser, FormParser, FileUploadParser)
     renderer_classes = (JSONRenderer,)
+    schema = DeclaredOperations()
+    route_name: ClassVar[str] = ""
     accepts_files: ClassVar[bool] = False
     action: ClassVar[str] = ""
 
@@ -54,13 +62,22 @@ class Endpoint(APIView):
         """Never answer 406: clients send all kinds of Accept headers."""
         return JSONRenderer(), "application/json"
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        """Answer in the name of the caller, who is nobody until the credentials were checked."""
+        with acting_as(NOBODY):
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            return stream_as_caller(response)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check who is calling first, then what was sent."""
         super().initial(request, *args, **kwargs)
+        if request.user.is_authenticated:
+            token = request.auth if isinstance(request.auth, ApiToken) else None
+            enter_as(caller_of(request.user, door=Door.API, token=token, address=address_of(request)))
         if any(odd in request.path for odd in _ODD_IN_PATHS) or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequestError("The address holds a character or an empty or dotted part that no address of the API has.")
         check_body_size(request, accepts_files=self.accepts_files)
-        check_scope(request, self.kwargs)
+        check_scope(request)
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """Answer every exception as JSON."""
@@ -70,6 +87,13 @@ class Endpoint(APIView):
             # The header is what turns the framework's refusal into a 401 that clients understand.
             exc.auth_header = self.get_authenticate_header(self.request)  # type: ignore[union-attr]
         return answer_exception(self.request._request, exc, action=self.action or self.kwargs.get("action", ""))
+
+
+def stream_as_caller(response: HttpResponseBase) -> HttpResponseBase:
+    """Have the parts of a streamed answer made in the name of the present caller, because they are made after the view."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse) and not response.is_async:
+        response.streaming_content = stream_as(current_caller(), iter(response.streaming_content))
+    return response
 
 
 def _read_away(request: HttpRequest) -> None:
@@ -120,7 +144,7 @@ def route(
     """
     handlers = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
     methods = {method: _as_method(function) for method, function in handlers.items() if function is not None}
-    view = type("Endpoint", (Endpoint,), {**methods, "accepts_files": accepts_files, "action": action})
+    view = type("Endpoint", (Endpoint,), {**methods, "accepts_files": accepts_files, "action": action, "route_name": name})
     return path(pattern, view.as_view(), name=name)  # type: ignore[attr-defined]
 
 
@@ -128,7 +152,8 @@ def _as_method(function: Handler) -> Callable[..., HttpResponseBase]:
     def method(self: Endpoint, request: Request, **kwargs: Any) -> HttpResponseBase:
         return function(request, **kwargs)
 
-    return method
+    # The OpenAPI document is made from what is said about the function.
+    return update_wrapper(method, function)
 
 
 def now() -> datetime:

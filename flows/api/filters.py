@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from rest_framework.request import Request
 
-from flows.api.scopes import narrow_criteria
 from flows.queries.criteria import Condition, Criteria, CriteriaError, Operation
 
 MOST_FILTERS = 200
@@ -74,7 +73,7 @@ def read_criteria(request: Request, known: frozenset[str]) -> Criteria:
         members.append(Criteria("or", tuple(groups["or"])))
     given = {condition.field for condition in Criteria("and", tuple(members)).conditions()}
     members.extend(_read_old_values(request, known - given))
-    return narrow_criteria(request, Criteria("and", tuple(members)), known)
+    return Criteria("and", tuple(members))
 
 
 def _place(

@@ -1,4 +1,4 @@
-"""Slows down whoever guesses: counts wrong passwords and wrong webhook keys per caller, in the memory of this process."""
+"""Slows down whoever guesses: counts wrong webhook keys per caller, in the memory of this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from threading import Lock
 
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
+
+from flows.operations.throttle import throttle
 
 WINDOW_SECONDS = 60.0
 MOST_REMEMBERED = 10_000
@@ -50,7 +52,9 @@ class GuessLimiter:
             self._wrong.clear()
 
 
-passwords = GuessLimiter(most=10)
+passwords = throttle
+"""Wrong passwords at all doors count together."""
+
 webhook_keys = GuessLimiter(most=10)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from flows.api.converters import ActionWord, ExecutionId
-from flows.api.endpoint import route
+from flows.api.endpoint import Handler, route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
     blueprints,
     dashboards,
+    document,
     execution_actions,
     execution_files,
     execution_lists,
@@ -138,6 +139,7 @@ _EXECUTIONS: Patterns = [
     route("<execution:execution_id>/flow", "execution-flow", get=execution_lists.get_flow_of_execution),
     route("<execution:execution_id>/follow", "execution-follow", get=executions.follow_execution),
     route("<execution:execution_id>/follow-dependencies", "execution-follow-dependencies", get=executions.follow_dependencies),
+    route("<execution:execution_id>/files", "execution-files", get=execution_files.list_all),
     route("<execution:execution_id>/file", "execution-file", get=execution_files.download),
     route("<str:execution_id>/file/metas", "execution-file-metas", get=execution_files.stat),
     route("<str:execution_id>/file/preview", "execution-file-preview", get=execution_files.preview),
@@ -238,6 +240,8 @@ _DASHBOARDS: Patterns = [
     route("<str:dashboard_id>/charts/<str:chart_id>/export/to-csv", "dashboard-chart-export-old", post=dashboards.export_chart),
 ]
 
+_OWN_BLUEPRINT: dict[str, Handler] = {"get": blueprints.get_own, "put": blueprints.update_own, "delete": blueprints.delete_own}
+
 _BLUEPRINTS: Patterns = [
     route("community", "blueprint-search-old", get=blueprints.search),
     route("community/tags", "blueprint-tags-old", get=blueprints.list_tags),
@@ -246,6 +250,18 @@ _BLUEPRINTS: Patterns = [
     route("community/<str:kind>/<str:blueprint_id>", "blueprint", get=blueprints.get),
     route("community/<str:kind>/<str:blueprint_id>/source", "blueprint-source", get=blueprints.get_source),
     route("community/<str:kind>/<str:blueprint_id>/graph", "blueprint-graph", get=blueprints.get_graph),
+    route("flows", "blueprint-own-flows", get=blueprints.search_own, post=blueprints.create_own),
+    route("flows/tags", "blueprint-own-flow-tags", get=blueprints.list_own_tags),
+    route("flows/<str:blueprint_id>", "blueprint-own-flow", **_OWN_BLUEPRINT),
+    route("flows/<str:blueprint_id>/source", "blueprint-own-flow-source", get=blueprints.get_own_source),
+    route("flows/<str:blueprint_id>/graph", "blueprint-own-flow-graph", get=blueprints.get_own_graph),
+    route("flows/<str:blueprint_id>/use-template", "blueprint-use-template", post=blueprints.use_template),
+    route("flow/<str:blueprint_id>", "blueprint-own-flow-old", get=blueprints.get_own),
+    route("custom", "blueprint-customs", get=blueprints.search_own, post=blueprints.create_own),
+    route("custom/tags", "blueprint-custom-tags", get=blueprints.list_own_tags),
+    route("custom/<str:blueprint_id>", "blueprint-custom", **_OWN_BLUEPRINT),
+    route("custom/<str:blueprint_id>/source", "blueprint-custom-source", get=blueprints.get_own_source),
+    route("custom/<str:blueprint_id>/graph", "blueprint-custom-graph", get=blueprints.get_own_graph),
 ]
 
 _OF_TENANT: Patterns = [
@@ -325,6 +341,7 @@ urlpatterns: Patterns = [
     route("health/readiness", "health-readiness", get=health.show),
     route("ping", "ping", get=health.ping),
     route("info", "info", get=instance.show_info),
+    route("api/schema", "schema", get=document.show),
     route("prometheus", "prometheus", get=services.show_prometheus),
     route("metrics", "prometheus-alias", get=services.show_prometheus),
     path("api", answer_unknown, name="unknown"),

@@ -14,8 +14,11 @@ from flows.primitives.states import EXECUTION_MACHINE, TASK_RUN_MACHINE, TERMINA
 Scope = tuple[str | None, int | None]
 """Where children live: id of the parent task run (None: the execution) and number of the iteration."""
 
+CALLEES = frozenset({"subflow", "loop", "start-items"})
+"""Arrangements that wait for other executions."""
+
 # Flowables that wait by themselves, for a moment or for other executions, without a child of this execution being alive.
-_SELF_WAITING = frozenset({"subflow", "loop", "sleep", "working-directory", "split-items", "start-items", "merge-items"})
+_SELF_WAITING = CALLEES | {"sleep", "working-directory", "split-items", "merge-items"}
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +62,11 @@ class Run:
     def is_terminal(self) -> bool:
         """True when it ended."""
         return self.state in TERMINAL
+
+    @property
+    def is_callee(self) -> bool:
+        """True for a task that waits for other executions."""
+        return self.node is not None and self.node.arrangement in CALLEES
 
     @property
     def is_past_directory(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from celery import chain, chord, group, signature
 from celery.canvas import Signature
 
+from flows.conf import get_settings
 from flows.engine.board import Board, Run
 from flows.engine.graph import Node
 from flows.engine.routing import find_group, list_queues
@@ -31,8 +32,10 @@ def compile_canvas(board: Board, frontier: Sequence[Run]) -> list[Signature]:
     header of a chord whose body goes on behind the join. Light tasks and flowables are no links: the visit that reaches
     them runs or expands them. Start, retry, resume, restart, replay and recovery all come through here with another frontier.
 
-    Joins are decided by the rows: a body that comes early, twice or never changes nothing but latency.
+    Joins are decided by the rows: a body that comes early, twice or never changes nothing but latency. With a broker that is
+    not Redis or Valkey there is no result backend to count a header, so parallel runs become single messages there.
     """
+    can_count = get_settings().redis_url is not None
     by_scope: dict[tuple[str | None, int | None], list[Run]] = {}
     for run in frontier:
         by_scope.setdefault(run.scope, []).append(run)
@@ -42,7 +45,7 @@ def compile_canvas(board: Board, frontier: Sequence[Run]) -> list[Signature]:
         # A run that any of several queues may take is asked for in each of them; whoever comes first claims it.
         canvases += [visit for run in runs for visit in _further_visits(board, run)]
         parent = board.runs.get(parent_id) if parent_id else None
-        if parent is not None and 1 < len(links) <= _WIDEST_CHORD and _is_joined(parent):
+        if can_count and parent is not None and 1 < len(links) <= _WIDEST_CHORD and _is_joined(parent):
             canvases.append(
                 chord(group(links), visit_signature(board.root.id, scope=scope_key(parent.parent_id, parent.iteration)))
             )

@@ -43,6 +43,14 @@ def describe_missing_flow(namespace: str, flow_id: str) -> str:
     return f'Flow not found: namespace "{namespace}" has no flow "{flow_id}". Check the spelling of both, or save the flow first.'
 
 
+def missing_flow(namespace: str, flow_id: str, revision: int | None = None) -> NotFoundError:
+    """Return the error about a flow, or a revision of one, that does not exist or is none of the caller's business."""
+    if revision is None:
+        return NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
+    message = f'Flow not found: "{namespace}/{flow_id}" has no revision {revision}.'
+    return NotFoundError(message, code="flow-revision-not-found")
+
+
 def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> LoadedFlow:
     """
     Return a revision of a flow, the newest when `revision` is None.
@@ -54,7 +62,7 @@ def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> Loade
     if revision is None:
         revision = _find_newest(namespace, flow_id)
         if revision is None:
-            raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
+            raise missing_flow(namespace, flow_id)
     key = (namespace, flow_id, revision)
     with _lock:
         found = _cache.get(key)
@@ -88,9 +96,7 @@ def forget_flows() -> None:
 def _load(namespace: str, flow_id: str, revision: int) -> LoadedFlow:
     row = FlowRevision.objects.filter(flow__namespace=namespace, flow__flow_id=flow_id, revision=revision).first()
     if row is None:
-        raise NotFoundError(
-            f'Flow not found: "{namespace}/{flow_id}" has no revision {revision}.', code="flow-revision-not-found"
-        )
+        raise missing_flow(namespace, flow_id, revision)
     result = parse_flow(row.source, get_registry(), namespace_defaults=list_namespace_defaults(namespace))
     if result.flow is None:
         reasons = "; ".join(str(problem) for problem in result.problems if problem.severity == "ERROR")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from flows.engine import transitions
-from flows.engine.board import Run
+from flows.engine.board import Board, Root, Run
 from flows.engine.boards import load_board
+from flows.engine.graph import empty_graph
+from flows.engine.playground import PLAYGROUND
 from flows.engine.reruns import prepare_restart
 from flows.engine.rows import NewExecution, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution, refuse_system_labels
@@ -98,7 +100,7 @@ def start_iteration(turn: Turn, run: Run, item: Mapping[str, Any], index: int) -
         caller_waits=True,
         depth=root.depth + 1,
         # An iteration runs on the graph of its caller, so it takes the same revisions of the templates.
-        progress={FROZEN: root.progress[FROZEN]} if FROZEN in root.progress else {},
+        progress={key: root.progress[key] for key in (FROZEN, PLAYGROUND) if key in root.progress},
         loop={
             "taskId": run.task_id,
             "taskRunId": run.id,
@@ -140,13 +142,43 @@ def stop_children(turn: Turn, run: Run) -> None:
         root = transitions.read_root(child_id, lock=True)
         if root is None or root.is_terminal or root.state == State.KILLING:
             continue
-        inner = type(turn)(load_board(root, at=turn.board.at), turn.services, atomic=None)
+        inner = type(turn)(_load_to_stop(root, turn.board.at), turn.services, atomic=None)
         inner.add_log(None, "WARN", f"Killed by its caller {turn.board.root.id}.")
         inner.stop(State.KILLED)
         # What comes after the end is done by the visit that gets the message, as for a visit that was lost.
         root.visit_until = turn.board.at
         inner.write()
         turn.started.append(child_id)
+
+
+def _load_to_stop(root: Root, at: datetime) -> Board:
+    """Return a board that is good enough to end an execution: its rows can be ended even when its flow cannot be read any more."""
+    try:
+        return load_board(root, at=at)
+    except FlowsError:
+        return Board(root, empty_graph(root.namespace, root.flow_id), at=at)
+
+
+def waits_for_paused_only(execution_id: str, run_id: str) -> bool:
+    """Tell whether a task run waits for other executions, and all of those are paused: nothing moves without a person or a timer."""
+    with connection.cursor() as cursor:
+        # An end that was not told yet is progress, too; the successor of an execution that was retried waits in its place.
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM flows_execution WHERE caller_execution_id = %(execution)s"
+            " AND caller_task_run_id = %(run)s AND caller_waits AND state = 'PAUSED')"
+            " AND NOT EXISTS (SELECT 1 FROM flows_execution WHERE caller_execution_id = %(execution)s"
+            " AND caller_task_run_id = %(run)s AND caller_waits AND state NOT IN ('PAUSED', 'RETRIED'))",
+            {"execution": execution_id, "run": run_id},
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def find_paused_child(execution_id: str, run_id: str) -> str | None:
+    """Return the id of the first paused execution that a task run waits for, None when none of them is paused."""
+    paused = Execution.objects.filter(
+        caller_execution_id=execution_id, caller_task_run_id=run_id, caller_waits=True, state=State.PAUSED
+    )
+    return paused.order_by("created_at", "id").values_list("id", flat=True).first()
 
 
 def _list_alive_below(execution_id: str, run_id: str) -> list[str]:

@@ -10,7 +10,7 @@ import redis
 from django.db import connection
 from kombu.exceptions import OperationalError
 
-from flows.conf import get_settings
+from flows.conf import DEFAULT_QUEUE, get_settings
 from flows.engine.board import Board, Run
 from flows.engine.canvas import compile_canvas, visit_signature
 from flows.engine.transitions import scope_key
@@ -82,6 +82,17 @@ def send_run(execution_id: str, scope: str, task_id: str, queues: Sequence[str] 
         log.warning("dispatch.unsent", extra={"execution": execution_id, "task": task_id, "reason": str(error)})
         return False
     return True
+
+
+def is_queue_empty() -> bool:
+    """Tell whether no message waits in the default queue; false when the broker cannot be asked."""
+    client = _views()
+    if client is None:
+        return False
+    try:
+        return not client.exists(DEFAULT_QUEUE)
+    except redis.RedisError:
+        return False
 
 
 def wake_views(execution_id: str) -> None:

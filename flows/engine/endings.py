@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.engine import transitions
 from flows.engine.attempts import close_attempt
-from flows.engine.board import Board, Run
+from flows.engine.board import CALLEES, Board, Run
 from flows.engine.children import stop_children
 from flows.engine.concurrency import release_slot
 from flows.engine.retries import next_attempt_at
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
 _WORKER_ARRANGEMENTS = frozenset({"working-directory", "split-items", "merge-items"})
-_CALLEES = frozenset({"subflow", "loop", "start-items"})
 # Flowables that wait for something other than task runs below them.
-_SELF_WAITING = _CALLEES | {"sleep"}
+_SELF_WAITING = CALLEES | {"sleep"}
 
 
 def needs_worker(run: Run) -> bool:
@@ -115,6 +114,7 @@ def end_leftovers(turn: Turn) -> None:
         if _is_at_work(run):
             busy.add(run.parent_id)
         elif run.state != State.RUNNING:
+            _stop_callees(turn, run)
             close_attempt(run, State.CANCELLED, at=board.at)
             board.move(run, State.CANCELLED)
         elif run.id in busy:
@@ -186,7 +186,7 @@ def _ask_worker(board: Board, run: Run, state: State) -> bool:
 
 
 def _stop_callees(turn: Turn, run: Run) -> None:
-    if run.state == State.RUNNING and run.node is not None and run.node.arrangement in _CALLEES:
+    if run.state in (State.RUNNING, State.PAUSED) and run.is_callee:
         stop_children(turn, run)
 
 

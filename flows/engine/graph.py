@@ -84,7 +84,7 @@ class Graph:
         """
         found = self._iterations.get(task_id)
         if found is None:
-            found = self._iterations[task_id] = _build(self.flow, _find_task(self.flow, task_id))
+            found = self._iterations[task_id] = _build(self.flow, *_find_loop(self.flow, task_id))
         return found
 
 
@@ -93,21 +93,32 @@ def build_graph(flow: Flow) -> Graph:
     Return the graph of a flow. Every task that is not disabled is in it exactly once; a ForEachItem has its three hidden
     steps `<id>_split`, `<id>_items` and `<id>_merge` as children. Source: flow language, 6.7 and 7.1.
     """
-    return _build(flow, None)
+    return _build(flow, None, flow.retry)
 
 
-def _find_task(flow: Flow, task_id: str) -> Task:
-    for task in flow.all_tasks():
+def empty_graph(namespace: str, flow_id: str) -> Graph:
+    """Return the graph of a flow whose text cannot be read any more: its rows can still be ended."""
+    return Graph(Flow(id=flow_id, namespace=namespace, tasks=()), {}, {})
+
+
+def _find_loop(flow: Flow, task_id: str) -> tuple[Task, Retry | None]:
+    """Return a task and the retry policy that its children inherit: its own, else the nearest ancestor's, else the flow's."""
+    pending = [(task, flow.retry) for tasks in (flow.tasks, flow.errors, flow.finally_, flow.after_execution) for task in tasks]
+    while pending:
+        task, inherited = pending.pop()
+        policy = task.retry or inherited
         if task.id == task_id:
-            return task
+            return task, policy
+        pending += [(child, policy) for child in task.children()]
     raise KeyError(task_id)
 
 
-def _build(flow: Flow, loop: Task | None) -> Graph:
+def _build(flow: Flow, loop: Task | None, retry: Retry | None) -> Graph:
     nodes: dict[str, Node] = {}
 
     def build(task: Task, parent: Node | None, branch: str, retry: Retry | None) -> Node:
-        depth = parent.value_depth + (parent.arrangement == "each") if parent else 0
+        # Only what runs once for each value carries one, not what comes after all of them.
+        depth = parent.value_depth + (parent.arrangement == "each" and branch == "tasks") if parent else 0
         node = Node(task, parent, branch, depth, task.retry or retry)
         nodes[task.id] = node
         for name, tasks in _branches_of(task).items():
@@ -124,7 +135,6 @@ def _build(flow: Flow, loop: Task | None) -> Graph:
             "finally": flow.finally_,
             "afterExecution": flow.after_execution,
         }
-    retry = (loop.retry if loop is not None else None) or flow.retry
     branches = {
         name: tuple(build(task, None, name, retry) for task in tasks if not task.disabled) for name, tasks in lists.items()
     }

@@ -22,34 +22,40 @@ from flows.primitives.states import State
 log = logging.getLogger(__name__)
 
 _BATCH = 500
+# A worker takes a message from an empty queue at once; this is more than it needs from there to its claim.
+_LOST_SECONDS = 5.0
 
 
 def resend_unsent(at: datetime) -> int:
     """
-    Send messages for what waits and was never sent, or was sent long ago and nobody came. Returns how many.
+    Send messages for what waits and was never sent, or was sent and nobody came. Returns how many.
 
-    Sending twice is harmless: a run is claimed once. Source: reliability, R-21 and R-25.
+    Nobody came: for five seconds although the queue is empty, so the message is lost, or the process died before it sent it. While
+    messages wait in the queue, for tasks of worker groups, and with a broker that does not tell, it is a minute. Sending twice is
+    harmless: a run is claimed once. Source: reliability, R-21 and R-25.
     """
     settings = get_settings()
     unsent_before = at - timedelta(seconds=settings.outbox_sweep_seconds)
     stuck_before = at - timedelta(seconds=settings.stuck_dispatch_seconds)
+    lost_before = at - timedelta(seconds=_LOST_SECONDS) if dispatch.is_queue_empty() else stuck_before
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE flows_taskrun SET dispatched_at = %s WHERE seq IN (SELECT t.seq FROM flows_taskrun t JOIN flows_execution e"
             " ON e.id = t.execution_id WHERE t.state IN ('CREATED', 'RESTARTED') AND NOT e.pause_asked"
-            " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at < %s)"
+            " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at <"
+            " CASE WHEN jsonb_array_length(t.progress->'queues') > 0 THEN %s ELSE %s END)"
             # An execution that has not begun takes them in itself, and so does a visit that is still at work.
             " AND e.state NOT IN ('CREATED', 'RESTARTED', 'KILLING', 'QUEUED', 'BREAKPOINT')"
             " AND (e.visit_until IS NULL OR e.visit_until < clock_timestamp()) ORDER BY t.seq LIMIT %s)"
             " RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues')), seq",
-            [at, unsent_before, stuck_before, _BATCH],
+            [at, unsent_before, stuck_before, lost_before, _BATCH],
         )
         runs = cursor.fetchall()
         cursor.execute(
             "UPDATE flows_execution SET dispatched_at = %s WHERE id IN (SELECT id FROM flows_execution WHERE state IN ('CREATED',"
             " 'RESTARTED') AND (schedule_at IS NULL OR schedule_at <= %s)"
             " AND ((dispatched_at IS NULL AND created_at < %s) OR dispatched_at < %s) ORDER BY created_at LIMIT %s) RETURNING id",
-            [at, at, unsent_before, stuck_before, _BATCH],
+            [at, at, unsent_before, lost_before, _BATCH],
         )
         executions = [row[0] for row in cursor.fetchall()]
     for position, (execution_id, scope, task_id, queues, _) in enumerate(runs):

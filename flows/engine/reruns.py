@@ -80,7 +80,8 @@ def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, act
 
 def list_seeds(board: Board) -> list[Run]:
     """Return the task runs that a restart begins with: those that did not end well and have no such child of their own."""
-    wanted = [run for run in board.runs.values() if run.state in _SEEDS]
+    # One that is paused because its children are waits on: they are other executions, with a restart of their own.
+    wanted = [run for run in board.runs.values() if run.state in _SEEDS and not (run.state == State.PAUSED and run.is_callee)]
     parents = {run.parent_id for run in wanted}
     return [run for run in wanted if run.id not in parents or _is_one_job(run)]
 

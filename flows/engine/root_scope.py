@@ -136,6 +136,14 @@ class RootScope:
             root.announce_at = turn.board.at
 
     @staticmethod
+    def note_pause(turn: Turn) -> None:
+        """Note that a task run that waits for this execution must hear that it paused, or that it goes on."""
+        root = turn.board.root
+        if root.caller_waits and (root.state == State.PAUSED) != (root.seen == State.PAUSED):
+            root.announce_at = turn.board.at
+            root.is_changed = True
+
+    @staticmethod
     def _go_on_after(turn: Turn, states: dict[str, State]) -> None:
         after = turn.board.graph.list_branch("afterExecution")
         if not after or turn.board.root.state == State.RETRIED:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from flows.engine.board import Root
+from flows.engine.playground import PLAYGROUND
 from flows.engine.templates import FROZEN
 from flows.engine.transitions import dump
 from flows.models.execution import Execution
@@ -152,7 +153,7 @@ def copy_for_retry(root: Root, *, due: datetime, at: datetime) -> str:
             caller_task_run_id=root.caller_task_run_id,
             caller_waits=root.caller_waits,
             depth=root.depth,
-            progress={FROZEN: root.progress[FROZEN]} if FROZEN in root.progress else {},
+            progress={key: root.progress[key] for key in (FROZEN, PLAYGROUND) if key in root.progress},
             wake_at=due,
             schedule_at=due,
         )

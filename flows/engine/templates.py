@@ -12,6 +12,7 @@ from flows.conf import get_settings
 from flows.engine.board import Root
 from flows.engine.catalog import LoadedFlow, get_flow, list_namespace_defaults
 from flows.engine.graph import Graph, build_graph
+from flows.engine.playground import PLAYGROUND, load_part
 from flows.expressions import ExpressionError
 from flows.language.flow import Flow, Task
 from flows.language.templates import (
@@ -56,7 +57,8 @@ def get_graph(root: Root) -> Graph:
     Return the graph on which an execution runs: that of its revision with the chosen templates in place, or the one of its
     iteration for an execution of a Loop. Raises NotFoundError or InvalidError when a text cannot be used any more.
     """
-    loaded = get_flow(root.namespace, root.flow_id, root.flow_revision)
+    part = root.progress.get(PLAYGROUND)
+    loaded = load_part(part, root.flow_revision) if part else get_flow(root.namespace, root.flow_id, root.flow_revision)
     graph = put_in_place(loaded, root.progress.get(FROZEN))
     if root.kind == "LOOP" and root.loop:
         graph = graph.iteration_graph(root.loop["taskId"])

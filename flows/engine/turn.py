@@ -313,6 +313,7 @@ class Turn:
     def write(self) -> None:
         """Write rows, logs and metrics in the open transaction."""
         dispatch.stamp(self)
+        RootScope.note_pause(self)
         transitions.write_board(self.board)
         logs, metrics = self.recorder.take()
         with connection.cursor() as cursor:

@@ -15,16 +15,16 @@ from flows.engine.arrangements.callees import Callee
 from flows.engine.board import Board, Root, Run
 from flows.engine.boards import load_board
 from flows.engine.catalog import find_current, get_flow
+from flows.engine.children import stop_children
 from flows.engine.concurrency import list_next_queued, take_slot
 from flows.engine.endings import end_leftovers, is_cut_short
-from flows.engine.graph import Graph
+from flows.engine.graph import empty_graph
 from flows.engine.quotas import take_start
 from flows.engine.root_scope import RootScope
 from flows.engine.services import Services
 from flows.engine.templates import freeze_templates
 from flows.engine.transitions import LostRaceError
 from flows.engine.turn import Turn
-from flows.language.flow import Flow
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import State
 
@@ -252,20 +252,28 @@ def visit_scope(execution_id: str, scope: str) -> list[tuple[str, str, list[str]
 
 
 def tell_caller(child: Root, services: Services) -> None:
-    """Give the end of an execution to the task run that waits for it. Exactly once: the flag goes with the caller's turn."""
+    """
+    Give the end of an execution to the task run that waits for it, or let that look whether all it waits for is paused.
+
+    An end counts exactly once: the flag goes with the caller's turn. A pause is no count: each look reads the children anew.
+    """
 
     def take_over(turn: Turn) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE flows_execution SET caller_waits = false WHERE id = %s AND caller_waits", [child.id])
-            if cursor.rowcount != 1:
-                return
+        if child.is_terminal:
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE flows_execution SET caller_waits = false WHERE id = %s AND caller_waits", [child.id])
+                if cursor.rowcount != 1:
+                    return
         run = transitions.read_chain(turn.board, child.caller_task_run_id or "")
         if run is None or run.node is None or run.state not in (State.RUNNING, State.PAUSED):
             return
         arrangement = ARRANGEMENTS.get(run.node.arrangement or "")
         if isinstance(arrangement, Callee):
             try:
-                arrangement.take_end(turn, run, child)
+                if child.is_terminal:
+                    arrangement.go_on(turn, run)
+                    arrangement.take_end(turn, run, child)
+                arrangement.follow_pauses(turn, run, is_news=not child.is_terminal)
             except FlowsError as error:
                 turn.end_run(run, State.FAILED, reason=error.message)
 
@@ -281,19 +289,20 @@ def tell_caller(child: Root, services: Services) -> None:
 
 def announce_changes(execution_id: str, services: Services) -> None:
     """
-    Tell everybody who listens that an execution ended or paused: its caller, waiting executions of its flow, triggers.
+    Tell everybody who listens that an execution ended, paused or goes on: its caller, waiting executions of its flow, triggers.
 
     Idempotent; called after the commit, and by the sweep for rows that were left untold.
     """
     root = transitions.read_root(execution_id, lock=False)
     if root is None or root.announce_at is None:
         return
-    if root.is_terminal and root.state != State.RETRIED and root.caller_waits and root.caller_execution_id:
+    if root.state != State.RETRIED and root.caller_waits and root.caller_execution_id:
         tell_caller(root, services)
     if root.is_terminal:
         for waiting_id in list_next_queued(root.namespace, root.flow_id):
             dispatch.send_execution(waiting_id)
-    services.announce(execution_id, datetime.now(UTC))
+    if root.is_terminal or root.state == State.PAUSED:
+        services.announce(execution_id, datetime.now(UTC))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE flows_execution SET announce_at = NULL WHERE id = %s AND announce_at = %s", [execution_id, root.announce_at]
@@ -327,18 +336,16 @@ def set_aside(execution_id: str, error: Exception, services: Services) -> None:
         root = transitions.read_root(execution_id, lock=True)
         if root is None or root.is_terminal:
             return
-        board = Board(root, _empty_graph(root), at=datetime.now(UTC))
+        board = Board(root, empty_graph(root.namespace, root.flow_id), at=datetime.now(UTC))
         transitions.read_all(board)
         turn = Turn(board, services, atomic=None)
         root.error = f"The engine could not go on: {reason}"
         root.visit_until = None
         turn.add_log(None, "ERROR", root.error)
+        for run in list(board.runs.values()):
+            if not run.is_terminal:
+                stop_children(turn, run)
         turn.abandon(State.FAILED)
         turn.write()
-    dispatch.wake_views(execution_id)
+    dispatch.send(board, (), started=turn.started)
     announce_changes(execution_id, services)
-
-
-def _empty_graph(root: Root) -> Graph:
-    """Without the flow's text the rows can still be ended."""
-    return Graph(Flow(id=root.flow_id, namespace=root.namespace, tasks=()), {}, {})

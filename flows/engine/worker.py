@@ -119,7 +119,7 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         return True
     if attempt is None:
         return False
-    if is_cut_short(attempt.board, attempt.run) or not (attempt.run.node is None or needs_worker(attempt.run)):
+    if _must_not_begin(attempt):
         transitions.give_back_claim(run_id, token)
         _take_in(attempt.board.root, run_id, services)
         return False
@@ -136,6 +136,12 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         outcome, conclude = Outcome(stopped, outcome.outputs, attempt.watch.reason, log_file=outcome.log_file), None
     _record(execution_id, run_id, token, outcome, updates, attempt.recorder, services, carried, conclude=conclude)
     return True
+
+
+def _must_not_begin(attempt: Attempt) -> bool:
+    """Tell whether a run was claimed that is no worker's, or whose message was on its way when its execution was paused or ended."""
+    root, run = attempt.board.root, attempt.run
+    return root.pause_asked or is_cut_short(attempt.board, run) or not (run.node is None or needs_worker(run))
 
 
 def _take_in(root: Root, run_id: str, services: Services) -> None:

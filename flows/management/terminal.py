@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 
+from flows.operations.callers import command_caller
+from flows.primitives.callers import acting_as
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.storage import StorageUnavailableError
 
@@ -170,7 +172,8 @@ def allow_yaml(parser: argparse.ArgumentParser) -> None:
 def run_action(terminal: Terminal, action: Action, options: argparse.Namespace) -> int:
     """Run an action and return its exit status; every foreseen error is said on standard error, without a traceback."""
     try:
-        return int(action(terminal, options) or Exit.DONE)
+        with acting_as(command_caller()):
+            return int(action(terminal, options) or Exit.DONE)
     except UsageError as error:
         terminal.say(str(error))
         return Exit.USAGE

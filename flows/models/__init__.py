@@ -2,6 +2,7 @@
 
 from flows.models.access import Account, ApiToken, Binding, Role
 from flows.models.audit import AuditEntry
+from flows.models.blueprint import Blueprint
 from flows.models.dashboard import Dashboard
 from flows.models.execution import Execution
 from flows.models.file import NamespaceFile
@@ -9,6 +10,7 @@ from flows.models.flow import Flow, FlowRevision
 from flows.models.log import LogEntry, Metric
 from flows.models.namespace import KeyValue, Namespace, Secret
 from flows.models.quota import FlowStart
+from flows.models.session import UserSession
 from flows.models.task_cache import CachedResult
 from flows.models.task_run import TaskRun
 from flows.models.template import Template, TemplateRevision
@@ -19,6 +21,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Binding",
+    "Blueprint",
     "CachedResult",
     "Dashboard",
     "Execution",
@@ -38,5 +41,6 @@ __all__ = [
     "Template",
     "TemplateRevision",
     "TriggerState",
+    "UserSession",
     "WebhookEvent",
 ]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from flows.models import AuditEntry
-from flows.primitives.callers import Caller, CallerKind, current_caller
+from flows.primitives.callers import Caller, current_caller
 from flows.primitives.errors import ForbiddenError, NotFoundError
 from flows.primitives.rights import EVERYWHERE, OF_NO_NAMESPACE, Action, Resource
-
-_inside = ContextVar("inside_act", default=False)
 
 
 @dataclass(slots=True)
@@ -24,15 +23,32 @@ class Act:
     """
     Something that is being done. The operation fills in what changed; secret values never belong here.
 
-    `object_id` may be completed inside of the block, when the object gets its name there.
+    `object_id` and `namespace` may be completed inside of the block, when the object gets its name there.
     """
 
     object_id: str
     before: Any = None
     after: Any = None
+    namespace: str | None = None
+    _write: Callable[[], None] | None = None
+
+    def write_now(self) -> None:
+        """Write the row in the transaction that is open now, instead of at the end of the block."""
+        write, self._write = self._write, None
+        if write is not None:
+            write()
 
 
-@contextmanager
+@dataclass(slots=True)
+class _Outermost:
+    """The act that writes the row. A refusal inside of it is kept until its transaction was taken back."""
+
+    refusal: Callable[[], None] | None = None
+
+
+_outermost: ContextVar[_Outermost | None] = ContextVar("outermost_act", default=None)
+
+
 def act(
     what: str,
     action: Action,
@@ -41,7 +57,8 @@ def act(
     object_id: str = "",
     *,
     missing: NotFoundError | None = None,
-) -> Iterator[Act]:
+    atomic: bool = True,
+) -> AbstractContextManager[Act]:
     """
     Check that the caller may do this, let the block do it, and write one row of the audit log.
 
@@ -51,6 +68,8 @@ def act(
     Args:
         what: the act as `object.verb`, for example `execution.kill`.
         missing: what a caller sees who may not even read the object, the same as for one that does not exist.
+        atomic: whether block and row share one transaction. Without it the block keeps transactions of its own, because it
+            waits for something or takes turns with workers; `write_now` puts the row into one of those.
 
     Raises:
         ForbiddenError: the caller may not do this; the refusal is in the audit log.
@@ -58,18 +77,59 @@ def act(
 
     Source: security, S-02, S-03 and S-34.
     """
-    check_right(action, resource, namespace, what=what, object_id=object_id, missing=missing)
+    check = partial(check_right, action, resource, namespace, what=what, object_id=object_id, missing=missing)
+    return _act(check, what, action, resource, namespace, object_id, atomic)
+
+
+def act_on_many(
+    what: str, action: Action, resource: Resource, *, object_id: str = "", atomic: bool = False
+) -> AbstractContextManager[Act]:
+    """
+    Let the block act on objects of several namespaces, each of which checks its own right, and write one row for all.
+
+    Raises:
+        ForbiddenError: the caller may do this nowhere.
+
+    Source: security, S-02 and S-34.
+    """
+
+    def check() -> None:
+        if current_caller().list_reached(resource, action) == ():
+            check_right(action, resource, EVERYWHERE, what=what, object_id=object_id)
+
+    return _act(check, what, action, resource, EVERYWHERE, object_id, atomic)
+
+
+@contextmanager
+def _act(
+    check: Callable[[], None],
+    what: str,
+    action: Action,
+    resource: Resource,
+    namespace: str,
+    object_id: str,
+    atomic: bool,
+) -> Iterator[Act]:
+    check()
     doing = Act(object_id)
-    if _inside.get() or current_caller().kind is CallerKind.PLATFORM:
+    if _outermost.get() is not None or not current_caller().is_recorded:
         yield doing
         return
-    mark = _inside.set(True)
+    outermost = _Outermost()
+    doing._write = lambda: record(
+        what, action, resource, namespace if doing.namespace is None else doing.namespace, doing, AuditEntry.Result.DONE
+    )
+    mark = _outermost.set(outermost)
     try:
-        with transaction.atomic():
+        with transaction.atomic() if atomic else nullcontext():
             yield doing
-            record(what, action, resource, namespace, doing, AuditEntry.Result.DONE)
+            doing.write_now()
+    except (ForbiddenError, NotFoundError):
+        if outermost.refusal is not None:
+            outermost.refusal()
+        raise
     finally:
-        _inside.reset(mark)
+        _outermost.reset(mark)
 
 
 def check_right(
@@ -90,16 +150,20 @@ def check_right(
     if caller.may(action, resource, namespace):
         return
     if action is not Action.READ:
-        record(
-            what or f"{resource.lower()}.{action.lower()}", action, resource, namespace, Act(object_id), AuditEntry.Result.DENIED
-        )
+        name = what or f"{resource.lower()}.{action.lower()}"
+        refuse = partial(record, name, action, resource, namespace, Act(object_id), AuditEntry.Result.DENIED)
+        outermost = _outermost.get()
+        if outermost is None:
+            refuse()
+        else:
+            outermost.refusal = outermost.refusal or refuse
     if missing is not None and not caller.may(Action.READ, resource, namespace):
         raise missing
     raise ForbiddenError(_describe_refusal(caller, action, resource, namespace))
 
 
 def _describe_refusal(caller: Caller, action: Action, resource: Resource, namespace: str) -> str:
-    where = "" if resource in OF_NO_NAMESPACE else f' in the namespace "{namespace}"'
+    where = "" if resource in OF_NO_NAMESPACE or not namespace else f' in the namespace "{namespace}"'
     who = f'The API token "{caller.token}" of {caller.name}' if caller.token else caller.name or "Somebody who has not signed in"
     return f"{who} lacks the right {resource} {action}{where}. An owner of this installation can give a role that has it."
 
@@ -109,11 +173,11 @@ def record(what: str, action: Action, resource: Resource, namespace: str, done: 
     caller = current_caller()
     AuditEntry.objects.create(
         at=timezone.now(),
-        who=caller.name,
+        who=caller.name[:254],
         kind=caller.kind,
         door=caller.door,
-        token=caller.token,
-        address=caller.address,
+        token=caller.token[:63],
+        address=caller.address[:45],
         what=what,
         resource=resource,
         action=action,

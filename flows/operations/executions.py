@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,7 +16,8 @@ from flows.engine.arrangements import ARRANGEMENTS
 from flows.engine.arrangements.waits import Approval, Pause
 from flows.engine.board import Run
 from flows.engine.boards import load_board, render_in
-from flows.engine.catalog import get_flow
+from flows.engine.catalog import get_flow, missing_flow
+from flows.engine.children import find_paused_child
 from flows.engine.concurrency import force_slot, release_slot
 from flows.engine.reruns import copy_for_replay, prepare_restart
 from flows.engine.root_scope import RootScope
@@ -25,10 +27,15 @@ from flows.engine.turn import Turn
 from flows.engine.visits import begin, take_turn, tell_caller
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution, LogEntry, Metric
+from flows.operations.acts import Act, act, check_right
 from flows.operations.services import SERVICES
+from flows.primitives.callers import acting_for_platform
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.problems import Problem
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL, State
+from flows.queries.flows import load_startable_flow
+from flows.queries.visibility import can_see, show_visible
 from flows.storage import get_storage
 from flows.storage.uri import execution_folder
 
@@ -36,11 +43,39 @@ T = TypeVar("T")
 
 
 def get_execution(execution_id: str) -> Execution:
-    """Return an execution. Raises NotFoundError."""
+    """Return an execution that the caller may read. Raises NotFoundError."""
+    row = show_visible(Execution.objects.filter(id=execution_id), Resource.EXECUTION).first()
+    if row is None:
+        raise _no_such_execution(execution_id)
+    return row
+
+
+def _no_such_execution(execution_id: str) -> NotFoundError:
+    return NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
+
+
+def _reload(execution_id: str) -> Execution:
+    """Return what became of an execution; who may change it is told, also without the right to read others."""
     row = Execution.objects.filter(id=execution_id).first()
     if row is None:
-        raise NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
+        raise _no_such_execution(execution_id)
     return row
+
+
+@contextmanager
+def act_on_execution(what: str, execution_id: str, action: Action = Action.UPDATE) -> Iterator[tuple[Execution, Act]]:
+    """
+    Let the block do something with an execution. It keeps transactions of its own, because it takes turns with workers.
+
+    Raises:
+        NotFoundError: there is no such execution, or the caller may not even know of it.
+        ForbiddenError: the caller may see it, but not do this.
+    """
+    row = _reload(execution_id)
+    missing = _no_such_execution(execution_id)
+    with act(what, action, Resource.EXECUTION, row.namespace, row.id, missing=missing, atomic=False) as doing:
+        doing.before = {"flow": row.flow_id, "state": row.state}
+        yield row, doing
 
 
 def start_execution(
@@ -83,11 +118,15 @@ def start_execution(
         breakpoints=breakpoints,
         actor=actor,
     )
-    new = prepare_execution(request)
-    with transaction.atomic():
-        insert_execution(new)
-        if new.state == State.CREATED:
-            transaction.on_commit(lambda: dispatch.send_execution(new.id))
+    missing = None if can_see(Resource.FLOW, namespace) else missing_flow(namespace, flow_id, revision)
+    with act("execution.start", Action.CREATE, Resource.EXECUTION, namespace, flow_id, missing=missing, atomic=False) as doing:
+        new = prepare_execution(request)
+        doing.object_id, doing.after = new.id, {"flow": flow_id, "revision": new.flow_revision}
+        with transaction.atomic():
+            insert_execution(new)
+            doing.write_now()
+            if new.state == State.CREATED:
+                transaction.on_commit(lambda: dispatch.send_execution(new.id))
     return as_model(new)
 
 
@@ -95,7 +134,7 @@ def validate_inputs(
     *, namespace: str, flow_id: str, revision: int | None = None, inputs: Mapping[str, Any], at: datetime | None = None
 ) -> ResolvedInputs:
     """Resolve inputs as a start would, without starting: every problem of every input. Uploads are not stored."""
-    loaded = get_flow(namespace, flow_id, revision)
+    loaded = load_startable_flow(namespace, flow_id, revision)
     return resolve_for(loaded, inputs, execution_id="preview", at=at or timezone.now())
 
 
@@ -105,7 +144,6 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
 
     Raises ConflictError when it ended already and there is nothing to cascade to.
     """
-    get_execution(execution_id)
 
     def kill(turn: Turn) -> None:
         root = turn.board.root
@@ -116,12 +154,17 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
         turn.add_log(None, "WARN", f"Killed by {actor or 'an unnamed caller'}.")
         turn.stop(State.KILLED)
 
-    _act(execution_id, kill, at=at)
-    # Only now is it certain that no visit starts another one.
-    for callee in list_callees(execution_id) if cascade else ():
-        with contextlib.suppress(ConflictError):
-            kill_execution(callee, cascade=True, at=at, actor=actor)
-    return get_execution(execution_id)
+    with act_on_execution("execution.kill", execution_id) as (_, doing):
+        _take_turn(execution_id, kill, at=at)
+        # Only now is it certain that no visit starts another one.
+        callees = list_callees(execution_id) if cascade else []
+        # What an execution started ends with it, also where the caller could not start it.
+        with acting_for_platform():
+            for callee in callees:
+                with contextlib.suppress(ConflictError):
+                    kill_execution(callee, cascade=True, at=at, actor=actor)
+        doing.after = {"cascade": len(callees)}
+    return _reload(execution_id)
 
 
 def list_callees(execution_id: str) -> list[str]:
@@ -138,7 +181,6 @@ def list_callees(execution_id: str) -> list[str]:
 
 def pause_execution(execution_id: str, *, at: datetime, actor: str = "") -> Execution:
     """Pause a running execution: its running tasks finish, nothing new starts. Raises ConflictError unless it runs."""
-    get_execution(execution_id)
 
     def pause(turn: Turn) -> None:
         root = turn.board.root
@@ -148,8 +190,9 @@ def pause_execution(execution_id: str, *, at: datetime, actor: str = "") -> Exec
         root.pause_asked = True
         turn.add_log(None, "INFO", f"Paused by {actor or 'an unnamed caller'}.")
 
-    _act(execution_id, pause, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.pause", execution_id):
+        _take_turn(execution_id, pause, at=at)
+    return _reload(execution_id)
 
 
 def resume_execution(
@@ -158,12 +201,12 @@ def resume_execution(
     """
     Resume a paused execution: release its first paused task run, or let it go on after a pause by hand.
 
+    A task run that is paused because the executions that it waits for are passes the resume on to the first of those.
     `inputs` are those that `onResume` declares. Raises ConflictError unless it is paused, InvalidError for bad inputs;
     it stays paused then.
     """
-    get_execution(execution_id)
 
-    def resume(turn: Turn) -> None:
+    def resume(turn: Turn) -> str | None:
         board = turn.board
         root = board.root
         if root.state not in (State.PAUSED, State.BREAKPOINT):
@@ -177,10 +220,12 @@ def resume_execution(
             board.move_root(State.RUNNING)
             _pass_breakpoints(turn, waiting)
             turn.mark_all_dirty()
-            return
+            return None
         if not paused:
             raise ConflictError(f"Execution {execution_id} has no paused task run to resume.")
         run = paused[0]
+        if run.is_callee and (child_id := find_paused_child(execution_id, run.id)):
+            return child_id
         arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
         if isinstance(arrangement, Approval):
             raise ConflictError(f'Task "{run.task_id}" waits for an approval: send a review instead of a resume.')
@@ -193,9 +238,14 @@ def resume_execution(
         arrangement.release(turn, run, State.SUCCESS, by=actor, inputs=values)
         if root.state == State.RESTARTED:
             board.move_root(State.RUNNING)
+        return None
 
-    _act(execution_id, resume, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.resume", execution_id):
+        child_id = _take_turn(execution_id, resume, at=at)
+        if child_id is not None:
+            # The pause belongs to another flow, perhaps of another namespace: its right counts there.
+            resume_execution(child_id, inputs=inputs, at=at, actor=actor)
+    return _reload(execution_id)
 
 
 def review_execution(
@@ -209,7 +259,6 @@ def review_execution(
     actor: str = "",
 ) -> Execution:
     """Decide a waiting approval: `APPROVED` or `DENIED` (or `approve`, `deny`). Raises ConflictError when none waits."""
-    get_execution(execution_id)
     wanted = {"APPROVE": "APPROVED", "APPROVED": "APPROVED", "DENY": "DENIED", "DENIED": "DENIED"}.get(decision.upper())
     if wanted is None:
         raise InvalidError(f'A decision must be APPROVED or DENIED; got "{decision}".')
@@ -227,8 +276,10 @@ def review_execution(
                 return
         raise ConflictError(f"Execution {execution_id} has no approval that waits for a decision.")
 
-    _act(execution_id, review, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.review", execution_id) as (_, doing):
+        doing.after = {"decision": wanted}
+        _take_turn(execution_id, review, at=at)
+    return _reload(execution_id)
 
 
 def restart_execution(execution_id: str, *, revision: int | None = None, at: datetime, actor: str = "") -> Execution:
@@ -237,16 +288,16 @@ def restart_execution(execution_id: str, *, revision: int | None = None, at: dat
 
     Raises ConflictError when it still runs, InvalidError when nothing of it failed. Source: flow language, 10.4.
     """
-    row = get_execution(execution_id)
-    if revision is not None and revision != row.flow_revision:
-        return replay_execution(execution_id, revision=revision, from_failure=True, at=at, actor=actor)
+    with act_on_execution("execution.restart", execution_id) as (row, _):
+        if revision is not None and revision != row.flow_revision:
+            return replay_execution(execution_id, revision=revision, from_failure=True, at=at, actor=actor)
 
-    def restart(turn: Turn) -> None:
-        prepare_restart(turn, actor=actor)
+        def restart(turn: Turn) -> None:
+            prepare_restart(turn, actor=actor)
 
-    _act(execution_id, restart, at=at)
-    dispatch.send_execution(execution_id)
-    return get_execution(execution_id)
+        _take_turn(execution_id, restart, at=at)
+        dispatch.send_execution(execution_id)
+    return _reload(execution_id)
 
 
 def replay_execution(
@@ -265,47 +316,48 @@ def replay_execution(
 
     Raises InvalidError for an unknown task run, ConflictError while the execution still runs. Source: flow language, 10.5.
     """
-    row = get_execution(execution_id)
-    values: Mapping[str, Any] | None = None
-    new_id: str
-    loaded = get_flow(row.namespace, row.flow_id, revision or row.flow_revision)
-    if inputs is not None:
-        given = {**_flatten(row.inputs), **inputs}
-        resolved = resolve_for(loaded, given, execution_id=execution_id, at=at)
-        _refuse_problems(resolved)
-        values = resolved.values
-    with transaction.atomic():
-        new_id = copy_for_replay(
-            execution_id,
-            loaded=loaded,
-            task_run_id=task_run_id,
-            from_failure=from_failure,
-            inputs=values,
-            breakpoints=breakpoints,
-            actor=actor,
-            at=at,
-        )
-        transaction.on_commit(lambda: dispatch.send_execution(new_id))
-    return get_execution(new_id)
+    with act_on_execution("execution.replay", execution_id, Action.CREATE) as (row, doing):
+        values: Mapping[str, Any] | None = None
+        new_id: str
+        loaded = get_flow(row.namespace, row.flow_id, revision or row.flow_revision)
+        if inputs is not None:
+            given = {**_flatten(row.inputs), **inputs}
+            resolved = resolve_for(loaded, given, execution_id=execution_id, at=at)
+            _refuse_problems(resolved)
+            values = resolved.values
+        with transaction.atomic():
+            new_id = copy_for_replay(
+                execution_id,
+                loaded=loaded,
+                task_run_id=task_run_id,
+                from_failure=from_failure,
+                inputs=values,
+                breakpoints=breakpoints,
+                actor=actor,
+                at=at,
+            )
+            doing.after = {"replay": new_id}
+            doing.write_now()
+            transaction.on_commit(lambda: dispatch.send_execution(new_id))
+    return _reload(new_id)
 
 
 def force_run_execution(execution_id: str, *, at: datetime, actor: str = "") -> Execution:
     """Push an execution that waits: start it now, over its limit if need be, or resume it. Raises ConflictError if ended."""
-    row = get_execution(execution_id)
-    if row.state in TERMINAL:
-        raise ConflictError(f"Execution {execution_id} is {row.state}; an ended execution cannot be forced to run.")
-    if row.state == State.QUEUED:
-        return unqueue_execution(execution_id, at=at, actor=actor)
-    if row.state in (State.PAUSED, State.BREAKPOINT):
-        return resume_execution(execution_id, at=at, actor=actor)
-    Execution.objects.filter(id=execution_id, state=State.CREATED).update(schedule_at=None)
-    dispatch.send_execution(execution_id)
-    return get_execution(execution_id)
+    with act_on_execution("execution.force-run", execution_id) as (row, _):
+        if row.state in TERMINAL:
+            raise ConflictError(f"Execution {execution_id} is {row.state}; an ended execution cannot be forced to run.")
+        if row.state == State.QUEUED:
+            return unqueue_execution(execution_id, at=at, actor=actor)
+        if row.state in (State.PAUSED, State.BREAKPOINT):
+            return resume_execution(execution_id, at=at, actor=actor)
+        Execution.objects.filter(id=execution_id, state=State.CREATED).update(schedule_at=None)
+        dispatch.send_execution(execution_id)
+    return _reload(execution_id)
 
 
 def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime, actor: str = "") -> Execution:
     """Take an execution out of the queue: run it over the limit, or end it CANCELLED or FAILED. Raises ConflictError."""
-    get_execution(execution_id)
     if state not in ("RUNNING", "CANCELLED", "FAILED"):
         raise InvalidError(f'An execution can leave the queue as RUNNING, CANCELLED or FAILED; got "{state}".')
 
@@ -322,13 +374,14 @@ def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime
             turn.board.move_root(State(state))
             RootScope.note_end(turn)
 
-    _act(execution_id, unqueue, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.unqueue", execution_id) as (_, doing):
+        doing.after = {"state": state}
+        _take_turn(execution_id, unqueue, at=at)
+    return _reload(execution_id)
 
 
 def change_execution_status(execution_id: str, *, status: str, at: datetime, actor: str = "") -> Execution:
     """Give an ended execution another end state; no task run is touched. Raises ConflictError while it runs."""
-    get_execution(execution_id)
     wanted = _terminal_state(status)
 
     def change(turn: Turn) -> None:
@@ -338,8 +391,10 @@ def change_execution_status(execution_id: str, *, status: str, at: datetime, act
         turn.board.move_root(wanted)
         root.ended_at = turn.board.at
 
-    _act(execution_id, change, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.change-status", execution_id) as (_, doing):
+        _take_turn(execution_id, change, at=at)
+        doing.after = {"state": wanted}
+    return _reload(execution_id)
 
 
 def change_task_run_state(execution_id: str, *, task_run_id: str, state: str, at: datetime, actor: str = "") -> Execution:
@@ -348,20 +403,20 @@ def change_task_run_state(execution_id: str, *, task_run_id: str, state: str, at
 
     Source: flow language, 10.6.
     """
-    get_execution(execution_id)
     wanted = _terminal_state(state)
 
     def change(turn: Turn) -> None:
         prepare_restart(turn, changed=(task_run_id, wanted), actor=actor)
 
-    _act(execution_id, change, at=at)
-    dispatch.send_execution(execution_id)
-    return get_execution(execution_id)
+    with act_on_execution("execution.change-task-state", execution_id) as (_, doing):
+        _take_turn(execution_id, change, at=at)
+        dispatch.send_execution(execution_id)
+        doing.after = {"taskRun": task_run_id, "state": wanted}
+    return _reload(execution_id)
 
 
 def set_execution_labels(execution_id: str, *, labels: Sequence[tuple[str, str]], at: datetime, actor: str = "") -> Execution:
     """Set labels of an execution; those with other keys stay. Raises InvalidError for system labels and empty values."""
-    get_execution(execution_id)
     refuse_system_labels(labels)
     empty = [key for key, value in labels if not key or not value]
     if empty:
@@ -374,8 +429,10 @@ def set_execution_labels(execution_id: str, *, labels: Sequence[tuple[str, str]]
         root.labels = kept + [{"key": key, "value": value} for key, value in given.items()]
         root.is_changed = True
 
-    _act(execution_id, change, at=at)
-    return get_execution(execution_id)
+    with act_on_execution("execution.set-labels", execution_id) as (row, doing):
+        _take_turn(execution_id, change, at=at)
+        doing.before, doing.after = {"labels": row.labels}, {"labels": [{"key": key, "value": value} for key, value in labels]}
+    return _reload(execution_id)
 
 
 def delete_execution(
@@ -389,10 +446,15 @@ def delete_execution(
     actor: str = "",
 ) -> None:
     """Delete an ended execution and, as asked, its logs, metrics and files. Raises ConflictError while it runs."""
+    with act_on_execution("execution.delete", execution_id, Action.DELETE):
+        _delete(execution_id, logs=logs, metrics=metrics, files=files, force=force)
+
+
+def _delete(execution_id: str, *, logs: bool, metrics: bool, files: bool, force: bool) -> None:
     with transaction.atomic():
         root = transitions.read_root(execution_id, lock=True)
         if root is None:
-            raise NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
+            raise _no_such_execution(execution_id)
         if not root.is_terminal and not force:
             raise ConflictError(f"Execution {execution_id} is {root.state}. Kill it before you delete it.")
     if root.caller_waits and root.caller_execution_id and root.state != State.RETRIED:
@@ -418,11 +480,15 @@ def eval_expression(execution_id: str, expression: str, *, task_run_id: str | No
     """
     Return what an expression renders to in an execution, or as one of its task runs sees it; secrets are masked.
 
-    Raises ExpressionError, NotFoundError.
+    An expression may read secrets of the namespace, so this needs the right to change executions, not only to read them.
+    Raises ExpressionError, NotFoundError, ForbiddenError.
     """
     root = transitions.read_root(execution_id, lock=False)
     if root is None:
-        raise NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
+        raise _no_such_execution(execution_id)
+    missing = _no_such_execution(execution_id)
+    what = "execution.evaluate"
+    check_right(Action.UPDATE, Resource.EXECUTION, root.namespace, what=what, object_id=execution_id, missing=missing)
     board = load_board(root, at=timezone.now())
     run = transitions.read_chain(board, task_run_id) if task_run_id else None
     if task_run_id and run is None:
@@ -430,8 +496,8 @@ def eval_expression(execution_id: str, expression: str, *, task_run_id: str | No
     return str(render_in(board, run, expression, masked=True))
 
 
-def _act(execution_id: str, act: Callable[[Turn], T], *, at: datetime) -> T | None:
-    return take_turn(execution_id, act, SERVICES, at=at)
+def _take_turn(execution_id: str, change: Callable[[Turn], T], *, at: datetime) -> T | None:
+    return take_turn(execution_id, change, SERVICES, at=at)
 
 
 def _pass_breakpoints(turn: Turn, waiting: Sequence[Run]) -> None:

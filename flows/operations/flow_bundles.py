@@ -7,15 +7,18 @@ import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 
 from flows.language.source import split_documents
 from flows.models import Flow, FlowRevision
-from flows.operations.flows import SavedFlow, check_document, delete_flow, save_flow
+from flows.operations.acts import act_on_many
+from flows.operations.flows import MOST_NAMED, SavedFlow, check_document, delete_flow, save_flow
 from flows.primitives.errors import FlowsError, InvalidError, TooLargeError
 from flows.primitives.problems import Problem
+from flows.primitives.rights import Action, Resource
+from flows.queries.visibility import match_visible
 
 MOST_ENTRIES = 10_000
 LARGEST_ENTRY_BYTES = 1024 * 1024
@@ -55,14 +58,21 @@ def apply_documents(
     if override and namespace:
         documents = [_NAMESPACE_LINE.sub(f"namespace: {namespace}", document, count=1) for document in documents]
     names = _check_documents(documents, namespace, allow_children)
-    with transaction.atomic():
+    with act_on_many("flow.apply", Action.UPDATE, Resource.FLOW, object_id=namespace or "", atomic=True) as doing:
         deleted = []
         if delete:
             for row in _list_flows(namespace, names, allow_children):
                 if (row.namespace, row.flow_id) not in names:
                     deleted.append(delete_flow(row.namespace, row.flow_id, at=at, actor=actor))
         saved = [save_flow(document, at=at, actor=actor) for document in documents]
+        doing.after = _describe(saved, deleted)
     return deleted, saved
+
+
+def _describe(saved: Sequence[SavedFlow], deleted: Sequence[Flow]) -> dict[str, Any]:
+    written = [f"{one.flow.namespace}/{one.flow.flow_id}" for one in saved if one.changed]
+    gone = [f"{row.namespace}/{row.flow_id}" for row in deleted]
+    return {"count": len(written) + len(gone), "saved": written[:MOST_NAMED], "deleted": gone[:MOST_NAMED]}
 
 
 def _check_documents(documents: Sequence[str], namespace: str | None, allow_children: bool) -> set[tuple[str, str]]:
@@ -104,7 +114,8 @@ def _list_flows(namespace: str | None, names: Iterable[tuple[str, str]], allow_c
         rows = Flow.objects.filter(namespace=namespace) | Flow.objects.filter(namespace__startswith=f"{namespace}.")
     else:
         rows = Flow.objects.filter(namespace=namespace)
-    return list(rows.filter(deleted=False).order_by("namespace", "flow_id"))
+    # What the caller cannot even see is none of the flows that the documents could have named.
+    return list(rows.filter(match_visible(Resource.FLOW), deleted=False).order_by("namespace", "flow_id"))
 
 
 def import_flows(content: bytes, *, name: str, at: datetime, actor: str = "", fail_on_error: bool = False) -> list[str]:
@@ -122,19 +133,26 @@ def import_flows(content: bytes, *, name: str, at: datetime, actor: str = "", fa
         InvalidError: no readable zip or text, another file ending, or a flow that cannot be saved with `fail_on_error`.
         TooLargeError: more entries or bytes than an import may have.
     """
-    sources = _read_archive(content) if name.lower().endswith(".zip") else _read_documents(content, name)
+    sources = list_import_sources(content, name=name)
     failed: list[str] = []
-    with transaction.atomic():
+    saved: list[SavedFlow] = []
+    with act_on_many("flow.import", Action.UPDATE, Resource.FLOW, object_id=name[:255], atomic=True) as doing:
         for label, source in sources:
             try:
-                save_flow(source, at=at, actor=actor)
+                saved.append(save_flow(source, at=at, actor=actor))
             except FlowsError as error:
                 if fail_on_error:
                     raise InvalidError(
                         f"{label}: {error.message}", code="import", problems=getattr(error, "problems", ())
                     ) from error
                 failed.append(label)
+        doing.after = {**_describe(saved, ()), "failed": failed[:MOST_NAMED]}
     return failed
+
+
+def list_import_sources(content: bytes, *, name: str) -> list[tuple[str, str]]:
+    """Return the flows of an uploaded file, each as label and source. Arguments and errors as `import_flows`."""
+    return _read_archive(content) if name.lower().endswith(".zip") else _read_documents(content, name)
 
 
 def _read_documents(content: bytes, name: str) -> list[tuple[str, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from django.db import IntegrityError, transaction
@@ -16,11 +17,16 @@ from flows.language.flow import PluginDefault, label_pairs
 from flows.language.parse import parse_flow, parse_task, parse_trigger
 from flows.language.source import read_document, split_documents
 from flows.models import Flow, FlowRevision, Namespace
+from flows.operations.acts import act, act_on_many
+from flows.operations.source_changes import describe_source_change
 from flows.operations.templates import list_refused_templates
 from flows.operations.trigger_rows import sync_triggers
 from flows.plugin_api.registry import get_registry
-from flows.primitives.errors import InvalidError, NotFoundError
+from flows.primitives.callers import current_caller
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.problems import Problem, Severity
+from flows.primitives.rights import Action, Resource
+from flows.queries.visibility import can_see
 
 SaveMode = Literal["create", "update", "upsert"]
 
@@ -29,12 +35,15 @@ _REVISION_NUMBER = re.compile(r"^revision[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?:#[^\n
 _DISABLED_LINE = re.compile(r"^disabled[ \t]*:[^\n]*$", re.MULTILINE)
 _BLOCKING = frozenset({Severity.ERROR})
 
+MOST_NAMED = 100
+"""How many objects of a bulk action the audit log names."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedFlow:
     """
     What a save did. `changed` is False when the stored text was the same already; after a dry run the rows are not stored.
-    `warnings` are the problems that do not block, deprecations included.
+    `warnings` are the problems that do not block, deprecations included; `previous` is the newest revision before the save.
     """
 
     flow: Flow
@@ -42,6 +51,15 @@ class SavedFlow:
     definition: TypedFlow
     changed: bool
     warnings: tuple[Problem, ...] = ()
+    previous: FlowRevision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManyFlows:
+    """What became of an action on many flows: those that it changed, and those that refused it with the reason."""
+
+    changed: Sequence[tuple[str, str]]
+    refused: Sequence[tuple[tuple[str, str], FlowsError]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +94,8 @@ def check_document(text: str) -> DocumentCheck:
     """
     defaults: Sequence[PluginDefault] = ()
     name, flow_id = _find_names(text)
-    if name and Namespace.objects.exclude(plugin_defaults=[]).exists():
+    # The faults of a document may quote the defaults, which strangers to the namespace must not read.
+    if name and can_see(Resource.FLOW, name) and Namespace.objects.exclude(plugin_defaults=[]).exists():
         defaults = tuple(list_namespace_defaults(name))
     result = parse_flow(text, get_registry(), namespace_defaults=defaults)
     refused = [] if result.flow is None else list_refused_templates(result.flow)
@@ -123,7 +142,7 @@ def check_trigger(text: str) -> DocumentCheck:
 
 def _is_outdated(text: str, check: DocumentCheck) -> bool:
     named = _REVISION_NUMBER.search(text)
-    if named is None or not check.namespace or not check.flow_id:
+    if named is None or not check.namespace or not check.flow_id or not can_see(Resource.FLOW, check.namespace):
         return False
     stored = Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).values_list(
         "revision", flat=True
@@ -157,16 +176,58 @@ def save_flow(
     Raises:
         InvalidError: the document has faults (all of them are in `problems`), names another flow, or exists already.
         NotFoundError: nothing to update.
+        ForbiddenError: the caller may not write flows in the namespace.
 
     Source: flow language, 2.5.
     """
+    named, named_id = _name_flow(source, namespace, flow_id)
+    action = _choose_action(named, named_id, mode)
+    missing = _no_flow_to_update(named, named_id) if mode == "update" else None
+    with act("flow.save", action, Resource.FLOW, named, named_id, missing=missing) as doing:
+        saved = _save(source, at=at, actor=actor, namespace=named, flow_id=named_id, mode=mode, dry_run=dry_run)
+        doing.before, doing.after = describe_source_change(saved.previous, saved.revision.source, saved.revision.revision)
+    return saved
+
+
+def _name_flow(source: str, namespace: str | None, flow_id: str | None) -> tuple[str, str]:
+    """Return which flow a text is about, before anything is known of its faults."""
+    if not namespace or not flow_id:
+        found = _find_names(source)
+        namespace, flow_id = namespace or found[0], flow_id or found[1]
+    if namespace and flow_id:
+        return namespace, flow_id
+    check = check_document(source)
+    if check.definition is None:
+        raise _refuse_document(check)
+    return check.definition.namespace, check.definition.id
+
+
+def _choose_action(namespace: str, flow_id: str, mode: SaveMode) -> Action:
+    """Return which right a save needs. Who may both need not be told apart, so that an owner's save looks nothing up."""
+    if mode != "upsert":
+        return Action.CREATE if mode == "create" else Action.UPDATE
+    caller = current_caller()
+    may_create, may_update = (caller.may(action, Resource.FLOW, namespace) for action in (Action.CREATE, Action.UPDATE))
+    if may_create == may_update:
+        return Action.UPDATE
+    exists = Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).exists()
+    return Action.UPDATE if exists else Action.CREATE
+
+
+def _no_flow_to_update(namespace: str, flow_id: str) -> NotFoundError:
+    return NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}" to update.', code="flow-not-found")
+
+
+def _save(
+    source: str, *, at: datetime, actor: str, namespace: str | None, flow_id: str | None, mode: SaveMode, dry_run: bool
+) -> SavedFlow:
     check = check_document(source)
     definition = check.definition
     if definition is None:
         raise _refuse_document(check)
     warnings = tuple(problem for problem in check.problems if problem.severity not in _BLOCKING)
     _check_names(definition, namespace, flow_id)
-    text = _REVISION_LINE.sub("", source)
+    text = text_to_store(source)
     try:
         with transaction.atomic():
             return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
@@ -174,6 +235,11 @@ def save_flow(
         # Somebody else created the flow between our look and our write: now it exists, and the second look sees it.
         with transaction.atomic():
             return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
+
+
+def text_to_store(source: str) -> str:
+    """Return a document as it is stored: without its line `revision: N`, which the platform counts itself."""
+    return _REVISION_LINE.sub("", source)
 
 
 def _refuse_document(check: DocumentCheck) -> InvalidError:
@@ -204,13 +270,13 @@ def _store(
         message = f'Flow "{definition.namespace}/{definition.id}" already exists: update it, or choose another id.'
         raise InvalidError(message, code="flow-exists", problems=[Problem("flow-exists", message)])
     if mode == "update" and not exists:
-        raise NotFoundError(
-            f'Flow not found: namespace "{definition.namespace}" has no flow "{definition.id}" to update.', code="flow-not-found"
-        )
+        raise _no_flow_to_update(definition.namespace, definition.id)
+    previous = None
     if row is not None and exists:
         newest = row.revisions.get(revision=row.revision)
         if newest.source == text:
-            return SavedFlow(row, newest, definition, False, warnings)
+            return SavedFlow(row, newest, definition, False, warnings, newest)
+        previous = newest
     if row is None:
         row = Flow(**names, revision=0, created_at=at)
     row.revision += 1
@@ -227,7 +293,7 @@ def _store(
         revision.flow = row
         revision.save(force_insert=True)
         sync_triggers(row, definition)
-    return SavedFlow(row, revision, definition, True, warnings)
+    return SavedFlow(row, revision, definition, True, warnings, previous)
 
 
 def _write(row: Flow) -> None:
@@ -249,9 +315,11 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
 
     Source: flow language, 2.5.
     """
-    with transaction.atomic():
+    missing = _no_such_flow(namespace, flow_id)
+    with act("flow.delete", Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
         source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
+        doing.before = {"revision": row.revision}
         row.revision += 1
         row.deleted = True
         row.updated_at = at
@@ -266,8 +334,39 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
 def _get_for_update(namespace: str, flow_id: str) -> Flow:
     row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
     if row is None:
-        raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
+        raise _no_such_flow(namespace, flow_id)
     return row
+
+
+def _no_such_flow(namespace: str, flow_id: str) -> NotFoundError:
+    return NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
+
+
+def delete_flows(names: Sequence[tuple[str, str]], *, at: datetime, actor: str = "") -> ManyFlows:
+    """Delete the flows with these (namespace, id) pairs, each on its own; what cannot be deleted is told. One act."""
+    return _do_with_many("flow.delete", Action.DELETE, names, partial(delete_flow, at=at, actor=actor))
+
+
+def set_flows_disabled(names: Sequence[tuple[str, str]], *, disabled: bool, at: datetime, actor: str = "") -> ManyFlows:
+    """Switch the flows with these (namespace, id) pairs off or on, each on its own. One act."""
+    switch = partial(set_flow_disabled, disabled=disabled, at=at, actor=actor)
+    return _do_with_many("flow.disable" if disabled else "flow.enable", Action.UPDATE, names, switch)
+
+
+def _do_with_many(what: str, action: Action, names: Sequence[tuple[str, str]], do: Callable[[str, str], object]) -> ManyFlows:
+    changed: list[tuple[str, str]] = []
+    refused: list[tuple[tuple[str, str], FlowsError]] = []
+    with act_on_many(what, action, Resource.FLOW) as doing:
+        for namespace, flow_id in names:
+            try:
+                if do(namespace, flow_id) is not None:
+                    changed.append((namespace, flow_id))
+            except FlowsError as error:
+                refused.append(((namespace, flow_id), error))
+        if names and not changed and all(isinstance(error, ForbiddenError) for _, error in refused) and refused:
+            raise refused[0][1]
+        doing.after = {"count": len(changed), "flows": [f"{namespace}/{flow_id}" for namespace, flow_id in changed[:MOST_NAMED]]}
+    return ManyFlows(changed, refused)
 
 
 def set_flow_disabled(namespace: str, flow_id: str, *, disabled: bool, at: datetime, actor: str = "") -> SavedFlow | None:
@@ -283,8 +382,11 @@ def set_flow_disabled(namespace: str, flow_id: str, *, disabled: bool, at: datet
 
     Source: flow language, 2.5.
     """
-    with transaction.atomic():
+    missing = _no_such_flow(namespace, flow_id)
+    what = "flow.disable" if disabled else "flow.enable"
+    with act(what, Action.UPDATE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
+        doing.before, doing.after = {"disabled": row.disabled}, {"disabled": disabled}
         if row.disabled is disabled:
             return None
         source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
@@ -317,8 +419,11 @@ def delete_revisions(namespace: str, flow_id: str, revisions: list[int]) -> int:
         NotFoundError: there is no such flow.
         InvalidError: the newest revision is among them.
     """
-    with transaction.atomic():
+    missing = _no_such_flow(namespace, flow_id)
+    what = "flow.delete-revisions"
+    with act(what, Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
+        doing.before = {"revisions": revisions[:MOST_NAMED]}
         if row.revision in revisions:
             raise InvalidError(
                 f'Revision {row.revision} is the newest one of flow "{namespace}/{flow_id}": delete the flow instead.',

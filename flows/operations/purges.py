@@ -34,10 +34,7 @@ def purge_ended_executions(
     Returns the counts `executions`, `logs`, `storages` (files) and `metrics`. Running executions are never touched.
     Source: core tasks, PurgeExecutions.
     """
-    # An end that was not told yet is somebody's business still.
-    rows = _select(start, end, namespace, flow_id).filter(state__in=[state.value for state in TERMINAL], announce_at=None)
-    if states:
-        rows = rows.filter(state__in=states)
+    rows = _select_ended(start, end, namespace, flow_id, states)
     counts = {"executions": 0, "logs": 0, "storages": 0, "metrics": 0}
     last = ""
     while batch := list(rows.filter(id__gt=last).order_by("id").values_list("id", "namespace", "flow_id")[:_BATCH]):
@@ -54,6 +51,23 @@ def purge_ended_executions(
             Execution.objects.filter(id__in=ids).delete()
             counts["executions"] += len(ids)
     return counts
+
+
+def count_purgeable_executions(
+    *, end: datetime, namespace: str | None = None, states: list[str] | None = None
+) -> dict[str, int]:
+    """Return the counts that `purge_ended_executions` would return, and delete nothing."""
+    rows = _select_ended(None, end, namespace, None, states)
+    ids = rows.values("id")
+    storages = 0
+    for execution_id, owner, flow in rows.values_list("id", "namespace", "flow_id").iterator(_BATCH):
+        storages += sum(1 for _ in get_storage().list(str(execution_folder(owner, flow, execution_id))))
+    return {
+        "executions": rows.count(),
+        "logs": LogEntry.objects.filter(execution_id__in=ids).count(),
+        "storages": storages,
+        "metrics": Metric.objects.filter(execution_id__in=ids).count(),
+    }
 
 
 def purge_execution_folders(
@@ -94,6 +108,14 @@ def purge_execution_folders(
             for uri in uris:
                 get_storage().delete(uri)
     return counts
+
+
+def _select_ended(
+    start: datetime | None, end: datetime, namespace: str | None, flow_id: str | None, states: list[str] | None
+) -> QuerySet[Execution]:
+    # An end that was not told yet is somebody's business still.
+    rows = _select(start, end, namespace, flow_id).filter(state__in=[state.value for state in TERMINAL], announce_at=None)
+    return rows.filter(state__in=states) if states else rows
 
 
 def _select(start: datetime | None, end: datetime, namespace: str | None, flow_id: str | None) -> QuerySet[Execution]:

@@ -14,9 +14,11 @@ from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from flows.models import ApiToken
+from flows.operations.account_acts import act_on_account
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.identifiers import NameKind, find_name_fault
 from flows.primitives.ids import new_id
+from flows.primitives.rights import Action
 
 MARK = "celestra_"
 """Every token begins like this, so that scanners of repositories and logs can find lost ones."""
@@ -52,7 +54,7 @@ def create_token(
     at: datetime,
 ) -> NewToken:
     """
-    Make a token for a person and return it with its text, which is stored nowhere.
+    Make a token for a person or a service account and return it with its text, which is stored nowhere.
 
     Args:
         name: lower-case letters, digits and single dashes, at most 63 characters, different from the person's other tokens.
@@ -63,7 +65,8 @@ def create_token(
 
     Raises:
         InvalidError: a name, lifetime or namespace that cannot be.
-        ConflictError: the person has a token of that name, or too many tokens.
+        ConflictError: the account has a token of that name, or too many tokens.
+        ForbiddenError: the account is somebody else's and the caller may not, or a token asks.
 
     Source: security, S-09; REST API, 8.13.
     """
@@ -92,12 +95,18 @@ def create_token(
         expires_at=at + lifetime,
     )
     if ApiToken.objects.filter(user=user).count() >= MOST_TOKENS:
-        raise ConflictError(f"You have {MOST_TOKENS} tokens, which is the limit. Revoke one first.", code="token-count")
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError as error:
-        raise ConflictError(f'You have a token "{name}". Revoke it, or choose another name.', code="token-exists") from error
+        raise ConflictError(
+            f"{user.get_username()} has {MOST_TOKENS} tokens, which is the limit. Revoke one first.", code="token-count"
+        )
+    with act_on_account(user, "token.create", action=Action.CREATE) as doing:
+        doing.after = {"token": name, "writes": can_write, "namespaces": row.namespaces, "until": row.expires_at.isoformat()}
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError as error:
+            raise ConflictError(
+                f'{user.get_username()} has a token "{name}". Revoke it, or choose another name.', code="token-exists"
+            ) from error
     return NewToken(row, text)
 
 
@@ -112,9 +121,12 @@ def _check_namespaces(namespaces: Sequence[str]) -> None:
 
 def revoke_token(user: User, token_id: str) -> None:
     """Delete a token of a person: the next request with it is refused, in every process. Raises NotFoundError."""
-    deleted, _ = ApiToken.objects.filter(pk=token_id, user=user).delete()
-    if not deleted:
-        raise NotFoundError(f'You have no API token "{token_id[:60]}".', code="token-not-found")
+    row = ApiToken.objects.filter(pk=token_id, user=user).first() if "\0" not in token_id else None
+    if row is None:
+        raise NotFoundError(f'{user.get_username()} has no API token "{token_id[:60]}".', code="token-not-found")
+    with act_on_account(user, "token.revoke", action=Action.DELETE) as doing:
+        doing.before = {"token": row.name}
+        row.delete()
 
 
 def use_token(text: str, *, at: datetime) -> ApiToken | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -93,3 +93,12 @@ class RunnerType:
     examples: ClassVar[tuple[str, ...]] = ()
     deprecated: ClassVar[str] = ""
     Props: ClassVar[PropsClass]
+
+    def remove_leftovers(self, config: Callable[[str, Any], Any], list_open: Callable[[Collection[str]], Collection[str]]) -> int:
+        """
+        Remove what lost workers left behind at this place, such as containers, and return how much it was.
+
+        A worker calls this every minute. `config` reads a server-level setting, `list_open` tells which of some task runs are not
+        over: what belongs to them is left alone. Idempotent. Raises TaskFailure when the place cannot be reached.
+        """
+        return 0

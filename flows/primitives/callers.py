@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from flows.primitives.rights import ALL_PERMISSIONS, EVERYWHERE, Action, Grant, Resource, is_granted, list_reached
+
+T = TypeVar("T")
 
 
 class Door(StrEnum):
@@ -46,6 +49,11 @@ class Caller:
     address: str = ""
     user_id: int | None = None
 
+    @property
+    def is_recorded(self) -> bool:
+        """True when what this caller does belongs into the audit log: the engine's own work does not."""
+        return self.kind is not CallerKind.PLATFORM or self.door is Door.COMMAND
+
     def may(self, action: Action, resource: Resource, namespace: str = EVERYWHERE) -> bool:
         """Tell whether this caller may do something to a resource of a namespace."""
         return is_granted(self.grants, action, resource, namespace)
@@ -77,6 +85,22 @@ def acting_as(caller: Caller) -> Iterator[Caller]:
         yield caller
     finally:
         _current.reset(token)
+
+
+def enter_as(caller: Caller) -> None:
+    """Go on in the name of a caller until the surrounding `acting_as` block ends. For doors that learn late who calls."""
+    _current.set(caller)
+
+
+def stream_as(caller: Caller, parts: Iterator[T]) -> Iterator[T]:
+    """Yield the parts of something that is made bit by bit, each of them made in the name of a caller."""
+    while True:
+        with acting_as(caller):
+            try:
+                part = next(parts)
+            except StopIteration:
+                return
+        yield part
 
 
 def acting_for_platform() -> AbstractContextManager[Caller]:

@@ -14,6 +14,7 @@ from django.db.models.functions import Extract
 
 from flows.language.chart_data import SOURCES, FieldKind, Filter
 from flows.models import Execution, Flow, LogEntry, Metric, TriggerState
+from flows.queries.visibility import visible
 from flows.queries.criteria import CriteriaError, read_moment
 from flows.queries.logs import read_level
 
@@ -61,7 +62,7 @@ _MODELS: Mapping[str, type[Model]] = {
 
 def list_rows(source: str) -> QuerySet[Any]:
     """Return the rows that a source shows: executions without loop iterations, flows that are not deleted."""
-    rows: QuerySet[Any] = _MODELS[source]._default_manager.all()  # type: ignore[attr-defined]
+    rows: QuerySet[Any] = visible(_MODELS[source])
     if source == "Executions":
         return rows.filter(kind="NORMAL")
     return rows.filter(deleted=False) if source == "Flows" else rows

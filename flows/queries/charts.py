@@ -19,6 +19,7 @@ from flows.queries import executions, flows, logs, triggers
 from flows.queries.chart_fields import NEWEST_FIRST, WINDOW_COLUMNS, list_rows, make_expression, match_filters, present_value
 from flows.queries.criteria import Criteria, Rules, build_lookup, match_text
 from flows.queries.pages import Page
+from flows.queries.visibility import visible
 
 MOST_ROWS = 10_000
 _AGGREGATES: Mapping[str, Any] = {"COUNT": Count, "SUM": Sum, "AVG": Avg, "MIN": Min, "MAX": Max}
@@ -81,7 +82,8 @@ def _read_text(chart: Chart) -> dict[str, Any]:
     if chart.described_flow is None:
         return {"content": chart.content or ""}
     namespace, flow_id = chart.described_flow
-    found = Flow.objects.filter(namespace=namespace, flow_id=flow_id, deleted=False).values_list("description", flat=True).first()
+    rows = visible(Flow).filter(namespace=namespace, flow_id=flow_id, deleted=False)
+    found = rows.values_list("description", flat=True).first()
     return {"description": found or ""}
 
 

@@ -10,7 +10,9 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q,
 
 from flows.conf import get_settings
 from flows.models import Execution, TaskRun
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import NotFoundError
+from flows.primitives.rights import Resource
 from flows.primitives.states import TERMINAL, State
 from flows.queries.criteria import (
     Condition,
@@ -29,6 +31,10 @@ from flows.queries.criteria import (
 )
 from flows.queries.pages import Page, Window, order_rows, take_page, take_split_page
 from flows.queries.texts import match_execution_text
+from flows.queries.visibility import visible
+from flows.storage import get_storage
+from flows.storage.contract import StoredFile
+from flows.storage.uri import execution_folder
 
 EXECUTION_FIELDS = frozenset(
     {
@@ -69,7 +75,7 @@ _DATE_COLUMNS = {
 
 def get_execution(execution_id: str) -> Execution:
     """Return an execution. Raises NotFoundError."""
-    found = Execution.objects.filter(pk=execution_id).first()
+    found = visible(Execution).filter(pk=execution_id).first()
     if found is None:
         raise NotFoundError(f'Execution "{execution_id}" does not exist.', code="execution-not-found")
     return found
@@ -77,13 +83,13 @@ def get_execution(execution_id: str) -> Execution:
 
 def find_namespace_of_execution(execution_id: str) -> str | None:
     """Return the namespace of an execution, or None when there is no such execution."""
-    return Execution.objects.filter(pk=execution_id).values_list("namespace", flat=True).first()
+    return visible(Execution).filter(pk=execution_id).values_list("namespace", flat=True).first()
 
 
 def list_task_runs(execution_id: str) -> list[TaskRun]:
     """Return the task runs of an execution in the order of their creation; unknown executions have none."""
     return list(
-        TaskRun.objects.filter(execution_id=execution_id)
+        visible(TaskRun).filter(execution_id=execution_id)
         .only(
             "seq", "id", "execution_id", "task_id", "parent_id", "iteration", "value", "state", "histories", "attempts",
             "outputs", "dynamic",
@@ -94,7 +100,7 @@ def list_task_runs(execution_id: str) -> list[TaskRun]:
 
 def get_task_run(execution_id: str, task_run_id: str) -> TaskRun:
     """Return a task run of an execution. Raises NotFoundError when the execution has no such task run."""
-    found = TaskRun.objects.filter(execution_id=execution_id, id=task_run_id).first()
+    found = visible(TaskRun).filter(execution_id=execution_id, id=task_run_id).first()
     if found is None:
         raise NotFoundError(f'Execution "{execution_id}" has no task run "{task_run_id}".', code="task-run-not-found")
     return found
@@ -102,12 +108,12 @@ def get_task_run(execution_id: str, task_run_id: str) -> TaskRun:
 
 def is_settled(execution_id: str) -> bool | None:
     """Tell whether an execution and all its task runs have ended; None when there is no such execution."""
-    state = Execution.objects.filter(pk=execution_id).values_list("state", flat=True).first()
+    state = visible(Execution).filter(pk=execution_id).values_list("state", flat=True).first()
     if state is None:
         return None
     if state not in TERMINAL:
         return False
-    return not TaskRun.objects.filter(execution_id=execution_id).exclude(state__in=TERMINAL).exists()
+    return not visible(TaskRun).filter(execution_id=execution_id).exclude(state__in=TERMINAL).exists()
 
 
 def _match_child(condition: Condition) -> Q:
@@ -161,7 +167,7 @@ def execution_rules(*, at: datetime, date_filter: str = "START_DATE") -> Rules:
 
 def filter_executions(criteria: Criteria, *, at: datetime, date_filter: str = "START_DATE") -> QuerySet[Execution]:
     """Return the executions that match, in no order. Raises CriteriaError."""
-    rows = Execution.objects.filter(build_lookup(criteria, execution_rules(at=at, date_filter=date_filter)))
+    rows = visible(Execution).filter(build_lookup(criteria, execution_rules(at=at, date_filter=date_filter)))
     if not any(condition.field == "kind" for condition in criteria.conditions()):
         rows = rows.filter(kind__in=_LISTED_KINDS)
     return rows
@@ -199,7 +205,7 @@ def list_latest_executions(flows: Sequence[tuple[str, str]]) -> list[Execution]:
     wanted = Q()
     for namespace, flow_id in flows:
         wanted |= Q(namespace=namespace, flow_id=flow_id)
-    rows = Execution.objects.filter(wanted, kind__in=_LISTED_KINDS)
+    rows = visible(Execution).filter(wanted, kind__in=_LISTED_KINDS)
     return list(rows.order_by("namespace", "flow_id", "-created_at").distinct("namespace", "flow_id"))
 
 
@@ -211,9 +217,9 @@ def list_distinct_values(column: str, criteria: Criteria, *, at: datetime, limit
 
 def average_duration(namespace: str, flow_id: str, *, latest: int = 50) -> tuple[timedelta | None, int]:
     """Return the mean length of the newest ended executions of a flow, and how many they are; None without any."""
-    ended = Execution.objects.filter(namespace=namespace, flow_id=flow_id, ended_at__isnull=False, kind__in=_LISTED_KINDS)
+    ended = visible(Execution).filter(namespace=namespace, flow_id=flow_id, ended_at__isnull=False, kind__in=_LISTED_KINDS)
     recent = ended.order_by("-created_at").values("pk")[:latest]
-    figures = Execution.objects.filter(pk__in=recent).aggregate(total=Sum(_DURATION), count=Count("pk"))
+    figures = visible(Execution).filter(pk__in=recent).aggregate(total=Sum(_DURATION), count=Count("pk"))
     count = figures["count"]
     return (figures["total"] / count if count else None), count
 
@@ -221,7 +227,7 @@ def average_duration(namespace: str, flow_id: str, *, latest: int = 50) -> tuple
 def list_related_ids(execution: Execution) -> set[str]:
     """
     Return the ids of the executions whose files an execution may read: its caller and that one's callers, and what it was
-    replayed from.
+    replayed from. Somebody who asks sees of those only the ones that are theirs to see.
 
     Source: flow language, 16.1.
     """
@@ -231,10 +237,12 @@ def list_related_ids(execution: Execution) -> set[str]:
         fresh = frontier - related
         related |= fresh
         frontier = set()
-        rows = Execution.objects.filter(pk__in=fresh).values_list("caller_execution_id", "parent_id", "original_id", "trigger")
+        rows = visible(Execution).filter(pk__in=fresh).values_list("caller_execution_id", "parent_id", "original_id", "trigger")
         for row in rows:
             frontier |= _sources_of(*row)
-    return related
+    if current_caller().list_reached(Resource.EXECUTION) is None:
+        return related
+    return set(visible(Execution).filter(pk__in=related).values_list("pk", flat=True))
 
 
 def _sources_of(caller: str | None, parent: str | None, original: str, trigger: dict[str, Any] | None) -> set[str]:
@@ -243,13 +251,19 @@ def _sources_of(caller: str | None, parent: str | None, original: str, trigger: 
     return {found for found in (caller, parent, original, by_trigger) if isinstance(found, str) and found}
 
 
+def list_execution_files(execution_id: str) -> list[StoredFile]:
+    """Return the stored files in the folder of an execution. Raises NotFoundError."""
+    row = get_execution(execution_id)
+    return list(get_storage().list(str(execution_folder(row.namespace, row.flow_id, row.id))))
+
+
 def list_dependent_executions(execution: Execution) -> list[Execution]:
     """Return the execution and those that it started or that started it, at every distance, oldest first."""
     found = {execution.id: execution}
     frontier = {execution.id}
     upwards = _sources_of(execution.caller_execution_id, None, "", execution.trigger)
     while (frontier or upwards) and len(found) < 1000:
-        rows = Execution.objects.filter(Q(caller_execution_id__in=frontier) | Q(pk__in=upwards)).exclude(kind="LOOP")
+        rows = visible(Execution).filter(Q(caller_execution_id__in=frontier) | Q(pk__in=upwards)).exclude(kind="LOOP")
         fresh = [row for row in rows if row.id not in found]
         found |= {row.id: row for row in fresh}
         frontier = {row.id for row in fresh}
@@ -259,5 +273,5 @@ def list_dependent_executions(execution: Execution) -> list[Execution]:
 
 def last_change(execution_id: str) -> int | None:
     """Return a number that grows with every write of the engine to an execution, None when it is gone."""
-    found = Execution.objects.filter(pk=execution_id).aggregate(version=Max("version"))["version"]
+    found = visible(Execution).filter(pk=execution_id).aggregate(version=Max("version"))["version"]
     return None if found is None else int(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.expressions import list_filters, list_functions
 from flows.language.flow import Flow
 from flows.models import KeyValue, NamespaceFile, Secret
+from flows.queries.visibility import visible
 
 EXECUTION_NAMES = (
     "execution.id",
@@ -36,13 +37,13 @@ def list_expression_names(flow: Flow, *, task_id: str = "") -> dict[str, list[st
             break
         before.append(f"outputs.{task.id}")
     in_namespace = {"namespace": flow.namespace}
-    files = NamespaceFile.objects.filter(**in_namespace, is_current=True, is_directory=False)
+    files = visible(NamespaceFile).filter(**in_namespace, is_current=True, is_directory=False)
     return {
         "taskOutputs": before,
         "inputs": [f"inputs.{one.id}" for one in flow.inputs],
         "variables": [f"vars.{name}" for name in flow.variables],
-        "secrets": list(Secret.objects.filter(**in_namespace).values_list("key", flat=True)[:MOST_NAMES]),
-        "kvPairs": list(KeyValue.objects.filter(**in_namespace).values_list("key", flat=True)[:MOST_NAMES]),
+        "secrets": list(visible(Secret).filter(**in_namespace).values_list("key", flat=True)[:MOST_NAMES]),
+        "kvPairs": list(visible(KeyValue).filter(**in_namespace).values_list("key", flat=True)[:MOST_NAMES]),
         "namespaceFiles": list(files.values_list("path", flat=True)[:MOST_NAMES]),
         "filters": sorted(signature.name for signature in list_filters()),
         "functions": sorted(signature.name for signature in list_functions()),

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from django.db.models import F, QuerySet
 
 from flows.conf import get_settings
-from flows.engine.catalog import describe_missing_flow
+from flows.engine.catalog import LoadedFlow, describe_missing_flow, missing_flow
 from flows.engine.catalog import get_flow as load_flow
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Flow, FlowRevision
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import FlowsError, NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.queries.criteria import Criteria, Rules, build_lookup, match_labels, match_scope, match_search_text, match_text
 from flows.queries.pages import Page, Window, order_rows, take_page
+from flows.queries.visibility import can_see, visible
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +44,20 @@ class FlowText:
 
 def get_flow_row(namespace: str, flow_id: str, *, allow_deleted: bool = False) -> Flow:
     """Return the row of a flow. Raises NotFoundError."""
-    row = Flow.objects.filter(namespace=namespace, flow_id=flow_id).first()
+    row = visible(Flow).filter(namespace=namespace, flow_id=flow_id).first()
     if row is None or (row.deleted and not allow_deleted):
         raise NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
     return row
+
+
+def load_startable_flow(namespace: str, flow_id: str, revision: int | None = None) -> LoadedFlow:
+    """
+    Return a revision of a flow as its executions run it, for who may read flows there or start executions. Raises NotFoundError.
+    """
+    may_start = current_caller().may(Action.CREATE, Resource.EXECUTION, namespace)
+    if not may_start and not can_see(Resource.FLOW, namespace):
+        raise missing_flow(namespace, flow_id, revision)
+    return load_flow(namespace, flow_id, revision)
 
 
 def get_flow_text(namespace: str, flow_id: str, revision: int | None = None, *, allow_deleted: bool = False) -> FlowText:
@@ -89,7 +102,7 @@ def flow_rules() -> Rules:
 
 def filter_flows(criteria: Criteria) -> QuerySet[Flow]:
     """Return the flows that match and are not deleted, in no order. Raises CriteriaError."""
-    return Flow.objects.filter(build_lookup(criteria, flow_rules()), deleted=False)
+    return visible(Flow).filter(build_lookup(criteria, flow_rules()), deleted=False)
 
 
 def search_flows(criteria: Criteria, window: Window) -> Page[Flow]:
@@ -99,19 +112,19 @@ def search_flows(criteria: Criteria, window: Window) -> Page[Flow]:
 
 def list_flows_of_namespace(namespace: str) -> list[Flow]:
     """Return the flows of exactly this namespace."""
-    return list(Flow.objects.filter(namespace=namespace, deleted=False).order_by("flow_id"))
+    return list(visible(Flow).filter(namespace=namespace, deleted=False).order_by("flow_id"))
 
 
 def list_flows_by_names(names: Iterable[tuple[str, str]]) -> list[Flow]:
     """Return the flows with these (namespace, id) pairs that exist; unknown ones are left out."""
     wanted = set(names)
-    rows = Flow.objects.filter(namespace__in={name for name, _ in wanted}, deleted=False)
+    rows = visible(Flow).filter(namespace__in={name for name, _ in wanted}, deleted=False)
     return [row for row in rows if (row.namespace, row.flow_id) in wanted]
 
 
 def list_flow_namespaces(text: str = "") -> list[str]:
     """Return the namespaces that hold flows and contain `text`, sorted."""
-    rows = Flow.objects.filter(deleted=False)
+    rows = visible(Flow).filter(deleted=False)
     if text:
         rows = rows.filter(namespace__icontains=text)
     return list(rows.order_by("namespace").values_list("namespace", flat=True).distinct())
@@ -119,13 +132,13 @@ def list_flow_namespaces(text: str = "") -> list[str]:
 
 def list_limited_flows() -> list[Flow]:
     """Return the flows whose newest revision limits its concurrency."""
-    return list(Flow.objects.filter(deleted=False, concurrency_limit__isnull=False).order_by("namespace", "flow_id"))
+    return list(visible(Flow).filter(deleted=False, concurrency_limit__isnull=False).order_by("namespace", "flow_id"))
 
 
 def list_newest_sources(rows: Sequence[Flow] | QuerySet[Flow]) -> list[FlowRevision]:
     """Return the newest revision of each flow, with the flow at hand, by namespace and id."""
     return list(
-        FlowRevision.objects.filter(flow__in=rows, revision=F("flow__revision"))
+        visible(FlowRevision).filter(flow__in=rows, revision=F("flow__revision"))
         .select_related("flow")
         .order_by("flow__namespace", "flow__flow_id")
     )

@@ -9,6 +9,7 @@ from django.db.models import Q
 from flows.models import KeyValue
 from flows.queries.criteria import Criteria, build_lookup, match_moment, match_search_text, match_text
 from flows.queries.pages import Page, Window, order_rows, take_page
+from flows.queries.visibility import visible
 
 KEY_FIELDS = frozenset({"q", "namespace", "updated", "expirationDate"})
 SORTABLE = {
@@ -29,5 +30,5 @@ _RULES = {
 def search_key_values(criteria: Criteria, window: Window, *, at: datetime) -> Page[KeyValue]:
     """Return one page of the keys that are not expired. Raises CriteriaError, SortError."""
     alive = Q(expires_at__isnull=True) | Q(expires_at__gt=at)
-    rows = KeyValue.objects.filter(alive, build_lookup(criteria, _RULES)).defer("value")
+    rows = visible(KeyValue).filter(alive, build_lookup(criteria, _RULES)).defer("value")
     return take_page(order_rows(rows, window, SORTABLE, then=("namespace", "key")), window)

@@ -28,6 +28,7 @@ from flows.queries.criteria import (
 )
 from flows.queries.pages import Page, Window, estimate_rows, order_rows, take_page
 from flows.queries.texts import match_log_text, match_namespace
+from flows.queries.visibility import visible
 
 LEVEL_NUMBERS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
 LOG_FIELDS = frozenset(
@@ -97,7 +98,7 @@ def search_logs(criteria: Criteria, window: Window, *, at: datetime) -> Page[Log
     Raises:
         CriteriaError, SortError: see `build_lookup` and `order_rows`.
     """
-    rows = LogEntry.objects.filter(build_lookup(criteria, log_rules(at=at)))
+    rows = visible(LogEntry).filter(build_lookup(criteria, log_rules(at=at)))
     then = ("-timestamp", "-id") if not window.sort else ("-id",)
     ordered = order_rows(rows, window, SORTABLE, then=then)
     if not window.sort and any(condition.field == "q" for condition in criteria.conditions()):
@@ -152,7 +153,7 @@ def filter_logs(
     Raises:
         CriteriaError: an unknown level.
     """
-    rows = LogEntry.objects.filter(execution_id=execution_id)
+    rows = visible(LogEntry).filter(execution_id=execution_id)
     if min_level:
         rows = rows.filter(level__gte=read_level(min_level))
     if task_run_id:
@@ -168,7 +169,7 @@ def filter_logs(
 
 def has_logs(execution_id: str) -> bool:
     """Tell whether any line of an execution is stored; lines may outlive their execution."""
-    return LogEntry.objects.filter(execution_id=execution_id).exists()
+    return visible(LogEntry).filter(execution_id=execution_id).exists()
 
 
 def iterate_logs(rows: QuerySet[LogEntry]) -> Iterator[LogEntry]:
@@ -178,7 +179,7 @@ def iterate_logs(rows: QuerySet[LogEntry]) -> Iterator[LogEntry]:
 
 def search_metrics(execution_id: str, window: Window, *, task_run_id: str = "", task_id: str = "") -> Page[Metric]:
     """Return one page of the metrics of an execution, oldest first. Raises SortError."""
-    rows = Metric.objects.filter(execution_id=execution_id)
+    rows = visible(Metric).filter(execution_id=execution_id)
     if task_run_id:
         rows = rows.filter(task_run_id=task_run_id)
     if task_id:
@@ -186,9 +187,14 @@ def search_metrics(execution_id: str, window: Window, *, task_run_id: str = "", 
     return take_page(order_rows(rows, window, METRIC_SORTABLE, then=("id",)), window)
 
 
+def list_task_metrics(execution_id: str, task_run_id: str, *, limit: int = 50) -> list[Metric]:
+    """Return the first metrics of one task run, in the order in which they came."""
+    return list(visible(Metric).filter(execution_id=execution_id, task_run_id=task_run_id).order_by("id")[:limit])
+
+
 def list_metric_names(namespace: str, flow_id: str, task_id: str = "") -> list[str]:
     """Return the names of the metrics of a flow, or of one of its tasks, sorted."""
-    rows = Metric.objects.filter(namespace=namespace, flow_id=flow_id)
+    rows = visible(Metric).filter(namespace=namespace, flow_id=flow_id)
     if task_id:
         rows = rows.filter(task_id=task_id)
     return list(rows.order_by("name").values_list("name", flat=True).distinct())
@@ -196,7 +202,7 @@ def list_metric_names(namespace: str, flow_id: str, task_id: str = "") -> list[s
 
 def list_tasks_with_metrics(namespace: str, flow_id: str) -> list[str]:
     """Return the ids of the tasks of a flow that ever sent a metric, sorted."""
-    rows = Metric.objects.filter(namespace=namespace, flow_id=flow_id, task_id__isnull=False)
+    rows = visible(Metric).filter(namespace=namespace, flow_id=flow_id, task_id__isnull=False)
     return [str(name) for name in rows.order_by("task_id").values_list("task_id", flat=True).distinct()]
 
 
@@ -218,7 +224,7 @@ def aggregate_metric(
     if end < start:
         raise CriteriaError('"endDate" must not lie before "startDate".')
     unit, truncate = _choose_unit(end - start)
-    rows = Metric.objects.filter(namespace=namespace, flow_id=flow_id, name=name, timestamp__gte=start, timestamp__lte=end)
+    rows = visible(Metric).filter(namespace=namespace, flow_id=flow_id, name=name, timestamp__gte=start, timestamp__lte=end)
     if task_id:
         rows = rows.filter(task_id=task_id)
     values = rows.annotate(date=truncate("timestamp")).values("date").annotate(total=function("value")).order_by("date")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Flow
 from flows.queries.flows import find_definition
+from flows.queries.visibility import visible
 
 FLOW_TASK, FLOW_TRIGGER = "FLOW_TASK", "FLOW_TRIGGER"
 
@@ -53,7 +54,7 @@ def find_whole_topology() -> Topology:
 
 
 def _list_relations() -> Iterator[tuple[Name, Name, str]]:
-    rows = list(Flow.objects.filter(deleted=False))
+    rows = list(visible(Flow).filter(deleted=False))
     known = {(row.namespace, row.flow_id) for row in rows}
     for row in rows:
         definition = find_definition(row)

@@ -32,6 +32,7 @@ from flows.queries.criteria import (
     split_list,
 )
 from flows.queries.pages import Page, Window, order_rows, take_page
+from flows.queries.visibility import visible
 from flows.triggers.schedule import next_fire_after, read_schedule
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class TriggerView:
 
 def get_trigger_state(namespace: str, flow_id: str, trigger_id: str) -> TriggerState:
     """Return the state row of a trigger. Raises NotFoundError."""
-    row = TriggerState.objects.filter(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id).first()
+    row = visible(TriggerState).filter(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id).first()
     if row is None:
         raise NotFoundError(
             f'Trigger not found: flow "{namespace}/{flow_id}" has no trigger "{trigger_id}" with a state.',
@@ -145,7 +146,7 @@ def trigger_rules(*, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> 
 
 def filter_triggers(criteria: Criteria, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> QuerySet[TriggerState]:
     """Return the state rows that match, in no order. Raises CriteriaError."""
-    return TriggerState.objects.filter(build_lookup(criteria, trigger_rules(at=at, date_filter=date_filter)))
+    return visible(TriggerState).filter(build_lookup(criteria, trigger_rules(at=at, date_filter=date_filter)))
 
 
 def search_triggers(
@@ -163,13 +164,13 @@ def search_triggers(
 
 def list_triggers_of_flow(namespace: str, flow_id: str) -> list[TriggerState]:
     """Return the state rows of one flow by id, may be empty."""
-    return list(TriggerState.objects.filter(namespace=namespace, flow_id=flow_id).order_by("trigger_id"))
+    return list(visible(TriggerState).filter(namespace=namespace, flow_id=flow_id).order_by("trigger_id"))
 
 
 def list_triggers_by_names(names: Sequence[tuple[str, str, str]]) -> list[TriggerState]:
     """Return the rows with these (namespace, flow id, trigger id) that exist; unknown ones are left out."""
     wanted = set(names)
-    rows = TriggerState.objects.filter(namespace__in={namespace for namespace, _, _ in wanted})
+    rows = visible(TriggerState).filter(namespace__in={namespace for namespace, _, _ in wanted})
     return [row for row in rows if (row.namespace, row.flow_id, row.trigger_id) in wanted]
 
 
@@ -186,7 +187,12 @@ def list_next_dates(row: TriggerState, *, at: datetime, count: int = 10) -> list
         Aware datetimes in the zone of the schedule.
     """
     trigger = _describe(row).trigger
-    if trigger is None or trigger.family != "schedule":
+    return [] if trigger is None else list_schedule_dates(trigger, at=at, count=count)
+
+
+def list_schedule_dates(trigger: Trigger, *, at: datetime, count: int = 10) -> list[datetime]:
+    """Return what `list_next_dates` does, for a trigger as its flow describes it."""
+    if trigger.family != "schedule":
         return []
     try:
         schedule = read_schedule(trigger)

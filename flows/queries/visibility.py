@@ -6,12 +6,43 @@ from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
+from flows.models import (
+    Execution,
+    Flow,
+    FlowRevision,
+    KeyValue,
+    LogEntry,
+    Metric,
+    Namespace,
+    NamespaceFile,
+    Secret,
+    TaskRun,
+    Template,
+    TemplateRevision,
+    TriggerState,
+)
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 
 M = TypeVar("M", bound=Model)
 
 _NOTHING = Q(pk__in=[])
+_OWNERS: dict[type[Model], tuple[Resource, str]] = {
+    Execution: (Resource.EXECUTION, "namespace"),
+    TaskRun: (Resource.EXECUTION, "execution__namespace"),
+    LogEntry: (Resource.EXECUTION, "namespace"),
+    Metric: (Resource.EXECUTION, "namespace"),
+    Flow: (Resource.FLOW, "namespace"),
+    FlowRevision: (Resource.FLOW, "flow__namespace"),
+    TriggerState: (Resource.TRIGGER, "namespace"),
+    Template: (Resource.TEMPLATE, "namespace"),
+    TemplateRevision: (Resource.TEMPLATE, "template__namespace"),
+    Namespace: (Resource.NAMESPACE, "id"),
+    NamespaceFile: (Resource.FILE, "namespace"),
+    KeyValue: (Resource.KVSTORE, "namespace"),
+    Secret: (Resource.SECRET, "namespace"),
+}
+"""Which right shows the rows of a model, and the lookup of the namespace that they belong to."""
 
 
 def match_visible(resource: Resource, *, field: str = "namespace", action: Action = Action.READ) -> Q:
@@ -35,6 +66,12 @@ def match_visible(resource: Resource, *, field: str = "namespace", action: Actio
 def show_visible(rows: QuerySet[M], resource: Resource, *, field: str = "namespace") -> QuerySet[M]:
     """Return the rows that the caller may read."""
     return rows.filter(match_visible(resource, field=field))
+
+
+def visible(model: type[M]) -> QuerySet[M]:
+    """Return all rows of a model that the caller may read. Who sees everything pays for no condition."""
+    resource, field = _OWNERS[model]
+    return model._default_manager.filter(match_visible(resource, field=field))
 
 
 def can_see(resource: Resource, namespace: str) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution, LogEntry, TaskRun
-from flows.primitives.states import State
+from flows.primitives.states import TERMINAL, State
+from flows.queries.visibility import visible
 from flows.ui.painters.log_lines import in_time_order
+from flows.ui.wording import read_history, write_duration
 
 LOG_LINES = 20
 WARN, ERROR = 3, 4
+SHORTEST_SLOW = timedelta(seconds=1)
+MOST_SLOW = 5
 
 # The line of a stack trace that says what happened; what stands above it is the way there.
 _EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout)\b[\w.]*:?.*")
@@ -51,6 +56,25 @@ def find_failure(execution: Execution, runs: Sequence[TaskRun], definition: Type
     )
 
 
+def list_slow_tasks(runs: Sequence[TaskRun], medians: Mapping[str, timedelta]) -> list[str]:
+    """Return sentences about the tasks that took at least twice as long as usual; short ones are left out."""
+    found = []
+    for run in runs:
+        usual = medians.get(run.task_id)
+        length = run_length(run)
+        if usual is None or length is None or length < SHORTEST_SLOW or length < 2 * usual:
+            continue
+        place = f" ({run.value[:40]})" if run.value else ""
+        found.append(f'Task "{run.task_id}"{place} took {write_duration(length)}, usually {write_duration(usual)}.')
+    return found[:MOST_SLOW]
+
+
+def run_length(run: TaskRun) -> timedelta | None:
+    """Return how long a task run took from its creation to its end, None while it goes on."""
+    history = read_history(run.histories)
+    return history[-1][1] - history[0][1] if run.state in TERMINAL and history else None
+
+
 def _find_culprit(runs: Sequence[TaskRun], state: str) -> TaskRun | None:
     """Return the first task run in that state whose children are not to blame."""
     guilty = [run for run in runs if run.state == state]
@@ -60,7 +84,7 @@ def _find_culprit(runs: Sequence[TaskRun], state: str) -> TaskRun | None:
 
 
 def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
-    rows = LogEntry.objects.filter(execution_id=execution.id)
+    rows = visible(LogEntry).filter(execution_id=execution.id)
     rows = rows.filter(task_run_id=run.id) if run else rows.filter(level__gte=WARN)
     newest = list(rows.order_by("-id")[:LOG_LINES])
     # Earlier attempts said the same; only the last one counts here.
@@ -85,7 +109,7 @@ def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:
 
 def _list_changes(execution: Execution) -> list[str]:
     """Return what is different from the newest execution of the flow that succeeded before this one."""
-    before = Execution.objects.filter(
+    before = visible(Execution).filter(
         namespace=execution.namespace,
         flow_id=execution.flow_id,
         state=State.SUCCESS,

@@ -12,9 +12,11 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
+from flows.operations.callers import caller_of
+from flows.primitives.callers import NOBODY, Door, acting_as, current_caller, enter_as
 from flows.ui.errors import answer_error, answer_exception
 
-OPEN_ROUTES = frozenset({"login"})
+OPEN_ROUTES = frozenset({"login", "login-code", "login-enrol", "oidc-begin", "oidc-return", "set-up"})
 """Names of the pages that need no session. Whatever is not listed needs one. Source: security, S-01."""
 
 FRAGMENT_HEADER = "X-Fragment"
@@ -39,7 +41,13 @@ def route(pattern: str, name: str, *, get: Handler | None = None, post: Handler 
     handlers = {"GET": get, "HEAD": get, "POST": post}
 
     def view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        with acting_as(NOBODY):
+            return answer_as_caller(request, **kwargs)
+
+    def answer_as_caller(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
+            if request.user.is_authenticated:
+                enter_as(caller_of(request.user, door=Door.CONSOLE, address=str(request.META.get("REMOTE_ADDR", ""))))
             if name not in OPEN_ROUTES and not request.user.is_authenticated:
                 return _send_to_login(request)
             handler = handlers.get(request.method or "")
@@ -81,7 +89,7 @@ def answer_page(
         crumbs: the way to the page, above its title; the title itself when empty.
     """
     layout = "flows/fragment.html" if FRAGMENT_HEADER in request.headers else "flows/layout.html"
-    shared = {"layout": layout, "title": title, "nav": nav, "crumbs": crumbs or [Crumb(title)]}
+    shared = {"layout": layout, "title": title, "nav": nav, "crumbs": crumbs or [Crumb(title)], "caller": current_caller()}
     return HttpResponse(render_to_string(template, {**shared, **context}, request), status=status)
 
 

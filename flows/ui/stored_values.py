@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 from flows.models.encryption import is_envelope
+from flows.ui.painters.json_tree import paint_tree
 
 HIDDEN = "••••••"
 LONGEST_SHOWN = 4000
@@ -19,7 +20,7 @@ _FILE_SCHEME = "kestra://"
 class Entry:
     """
     One value. `kind` is `text`, `number`, `flag`, `empty`, `file`, `secret`, `json` or `table`; `path` is the expression that
-    gives the value; `columns` and `rows` belong to a table.
+    gives the value; `columns` and `rows` belong to a table; `tree` is a map or list that opens part by part.
     """
 
     name: str
@@ -30,10 +31,18 @@ class Entry:
     preview_url: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    tree: str = ""
 
 
-def list_entries(values: Any, *, url: str, path: str = "") -> list[Entry]:
-    """Return the members of a map as entries, in order; anything that is no map has none."""
+def list_entries(values: Any, *, url: str, path: str = "", owner: str = "") -> list[Entry]:
+    """
+    Return the members of a map as entries, in order; anything that is no map has none.
+
+    Args:
+        url: address of the execution's page.
+        path: expression that gives the map.
+        owner: id of the task run that holds the map, or `flow`; with it maps and lists become trees instead of texts.
+    """
     if not isinstance(values, Mapping):
         return []
     execution_id = url.rpartition("/")[2]
@@ -44,7 +53,11 @@ def list_entries(values: Any, *, url: str, path: str = "") -> list[Entry]:
             # A map of files is more useful as one row per file.
             entries += [_make_entry(f"{name} / {key}", one, execution_id, f"{inner}['{key}']") for key, one in value.items()]
         else:
-            entries.append(_make_entry(str(name), value, execution_id, inner))
+            entry = _make_entry(str(name), value, execution_id, inner)
+            if owner and entry.kind == "json":
+                tree = paint_tree(value, owner=owner, way=(str(name),), root=path or "outputs")
+                entry = replace(entry, kind="tree", tree=tree)
+            entries.append(entry)
     return entries
 
 
@@ -65,7 +78,7 @@ def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
         if _is_file(value):
             base = f"/api/v1/main/executions/{execution_id}/file"
             address = quote(value, safe="")
-            preview = f"/ui/executions/file/{execution_id}?path={address}"
+            preview = f"?file={address}"
             return Entry(name, "file", value, path, f"{base}?path={address}", preview)
         return Entry(name, "text", _shorten(value), path)
     if isinstance(value, list) and all(isinstance(one, Mapping) and one for one in value[:50]):

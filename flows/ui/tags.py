@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from flows.primitives.callers import Caller
+from flows.primitives.rights import Action, Resource
 from flows.ui import wording
 from flows.ui.looks import is_moving, look_of
 from flows.ui.markdown import render_markdown
@@ -105,6 +107,18 @@ def size(count: int) -> str:
 def markdown(text: str | None) -> SafeString:
     """Return Markdown as cleaned HTML."""
     return render_markdown(text or "")
+
+
+@register.filter
+def may_read(caller: Any, resource: str) -> bool:
+    """Tell whether a caller may read objects of a resource that belongs to no namespace."""
+    return isinstance(caller, Caller) and caller.may(Action.READ, Resource(resource))
+
+
+@register.filter
+def may_manage(caller: Any, resource: str) -> bool:
+    """Tell whether a caller may change objects of a resource that belongs to no namespace."""
+    return isinstance(caller, Caller) and caller.may(Action.UPDATE, Resource(resource))
 
 
 @register.simple_tag

@@ -12,6 +12,7 @@ from flows.models import Execution, Flow, TaskRun
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import TERMINAL, State
 from flows.queries.health import list_worker_names
+from flows.queries.visibility import visible
 from flows.ui.wording import write_age, write_duration
 
 PATIENCE = timedelta(seconds=3)
@@ -48,10 +49,10 @@ def explain_wait(execution: Execution, runs: list[TaskRun], *, at: datetime) -> 
 
 
 def _explain_queue(execution: Execution) -> Wait:
-    limit = Flow.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list(
+    limit = visible(Flow).filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list(
         "concurrency_limit", flat=True
     )
-    holders = Execution.objects.filter(namespace=execution.namespace, flow_id=execution.flow_id, slot_held=True)
+    holders = visible(Execution).filter(namespace=execution.namespace, flow_id=execution.flow_id, slot_held=True)
     links = tuple((row.id, _url(row)) for row in holders.order_by("created_at")[:MOST_LINKS])
     allowed = next(iter(limit), None)
     return Wait(
@@ -68,14 +69,14 @@ def _explain_pause(execution: Execution, runs: list[TaskRun], at: datetime) -> W
         return Wait("Paused: the tasks that were running finish first.")
     run = paused[0]
     since = write_age(_last_change(run), at=at)
-    wake_at = TaskRun.objects.filter(pk=run.pk).values_list("wake_at", flat=True).first()
+    wake_at = visible(TaskRun).filter(pk=run.pk).values_list("wake_at", flat=True).first()
     until = f" It goes on by itself {write_age(wake_at, at=at)}." if wake_at else ""
     return Wait(f'Task "{run.task_id}" waits for a person since {since.removesuffix(" ago")}.{until}')
 
 
 def _explain_retry(runs: list[TaskRun], at: datetime) -> Wait:
     waiting = [run for run in runs if run.state == State.RETRYING]
-    wakes = TaskRun.objects.filter(pk__in=[run.pk for run in waiting], wake_at__isnull=False).order_by("wake_at")
+    wakes = visible(TaskRun).filter(pk__in=[run.pk for run in waiting], wake_at__isnull=False).order_by("wake_at")
     due = wakes.values_list("wake_at", flat=True).first()
     names = ", ".join(f'"{run.task_id}"' for run in waiting[:MOST_LINKS])
     return Wait(f"The next attempt of {names or 'a task'} comes {write_age(due, at=at) if due else 'soon'}.")
@@ -95,7 +96,7 @@ def _explain_running(execution: Execution, runs: list[TaskRun], at: datetime) ->
     alive = [run for run in runs if run.state not in TERMINAL]
     parents = {run.parent_id for run in runs}
     leaves = [run for run in alive if run.id not in parents]
-    callees = Execution.objects.filter(caller_execution_id=execution.id).exclude(state__in=[state.value for state in TERMINAL])
+    callees = visible(Execution).filter(caller_execution_id=execution.id).exclude(state__in=[state.value for state in TERMINAL])
     started = list(callees.exclude(kind="LOOP")[:MOST_LINKS])
     if started:
         return Wait("Waits for", tuple((f"{row.flow_id} ({row.state})", _url(row)) for row in started))
@@ -110,7 +111,7 @@ def _explain_running(execution: Execution, runs: list[TaskRun], at: datetime) ->
         if run.state == State.RUNNING:
             since = _last_change(run)
             if at - since > timedelta(minutes=1):
-                found = TaskRun.objects.filter(pk=run.pk).values_list("lease_owner", flat=True).first()
+                found = visible(TaskRun).filter(pk=run.pk).values_list("lease_owner", flat=True).first()
                 owner = f" on worker {found}" if found else ""
                 return Wait(f'Task "{run.task_id}" has been running for {write_duration(at - since)}{owner}.')
     return None

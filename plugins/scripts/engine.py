@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -26,12 +27,12 @@ from flows.plugin_api.working_files import (
     write_namespace_files,
 )
 from plugins.scripts import python_packages
-from plugins.scripts.command import Command, Limits, RunResult, build_argv, quote
-from plugins.scripts.environment import HELPER_FOLDER, base_environment, shapes_interpreter
+from plugins.scripts.choice import choose_runner
+from plugins.scripts.command import Command, Limits, RunResult, build_argv, is_shell, quote
+from plugins.scripts.environment import HELPER_FOLDER, base_environment, named_environment, shapes_interpreter
 from plugins.scripts.languages import PYTHON, Language
 from plugins.scripts.properties import ExecProperties, PythonProperties, ScriptOutput, TargetOS
 from plugins.scripts.protocol import ScriptMessages
-from plugins.scripts.runners import choose_runner
 from plugins.scripts.sizes import read_size
 
 _FILES: TypeAdapter[dict[str, str]] = TypeAdapter(FileMap)
@@ -64,8 +65,9 @@ class ExecTask(RunnableTask):
         with ScriptRun(context, self.language, props) as run:
             runner, runner_props = choose_runner(context, props)
             run.lay_out_files()
-            prefix = run.prepare_packages(self._stop)
-            lines = [*run.render_lines(props.before_commands), *self.list_lines(run, props)]
+            prefix = None if runner.is_remote else run.prepare_packages(self._stop)
+            setup = run.list_package_lines() if runner.is_remote else []
+            lines = [*setup, *run.render_lines(props.before_commands), *self.list_lines(run, props)]
             command = run.build_command(lines, extra_path=prefix, is_remote=runner.is_remote)
             messages = ScriptMessages(context)
             result = runner.run(
@@ -86,7 +88,7 @@ class ScriptRun:
         self.language = language
         self.props = props
         self.root = context.workdir.resolve()
-        self._name = uuid.uuid4().hex[:12]
+        self._name = _name_run(context)
         self._private: Path | None = None
         self.output_folder = self.private / "output" if props.output_directory or props.runner is not None else None
         self._own_files: list[Path] = []
@@ -103,7 +105,7 @@ class ScriptRun:
         """A folder below the working directory for what we add to the run, made when first asked for; never collected."""
         if self._private is None:
             self._private = self.root / f".celestra-{self._name}"
-            self._private.mkdir(mode=0o700)
+            self._private.mkdir(mode=0o700, exist_ok=True)
         return self._private
 
     def __exit__(self, *_: object) -> None:
@@ -176,9 +178,30 @@ class ScriptRun:
             stop=stop,
         )
 
+    def list_package_lines(self) -> list[str]:
+        """
+        Return the lines that install the task's Python packages where the worker's own environments are not: in a container.
+
+        Raises:
+            TaskFailure: the interpreter is no shell that could run them.
+        """
+        if not isinstance(self.props, PythonProperties) or not self.props.dependencies:
+            return []
+        if not is_shell(self.props.interpreter or self.language.interpreter):
+            raise TaskFailure(
+                'Property "dependencies" needs a shell as "interpreter" when the commands run in a container. Leave it away, '
+                "or take an image that has the packages.",
+                permanent=True,
+            )
+        if self.props.python_version:
+            self.context.log.warning('"pythonVersion" is not used in a container; the image decides which Python there is.')
+        return python_packages.list_install_lines(
+            self.props.dependencies, manager=self.props.package_manager, private=self.private
+        )
+
     def build_command(self, lines: Sequence[str], *, extra_path: Path | None, is_remote: bool) -> Command:
         """Return the command with its complete environment."""
-        env = self._build_environment(extra_path)
+        env = self._build_environment(extra_path, is_remote=is_remote)
         python_file = self._program if not is_remote and self._runs_only_python(lines, extra_path) else None
         return Command(
             argv=(sys.executable, str(python_file)) if python_file else tuple(self._build_argv(lines)),
@@ -232,16 +255,18 @@ class ScriptRun:
             file.write(json.dumps({k: v for k, v in values.items() if v is not None}, default=str).encode())
         self._own_files.append(path)
 
-    def _build_environment(self, extra_path: Path | None) -> dict[str, str]:
+    def _build_environment(self, extra_path: Path | None, *, is_remote: bool) -> dict[str, str]:
         inherited = tuple(self.context.config("scripts.inherit-environment", ()))
         own = self._read_user_variables()
         self._shapes_interpreter = any(shapes_interpreter(name) for name in (*own, *inherited))
-        env = {**base_environment(inherited), **self.language.env, **own}
+        base = named_environment(inherited) if is_remote else base_environment(inherited)
+        env = {**base, **self.language.env, **own}
         if extra_path is not None:
             env["PATH"] = f"{extra_path}:{env['PATH']}"
             env["VIRTUAL_ENV"] = str(extra_path.parent)
         if self.language is PYTHON:
-            env["PYTHONPATH"] = ":".join(filter(None, [env.get("PYTHONPATH"), str(HELPER_FOLDER)]))
+            helper = self._copy_helper() if is_remote else HELPER_FOLDER
+            env["PYTHONPATH"] = ":".join(filter(None, [env.get("PYTHONPATH"), str(helper)]))
         env["WORKING_DIR"] = str(self.root)
         if self.output_folder is not None:
             env["OUTPUT_DIR"] = str(self.output_folder)
@@ -250,6 +275,12 @@ class ScriptRun:
         env["CELESTRA_TASKRUN_ID"] = str(self.context.taskrun.get("id", ""))
         env["CELESTRA_ATTEMPT"] = str(self.context.attempt)
         return env
+
+    def _copy_helper(self) -> Path:
+        """Put the module `kestra` where a container finds it, and return its folder."""
+        folder = self.private / "python"
+        shutil.copytree(HELPER_FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        return folder
 
     def _read_user_variables(self) -> dict[str, str]:
         written = self.props.env
@@ -313,6 +344,15 @@ def read_limits(context: RunContext) -> Limits:
         processes=_read_count(context, "scripts.process-limit"),
         kill_grace_seconds=float(context.config("scripts.kill-grace-seconds", 5.0)),
     )
+
+
+def _name_run(context: RunContext) -> str:
+    """
+    Return the name of what we add to the working directory. All attempts of a task run have the same, so that one which goes on
+    with the container of a lost one finds its files in it.
+    """
+    task_run = context.taskrun.get("id")
+    return hashlib.sha256(str(task_run).encode()).hexdigest()[:12] if task_run else uuid.uuid4().hex[:12]
 
 
 def _read_count(context: RunContext, key: str) -> int | None:

@@ -73,6 +73,12 @@ def base_environment(extra_names: Iterable[str] = (), *, of: Mapping[str, str] |
     return kept
 
 
+def named_environment(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables of the worker that the operator lets through by name: all that a container gets of it."""
+    wanted = set(names)
+    return {name: value for name, value in os.environ.items() if name in wanted}
+
+
 def python_environment() -> dict[str, str]:
     """Return the variables that a Python script starts with when its task gives none: it finds the module `kestra`."""
     return {**base_environment(), **PYTHON.env, "PYTHONPATH": str(HELPER_FOLDER)}

@@ -21,6 +21,7 @@ from flows.plugin_api.context import RunContext
 from plugins.scripts.command import Command, RunResult
 from plugins.scripts.environment import python_environment
 from plugins.scripts.lines import LineSplitter
+from plugins.scripts.stopping import KILLED, LOOK_SECONDS, TIMEOUT, find_stop_cause
 from plugins.scripts.supervisor import TAKEN
 
 TakeLine = Callable[[str, bool], None]
@@ -28,7 +29,6 @@ TakeLine = Callable[[str, bool], None]
 
 _PROGRAM = Path(__file__).with_name("supervisor.py")
 _READ_BYTES = 256 * 1024
-_LOOK_SECONDS = 0.1
 _AFTER_KILL_SECONDS = 8.0
 
 
@@ -202,7 +202,7 @@ class _Run:
 
     def _wait_seconds(self) -> float:
         deadline = self._context.deadline
-        return _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
+        return LOOK_SECONDS if deadline is None else min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
 
     def _read(self, descriptor: int) -> bool:
         """Take what `descriptor` has to say; return False when that was the last of it."""
@@ -228,7 +228,7 @@ class _Run:
     def _check_stop(self) -> None:
         now = time.monotonic()
         if not self.was_told_to_end:
-            cause = self._find_stop_cause(now)
+            cause = find_stop_cause(self._context, self._stop)
             if cause:
                 self.was_told_to_end, self.end_cause = True, cause
                 self._kill_at = now + self._command.limits.kill_grace_seconds
@@ -238,13 +238,6 @@ class _Run:
             self._supervisor.ask_to_end(forcibly=True)
         elif self._give_up_at is not None and now >= self._give_up_at:
             raise SupervisorLostError("The script did not end although it was killed; it may be stuck in the operating system.")
-
-    def _find_stop_cause(self, now: float) -> str:
-        if self._stop.is_set():
-            return "killed"
-        if self._context.deadline is not None and now >= self._context.deadline:
-            return "timeout"
-        return "killed" if self._context.cancelled.is_set() else ""
 
     def _close_pipes(self) -> None:
         for pipe in self._pipes:
@@ -264,9 +257,9 @@ def _to_result(answer: Mapping[str, Any], run: _Run, command: Command) -> RunRes
     if "memory" in answer:
         limit, used = (_to_size(n or 0) for n in (command.limits.memory, answer["memory"]))
         return RunResult(code, f"Out of memory, limit {limit}: the command held {used} and was killed.")
-    if run.end_cause == "timeout":
+    if run.end_cause == TIMEOUT:
         return RunResult(code, "The timeout has passed; the command and everything it started were ended.")
-    if run.end_cause == "killed":
+    if run.end_cause == KILLED:
         return RunResult(code, "The run was killed; the command and everything it started were ended.")
     if number == signal.SIGKILL:
         return RunResult(code, "The command was killed from outside (signal 9), most often because the host ran out of memory.")

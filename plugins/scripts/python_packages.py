@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -66,6 +67,26 @@ def prepare(
             _install(context, packages, folder, manager, version, private, stop)
             (folder / _DONE).write_text(json.dumps(list(packages)), encoding="utf-8")
     return folder / "bin"
+
+
+def list_install_lines(packages: Sequence[str], *, manager: PackageManager, private: Path) -> list[str]:
+    """
+    Return shell lines that install `packages` where they run, with the Python and the installer found there.
+
+    They go into a folder of their own that Python looks into first, so neither an environment nor rights are needed.
+    """
+    wanted = private / "requirements.txt"
+    wanted.write_text("\n".join(packages) + "\n", encoding="utf-8")
+    options = f'--quiet --target "$CELESTRA_PACKAGES" -r {shlex.quote(str(wanted))}'
+    pip = f"python -m pip install --no-input --disable-pip-version-check {options}"
+    uv = f"uv pip install --python python {options}"
+    install = f"if command -v uv >/dev/null 2>&1; then {uv}; else {pip}; fi" if manager is PackageManager.UV else pip
+    return [
+        'CELESTRA_PACKAGES="${TMPDIR:-/tmp}/celestra-packages"',
+        # Without failFast a script would go on without what it needs.
+        f"{{ {install}; }} || exit $?",
+        'export PYTHONPATH="$CELESTRA_PACKAGES${PYTHONPATH:+:$PYTHONPATH}" PATH="$CELESTRA_PACKAGES/bin:$PATH"',
+    ]
 
 
 def _install(

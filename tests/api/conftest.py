@@ -81,8 +81,8 @@ def _no_remembered_state() -> None:
 
 @pytest.fixture
 def alice(db: None) -> User:
-    """An account."""
-    return User.objects.create_user("alice@example.org", "alice@example.org", PASSWORD)
+    """The owner of the installation."""
+    return User.objects.create_superuser("alice@example.org", "alice@example.org", PASSWORD)
 
 
 @pytest.fixture

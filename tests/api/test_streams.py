@@ -31,7 +31,7 @@ class Reader:
 @pytest.fixture
 def client(transactional_db: None) -> Reader:
     """A signed-in caller that reads streams."""
-    User.objects.create_user("alice@example.org", "alice@example.org", PASSWORD)
+    User.objects.create_superuser("alice@example.org", "alice@example.org", PASSWORD)
     return Reader()
 
 

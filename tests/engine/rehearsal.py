@@ -8,6 +8,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+from flows.engine.arrangements.waits import Pause
 from flows.engine.attempts import close_attempt, open_attempt
 from flows.engine.board import Board, Root, Run
 from flows.engine.graph import Graph, build_graph
@@ -152,6 +153,16 @@ class Stage:
         self.board.at = max(self.board.at, run.wake_at)
         self.take_turn(lambda turn: wake_run(turn, run))
 
+    def resume(self, run: Run) -> None:
+        """A person resumes a paused task run."""
+
+        def release(turn: Turn) -> None:
+            turn.board.move_root(State.RESTARTED)
+            turn.board.move_root(State.RUNNING)
+            Pause().release(turn, run, State.SUCCESS, by="alice", inputs={})
+
+        self.take_turn(release)
+
     def recover(self) -> None:
         """A visit reads everything anew."""
         self.take_turn(lambda turn: turn.reopen())
@@ -177,13 +188,22 @@ class Stage:
         """Return the runs that wait for a moment."""
         return [run for run in self.board.runs.values() if run.wake_at is not None]
 
+    def list_resumable(self) -> list[Run]:
+        """Return the runs that wait for a person who can resume them now."""
+        paused = [run for run in self.board.runs.values() if run.state == State.PAUSED and run.wake_at is None]
+        return paused if self.state == State.PAUSED else []
+
     def list_created(self) -> set[Key]:
         """Return every task run there is."""
         return {key_of(run) for run in self.board.runs.values()}
 
+    def list_ends(self) -> set[tuple[Key, State]]:
+        """Return the state of every task run."""
+        return {(key_of(run), run.state) for run in self.board.runs.values()}
+
     def is_quiet(self) -> bool:
-        """True when nothing moves any more: no message, no attempt, no timer."""
-        return not self.messages and not self.list_running() and not self.list_sleeping()
+        """True when nothing moves any more: no message, no attempt, no timer, nothing that a person could resume."""
+        return not (self.messages or self.list_running() or self.list_sleeping() or self.list_resumable())
 
     def play(self, *, disturb: bool = True, kill_after: int | None = None) -> None:
         """
@@ -209,14 +229,16 @@ class Stage:
         if disturb and random.random() < 0.15:
             self._disturb()
             return
-        running, sleeping = self.list_running(), self.list_sleeping()
-        choice = random.randrange(len(self.messages) + len(running) + len(sleeping))
-        if choice < len(self.messages):
-            self.claim(self.messages.pop(choice))
-        elif choice < len(self.messages) + len(running):
-            self.finish(running[choice - len(self.messages)])
-        else:
-            self.wake(sleeping[choice - len(self.messages) - len(running)])
+        moves: list[tuple[Callable[[Any], object], Any]] = [(self._deliver, run_id) for run_id in self.messages]
+        moves += [(self.finish, run) for run in self.list_running()]
+        moves += [(self.wake, run) for run in self.list_sleeping()]
+        moves += [(self.resume, run) for run in self.list_resumable()]
+        move, subject = random.choice(moves)
+        move(subject)
+
+    def _deliver(self, run_id: str) -> None:
+        self.messages.remove(run_id)
+        self.claim(run_id)
 
     def _disturb(self) -> None:
         random, running = self.random, self.list_running()
@@ -237,7 +259,11 @@ class Stage:
 
     def _check_ends(self) -> None:
         """Nothing in a rehearsal is a person who restarts, so a final state is the last one for ever."""
-        for run_id, length in self._ended.items():
+        for run_id, length in list(self._ended.items()):
+            if run_id not in self.board.runs:
+                # A LoopUntil takes the task runs of its last pass away before the next one.
+                del self._ended[run_id]
+                continue
             assert len(self.board.runs[run_id].histories) == length, f"{self.board.runs[run_id].task_id} left its end"
         self._ended.update({run.id: len(run.histories) for run in self.board.runs.values() if run.is_terminal})
 

@@ -34,13 +34,15 @@ def test_any_order_of_events_comes_to_the_same_end(case: Case, seed: int) -> Non
     expected = expect(case.flow, case.results)
     for number in range(_ORDERS):
         stage = Stage(case.flow, case.end_attempt, random=Random(seed + number))
-        note(f"order {seed + number}")
+        note(f"order {seed + number} of\n{case}")
 
         stage.play(disturb=number > 0)
 
         check_stage(stage)
         created = stage.list_created()
         assert (stage.state, expected.must - created, created - expected.may) == (expected.state, set(), set())
+        ends = stage.list_ends()
+        assert {pair for pair in expected.sure if pair not in ends} == set(), [str(p) for p in ends if p[0] in dict(expected.sure) and p not in expected.sure]
 
 
 @settings(_OPTIONS, max_examples=100)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import eventually
@@ -90,6 +91,10 @@ class Node:
         """Return the processes that run attempts."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {int(pid) for pid in listed}
+
+    def list_scripts(self) -> list[psutil.Process]:
+        """Return what its children started: scripts and the processes that look after them."""
+        return [below for pid in self.list_children() for below in psutil.Process(pid).children(recursive=True)]
 
 
 @pytest.fixture

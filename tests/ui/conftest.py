@@ -44,12 +44,12 @@ triggers:
 
 @pytest.fixture
 def alice(db: None) -> Client:
-    """A browser in which Alice is signed in."""
+    """A browser in which Alice is signed in, who owns the installation."""
     # What a process remembers of rows went away with the transaction of another test.
     forget_flows()
     cache.clear()
     client = Client()
-    client.force_login(User.objects.create_user("alice@example.org", password="Correct-horse-1"))
+    client.force_login(User.objects.create_superuser("alice@example.org", password="Correct-horse-1"))
     return client
 
 

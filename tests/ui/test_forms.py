@@ -12,7 +12,7 @@ from django.test import Client
 
 from flows.engine.catalog import forget_flows
 from flows.models import Execution, Flow, KeyValue, Secret, TriggerState
-from flows.ui.throttle import throttle
+from flows.operations.throttle import throttle
 from tests.ui.conftest import FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
 
 FLOW = f"/ui/flows/edit/{NAMESPACE}/{FLOW_ID}"
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def account() -> User:
-    throttle.__init__()  # type: ignore[misc]
+    throttle.clear()
     return User.objects.create_user("bob@example.org", password="Correct-horse-1")
 
 

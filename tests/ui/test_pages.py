@@ -61,7 +61,7 @@ def test_a_stranger_is_sent_to_the_login(client: Client, url: str) -> None:
     assert response["Location"].startswith("/ui/login?next=%2Fui%2F")
 
 
-def test_only_the_login_answers_without_a_session(client: Client) -> None:
+def test_only_signing_in_is_possible_without_a_session(client: Client, alice: Client) -> None:
     routes = [pattern.pattern for pattern in get_resolver("flows.ui.urls").url_patterns]
     open_routes = []
     for pattern in routes:
@@ -69,7 +69,7 @@ def test_only_the_login_answers_without_a_session(client: Client) -> None:
         if client.get(path).status_code not in (302, 405) and client.post(path).status_code != 403:
             open_routes.append(path)
 
-    assert open_routes == ["/ui/login"]
+    assert open_routes == ["/ui/login", "/ui/login/oidc", "/ui/login/oidc/callback"]
 
 
 def test_a_page_of_executions_costs_the_same_for_one_and_for_many(alice: Client, flow: Flow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from flows.language.flow import Flow, Task
-from flows.models import LogEntry, TaskRun
+from flows.models import LogEntry
+from flows.models.encryption import ENVELOPE_TYPE
 from flows.ui.looks import LOOKS, write_style_rules
 from flows.ui.markdown import render_markdown
-from flows.ui.painters.boxes import Box, arrange_flow, list_boxes
+from flows.ui.painters.boxes import Box, arrange_flow, choose_folds, list_boxes
+from flows.ui.painters.dependency_graph import GraphNode, draw_dependencies
 from flows.ui.painters.diff import count_changes, paint_difference
-from flows.ui.painters.gantt import list_rows, paint_gantt
+from flows.ui.painters.json_tree import paint_branch, paint_tree
 from flows.ui.painters.log_lines import paint_log_lines, paint_message
 from flows.ui.painters.topology import NodeState, draw_topology
 from flows.ui.wording import write_duration
@@ -111,43 +114,6 @@ def test_states_colour_what_was_reached_and_fade_the_rest() -> None:
     assert 'aria-label="task a, failed, 8.0 s"' in picture
 
 
-def _run(number: int, *, parent: str | None = None, iteration: int | None = None, state: str = "SUCCESS") -> TaskRun:
-    start, end = AT + timedelta(seconds=number), AT + timedelta(seconds=number + 1)
-    return TaskRun(
-        id=f"run{number}",
-        task_id="say",
-        parent_id=parent,
-        iteration=iteration,
-        state=state,
-        value=None if iteration is None else str(iteration),
-        histories=[["CREATED", start.isoformat()], ["RUNNING", start.isoformat()], [state, end.isoformat()]],
-        attempts=[],
-    )
-
-
-def test_a_loop_of_many_iterations_is_one_row_until_it_is_unfolded() -> None:
-    runs = [_run(0), *(_run(number, parent="run0", iteration=number) for number in range(1, 31))]
-
-    folded, unfolded = list_rows(runs, {}), list_rows(runs, {}, unfolded=["run0"])
-
-    assert [row.task_id for row in folded] == ["say", "30 iterations"]
-    assert len(unfolded) == 31
-    assert {row.depth for row in unfolded[1:]} == {1}
-
-
-def test_bars_stand_where_their_moments_are() -> None:
-    rows = list_rows([_run(0), _run(1), _run(3)], {})
-
-    picture = paint_gantt(rows, start=AT, end=AT + timedelta(seconds=4), at=AT, url="?")
-
-    assert 'x="25.00%" y="8" width="25.00%"' in picture
-    assert 'x="75.00%" y="8" width="25.00%"' in picture
-
-
-def test_a_task_run_of_an_unknown_parent_is_shown_at_the_top() -> None:
-    assert [row.depth for row in list_rows([_run(1, parent="gone")], {})] == [0]
-
-
 def test_a_difference_marks_the_changed_words_only() -> None:
     picture = paint_difference("id: a\nmessage: hello world\n", "id: a\nmessage: hello <there>\n")
 
@@ -214,3 +180,117 @@ def test_state_colours_have_enough_contrast(look: object) -> None:
 
 def test_the_style_sheet_holds_the_colours_of_the_table() -> None:
     assert STYLES.read_text().endswith(f"/* states */\n{write_style_rules()}")
+
+
+def _line(message: str, **fields: object) -> LogEntry:
+    return LogEntry(**{"id": 7, "level": 2, "timestamp": AT, "message": message, **fields})  # type: ignore[arg-type]
+
+
+def test_links_in_log_lines_can_be_followed_and_nothing_else_becomes_one() -> None:
+    text = paint_message('see https://a.example/x?y=1&z=2. and javascript:alert(1) "https://b.example"><script>')
+
+    assert '<a href="https://a.example/x?y=1&amp;z=2" target="_blank" rel="noopener noreferrer">' in text
+    assert text.count("<a ") == 2
+    assert "<script>" not in text
+
+
+def test_a_json_line_opens_to_its_long_form() -> None:
+    text = paint_log_lines([_line('{"a":{"b":"<i>"}}')])
+
+    assert '<details class="l-open"><summary>' in text
+    assert "&quot;b&quot;: &quot;&lt;i&gt;&quot;" in text
+
+
+def test_a_stack_trace_is_folded_after_three_lines() -> None:
+    frames = "".join(f'  File "x.py", line {number}\n' for number in range(9))
+    trace = f"Traceback (most recent call last):\n{frames}ValueError: no"
+
+    text = paint_log_lines([_line(trace)])
+
+    assert "<summary>8 more lines</summary>" in text
+
+
+@pytest.mark.parametrize(
+    ("searched", "marks"), [("row lost", 2), ('"row 7"', 1), ("/r.w/", 1), ("/(/", 0), ("<b>", 1), ("", 0), ('"', 0)]
+)
+def test_hits_are_marked_in_the_line(searched: str, marks: int) -> None:
+    text = paint_log_lines([_line("row 7 was lost <b>")], marked=searched)
+
+    assert text.count("<mark>") == marks
+    assert "<b>" not in text
+
+
+def _node_states(**states: str) -> dict[str, NodeState]:
+    return {name: NodeState(state) for name, state in states.items()}
+
+
+def test_the_way_an_execution_took_is_drawn_stronger_than_the_others() -> None:
+    flow = _flow(_task("choose", arrangement="if", branches={"then": _leaves("a"), "else": _leaves("b")}), _task("later"))
+
+    picture = draw_topology(flow, _node_states(choose="SUCCESS", a="SUCCESS"))
+
+    assert 'class="label is-taken"' in picture
+    assert 'class="label is-faded"' in picture
+    assert picture.count("is-taken") > 3
+
+
+def test_without_an_execution_no_way_is_taken() -> None:
+    picture = draw_topology(NESTED)
+
+    assert "is-taken" not in picture
+    assert "is-faded" not in picture
+
+
+def test_a_folded_group_is_one_box_that_says_how_much_it_holds() -> None:
+    picture = draw_topology(NESTED, folded=["all"], fold_link=lambda name: f"?fold={name}")
+
+    assert "5 inside" in picture
+    assert 'id="n-c"' not in picture
+    assert 'aria-label="Show what is in all"' in picture
+
+
+def test_groups_of_a_very_large_flow_are_folded_until_they_are_opened() -> None:
+    groups = [_task(f"g{number}", arrangement="sequence", branches={"tasks": _leaves(f"a{number}")}) for number in range(200)]
+
+    assert len(choose_folds(_flow(*groups))) == 200
+    assert "g7" not in choose_folds(_flow(*groups), unfolded=["g7"])
+    assert choose_folds(NESTED) == frozenset()
+
+
+def test_executions_stand_in_layers_after_those_that_started_them() -> None:
+    nodes = [GraphNode(name, name, "", "SUCCESS", f"/{name}") for name in "abc"]
+
+    picture = draw_dependencies(nodes, [("a", "b"), ("b", "c"), ("c", "unknown")])
+
+    places = [int(float(found)) for found in re.findall(r"translate\(([\d.]+) ", picture)]
+    assert places == sorted(set(places))
+
+
+def test_a_circle_of_dependencies_is_drawn() -> None:
+    nodes = [GraphNode(name, "<b>", "", "", "/") for name in "ab"]
+
+    picture = draw_dependencies(nodes, [("a", "b"), ("b", "a")])
+
+    assert picture.count('class="card"') == 2
+    assert "<b>" not in picture
+
+
+def test_a_tree_names_the_expression_of_every_value() -> None:
+    tree = paint_tree({"list": [{"odd name": "<i>"}]}, owner="run1", way=("doc",), root="outputs.load")
+
+    assert "{{ outputs.load.doc.list[0][&#x27;odd name&#x27;] }}" in tree
+    assert "<i>" not in tree
+
+
+def test_a_long_list_comes_in_parts() -> None:
+    tree = paint_tree({"rows": list(range(450))}, owner="run1", way=(), root="outputs.load")
+    part = paint_branch(list(range(450)), owner="run1", way=("rows",), root="outputs.load", start=400)
+
+    assert "250 more" in tree
+    assert part.count("t-leaf") == 50
+
+
+def test_a_secret_in_a_tree_is_not_shown() -> None:
+    sealed = {"type": ENVELOPE_TYPE, "value": "c2VjcmV0"}
+
+    assert "c2VjcmV0" not in paint_tree({"a": sealed, "b": [sealed]}, owner="r", way=(), root="outputs.x")

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_csv, answer_nothing, answer_page, encode_json, format_moment
+from flows.api.describing import NUMBER, OBJECT, PAGING, QUERY, TEXT, YAML_BODIES, describes, list_of, object_of, page_of, sorting
 from flows.api.endpoint import now, read_object
 from flows.api.filters import read_body_criteria
 from flows.api.pagination import read_window
@@ -50,43 +51,51 @@ def _present(row: Dashboard) -> dict[str, Any]:
     return data
 
 
+@describes(PAGING, sorting(("id", "title")), QUERY, answer=page_of("Dashboard"))
 def search(request: Request) -> HttpResponse:
     """Return one page of dashboards."""
     found = queries.search_dashboards(request.query_params.get("q", ""), read_window(request))
     return answer_page((_present(row) for row in found.results), found.total)
 
 
+@describes(body=YAML_BODIES, answer="Dashboard")
 def create(request: Request) -> HttpResponse:
     """Save a new dashboard."""
     return answer(_present(operations.create_dashboard(read_source(request), at=now())))
 
 
+@describes(answer="Dashboard")
 def get(request: Request, dashboard_id: str) -> HttpResponse:
     """Return a dashboard with its text."""
     return answer(_present(queries.get_dashboard(dashboard_id)))
 
 
+@describes(body=YAML_BODIES, answer="Dashboard")
 def update(request: Request, dashboard_id: str) -> HttpResponse:
     """Replace the text of a dashboard."""
     return answer(_present(operations.update_dashboard(dashboard_id, read_source(request), at=now())))
 
 
+@describes(answer={204: None})
 def delete(request: Request, dashboard_id: str) -> HttpResponse:
     """Delete a dashboard."""
     operations.delete_dashboard(dashboard_id)
     return answer_nothing()
 
 
+@describes(answer=OBJECT)
 def show_defaults(request: Request) -> HttpResponse:
     """Return which dashboards stand in for the built-in ones: none do."""
     return answer({})
 
 
+@describes(body=YAML_BODIES, answer="Check")
 def validate(request: Request) -> HttpResponse:
     """Check a dashboard. Nothing is stored."""
     return answer(_present_check(parse_dashboard(read_source(request))[1]))
 
 
+@describes(body=YAML_BODIES, answer="Check")
 def validate_chart(request: Request) -> HttpResponse:
     """Check one chart. Nothing is stored."""
     return answer(_present_check(parse_chart(read_source(request))[1]))
@@ -106,23 +115,54 @@ def _present_check(problems: Sequence[Problem]) -> dict[str, Any]:
     return data
 
 
+@describes(
+    body=object_of(
+        [],
+        startDate=TEXT,
+        endDate=TEXT,
+        pageSize=NUMBER,
+        pageNumber=NUMBER,
+        namespace=TEXT,
+        labels=OBJECT,
+        filters=list_of(OBJECT),
+    ),
+    needs_body=False,
+    answer=page_of(OBJECT),
+)
 def show_chart(request: Request, dashboard_id: str, chart_id: str) -> HttpResponse:
     """Return the data of one chart of a dashboard."""
     _, found = _fetch_stored(request, dashboard_id, chart_id, size=None)
     return answer_page(found.results, found.total)
 
 
+@describes(
+    body=object_of(
+        [],
+        startDate=TEXT,
+        endDate=TEXT,
+        pageSize=NUMBER,
+        pageNumber=NUMBER,
+        namespace=TEXT,
+        labels=OBJECT,
+        filters=list_of(OBJECT),
+    ),
+    needs_body=False,
+    answer=TEXT,
+    media="text/csv",
+)
 def export_chart(request: Request, dashboard_id: str, chart_id: str) -> HttpResponseBase:
     """Return the data of one chart of a dashboard as a table."""
     return _answer_table(*_fetch_stored(request, dashboard_id, chart_id, size=MOST_ROWS))
 
 
+@describes(body=object_of(["chart"], chart=TEXT, globalFilter=OBJECT), answer=page_of(OBJECT))
 def preview(request: Request) -> HttpResponse:
     """Return the data of a chart that is not stored."""
     _, found = _fetch_sent(request, size=None)
     return answer_page(found.results, found.total)
 
 
+@describes(body=object_of(["chart"], chart=TEXT, globalFilter=OBJECT), answer=TEXT, media="text/csv")
 def export_preview(request: Request) -> HttpResponseBase:
     """Return the data of a chart that is not stored as a table."""
     return _answer_table(*_fetch_sent(request, size=MOST_ROWS))

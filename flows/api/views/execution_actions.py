@@ -11,6 +11,19 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer
 from flows.api.auth import name_of
+from flows.api.describing import (
+    ANYTHING,
+    FLAG,
+    FORM_TYPE,
+    JSON_TYPE,
+    OBJECT,
+    REVISION,
+    TEXT,
+    Value,
+    describes,
+    list_of,
+    object_of,
+)
 from flows.api.endpoint import now, read_list, read_object, read_text
 from flows.api.multipart import read_inputs
 from flows.api.pagination import find_number, read_flag, read_required
@@ -31,6 +44,7 @@ from flows.queries import executions as queries
 MOST_EXPRESSIONS = 100
 
 
+@describes(Value("isOnKillCascade", "Whether what it started is killed, too.", FLAG), answer="Execution")
 def kill(request: Request, execution_id: str) -> HttpResponse:
     """Kill an execution, and those that it started unless `isOnKillCascade` is false."""
     operations.kill_execution(
@@ -39,6 +53,16 @@ def kill(request: Request, execution_id: str) -> HttpResponse:
     return answer(present_whole(execution_id))
 
 
+@describes(
+    REVISION,
+    Value("taskRunId", "Where a replay begins."),
+    Value("status", "The state of `change-status`."),
+    Value("state", "The state after `unqueue`."),
+    Value("breakpoints", "Tasks before which it stops, divided by commas."),
+    body={FORM_TYPE: OBJECT, JSON_TYPE: ANYTHING},
+    needs_body=False,
+    answer="Execution",
+)
 def act(request: Request, execution_id: str, action: str) -> HttpResponse:
     """Do one of the actions that POST asks for, and return the execution (the new one for a replay)."""
     execution = ACTIONS[action](request, execution_id)
@@ -166,6 +190,10 @@ def _decide(request: Request, execution_id: str, task_run_id: str | None) -> Exe
     )
 
 
+@describes(
+    body=object_of(["decision"], decision={"type": "string", "enum": ["APPROVED", "DENIED"]}, comment=TEXT, inputs=OBJECT),
+    answer="Execution",
+)
 def review_task_run(request: Request, execution_id: str, task_run_id: str) -> HttpResponse:
     """Answer the approval that one task run waits for."""
     return answer(present_whole(_decide(request, execution_id, task_run_id).id))
@@ -187,6 +215,7 @@ ACTIONS: dict[str, Callable[[Request, str], Execution]] = {
 }
 
 
+@describes(body={FORM_TYPE: OBJECT}, needs_body=False, answer="InputCheck")
 def validate_resume_inputs(request: Request, execution_id: str) -> HttpResponse:
     """Say whether the inputs of a resume are right. Nothing is resumed."""
     resolved = check_resume_inputs(execution_id, inputs=read_inputs(request, partial(_resume_input_ids, execution_id)), at=now())
@@ -195,6 +224,10 @@ def validate_resume_inputs(request: Request, execution_id: str) -> HttpResponse:
     return answer({"id": execution.flow_id, "namespace": execution.namespace, "inputs": entries, "checks": []})
 
 
+@describes(
+    body=object_of(["expressions", "executionId"], expressions=list_of(TEXT), executionId=TEXT),
+    answer=object_of(["rendered"], rendered=OBJECT),
+)
 def render_expressions(request: Request) -> HttpResponse:
     """Render several expressions in an execution; one that is wrong stands for itself in the answer."""
     body = read_object(request)
@@ -215,6 +248,7 @@ def render_expressions(request: Request) -> HttpResponse:
     return answer({"rendered": rendered})
 
 
+@describes(body={"text/plain": TEXT}, answer="Evaluation")
 def evaluate(request: Request, execution_id: str, task_run_id: str | None = None) -> HttpResponse:
     """Render an expression with the variables of an execution or task run; a fault in it is an answer, not an error."""
     expression = read_text(request)

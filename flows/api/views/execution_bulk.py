@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer_bulk
 from flows.api.auth import name_of
+from flows.api.describing import ALSO_RUNNING, DELETE_PARTS, FLAG, TEXT, Value, describes, filtering, list_of, object_of
 from flows.api.endpoint import now, read_json, read_list, read_object
 from flows.api.errors import BulkError
 from flows.api.filters import read_criteria
@@ -24,6 +25,11 @@ from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.queries.flows import get_flow_row
+from flows.queries.visibility import visible
+
+CASCADE = Value("isOnKillCascade", "Whether what they started is killed, too.", FLAG)
+LATEST = Value("latestRevision", "Whether the newest revision runs.", FLAG)
+NEW_STATUS = Value("newStatus", "The state to set.", required=True)
 
 Act = Callable[[str], Any]
 MakeAct = Callable[[Request], Act]
@@ -32,7 +38,7 @@ MakeAct = Callable[[Request], Act]
 def _run_by_ids(request: Request, action: str, ids: Sequence[str], act: Act) -> HttpResponse:
     """Do it for all of them, or for none when one is unknown or in the wrong state."""
     ids = list(dict.fromkeys(ids))
-    known = set(Execution.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    known = set(visible(Execution).filter(pk__in=ids).values_list("pk", flat=True))
     invalids = [_describe("execution not found", one) for one in ids if one not in known]
     if invalids:
         raise BulkError(f"invalid bulk {action}", invalids)
@@ -65,17 +71,21 @@ def _run_by_query(request: Request, action: str, act: Act) -> HttpResponse:
     return answer_bulk(count, f"executions-{action}")
 
 
-def _by_ids(action: str, make: MakeAct) -> Callable[[Request], HttpResponse]:
+def _by_ids(action: str, make: MakeAct, *values: Value) -> Callable[[Request], HttpResponse]:
+    @describes(values, body=list_of(TEXT), answer="Bulk")
     def view(request: Request) -> HttpResponse:
         return _run_by_ids(request, action, read_list(request, of=str), make(request))
 
+    view.__doc__ = f"Do {action} for all of the named executions, or for none when one cannot take it."
     return view
 
 
-def _by_query(action: str, make: MakeAct) -> Callable[[Request], HttpResponse]:
+def _by_query(action: str, make: MakeAct, *values: Value) -> Callable[[Request], HttpResponse]:
+    @describes(values, filtering(queries.EXECUTION_FIELDS), answer="Bulk")
     def view(request: Request) -> HttpResponse:
         return _run_by_query(request, action, make(request))
 
+    view.__doc__ = f"Do {action} for the executions that match and can take it."
     return view
 
 
@@ -130,24 +140,28 @@ def _set_labels(request: Request, labels: Any) -> Act:
     return lambda one: operations.set_execution_labels(one, labels=pairs, at=now(), actor=name_of(request))
 
 
-kill_by_ids = _by_ids("kill", _kill)
-kill_by_query = _by_query("kill", _kill)
+kill_by_ids = _by_ids("kill", _kill, CASCADE)
+kill_by_query = _by_query("kill", _kill, CASCADE)
 restart_by_ids = _by_ids("restart", _restart)
 restart_by_query = _by_query("restart", _restart)
-replay_by_ids = _by_ids("replay", _replay)
-replay_by_query = _by_query("replay", _replay)
+replay_by_ids = _by_ids("replay", _replay, LATEST)
+replay_by_query = _by_query("replay", _replay, LATEST)
 pause_by_ids = _by_ids("pause", _pause)
 pause_by_query = _by_query("pause", _pause)
 resume_by_ids = _by_ids("resume", _resume)
 resume_by_query = _by_query("resume", _resume)
 force_run_by_ids = _by_ids("force-run", _force_run)
 force_run_by_query = _by_query("force-run", _force_run)
-unqueue_by_ids = _by_ids("unqueue", partial(_unqueue, parameter="state"))
-unqueue_by_query = _by_query("unqueue", partial(_unqueue, parameter="newState"))
-change_status_by_ids = _by_ids("change-status", _change_status)
-change_status_by_query = _by_query("change-status", _change_status)
+unqueue_by_ids = _by_ids("unqueue", partial(_unqueue, parameter="state"), Value("state", "RUNNING when missing."))
+unqueue_by_query = _by_query("unqueue", partial(_unqueue, parameter="newState"), Value("newState", "RUNNING when missing."))
+change_status_by_ids = _by_ids("change-status", _change_status, NEW_STATUS)
+change_status_by_query = _by_query("change-status", _change_status, NEW_STATUS)
 
 
+@describes(
+    body=object_of(["executionsId", "executionLabels"], executionsId=list_of(TEXT), executionLabels=list_of("Label")),
+    answer="Bulk",
+)
 def set_labels_by_ids(request: Request) -> HttpResponse:
     """Lay labels over those of the named executions."""
     body = read_object(request)
@@ -157,6 +171,7 @@ def set_labels_by_ids(request: Request) -> HttpResponse:
     return _run_by_ids(request, "labels", ids, _set_labels(request, body.get("executionLabels")))
 
 
+@describes(filtering(queries.EXECUTION_FIELDS), body=list_of("Label"), answer="Bulk")
 def set_labels_by_query(request: Request) -> HttpResponse:
     """Lay labels over those of the executions that match."""
     return _run_by_query(request, "labels", _set_labels(request, read_json(request)))
@@ -168,17 +183,19 @@ def _delete(request: Request) -> Act:
     return lambda one: operations.delete_execution(one, **flags, force=force, at=now(), actor=name_of(request))
 
 
+@describes(ALSO_RUNNING, DELETE_PARTS, body=list_of(TEXT), answer="Bulk")
 def delete_by_ids(request: Request) -> HttpResponse:
     """Delete the named executions; one that still runs refuses all, unless `includeNonTerminated` is set."""
     ids = read_list(request, of=str)
     if not read_flag(request, "includeNonTerminated", default=False):
-        alive = Execution.objects.filter(pk__in=ids).exclude(state__in=TERMINAL).values_list("pk", flat=True)
+        alive = visible(Execution).filter(pk__in=ids).exclude(state__in=TERMINAL).values_list("pk", flat=True)
         invalids = [_describe("execution has not ended", one) for one in alive]
         if invalids:
             raise BulkError("invalid bulk delete", invalids)
     return _run_by_ids(request, "delete", ids, _delete(request))
 
 
+@describes(ALSO_RUNNING, DELETE_PARTS, filtering(queries.EXECUTION_FIELDS), answer="Bulk")
 def delete_by_query(request: Request) -> HttpResponse:
     """Delete the executions that match; those that still run only with `includeNonTerminated`."""
     act = _delete(request)

@@ -11,12 +11,14 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from flows.api.answers import answer, answer_file
+from flows.api.answers import answer, answer_file, format_moment
+from flows.api.describing import BYTES, NUMBER, TEXT, Value, describes, list_of, object_of
 from flows.api.errors import BadRequestError
 from flows.api.pagination import read_number, read_required
 from flows.models import Execution
 from flows.primitives.errors import InvalidError
 from flows.queries import executions as queries
+from flows.queries.visibility import visible
 from flows.storage import get_storage
 from flows.storage.uri import Address, ForeignFileError, check_may_read, parse_address
 
@@ -62,7 +64,7 @@ def _check(request: Request, execution_id: str) -> Address:
 
 
 def _is_below(execution: Execution, owner: str) -> bool:
-    found = Execution.objects.filter(pk=owner).first()
+    found = visible(Execution).filter(pk=owner).first()
     return found is not None and execution.id in queries.list_related_ids(found)
 
 
@@ -75,6 +77,16 @@ def _redirect(request: Request, execution_id: str, owner: str) -> HttpResponse:
     return response
 
 
+@describes(answer=list_of(object_of(["uri", "size"], uri=TEXT, size=NUMBER, modified=TEXT)))
+def list_all(request: Request, execution_id: str) -> HttpResponse:
+    """Return the stored files of an execution: address, size in bytes and moment of the last change."""
+    found = queries.list_execution_files(execution_id)
+    return answer([{"uri": each.uri, "size": each.size_bytes, "modified": format_moment(each.modified_at)} for each in found])
+
+
+@describes(
+    Value("path", "Address of the file, such as `kestra:///...`.", required=True), answer=BYTES, media="application/octet-stream"
+)
 def download(request: Request, execution_id: str) -> HttpResponseBase:
     """Return the content of a stored file."""
     try:
@@ -92,6 +104,7 @@ def _plain_name(address: Address) -> str:
     return rest if dash and rest and is_marked else name
 
 
+@describes(Value("path", "Address of the file, such as `kestra:///...`.", required=True), answer="FileSize")
 def stat(request: Request, execution_id: str) -> HttpResponse:
     """Return the size of a stored file."""
     try:
@@ -101,6 +114,12 @@ def stat(request: Request, execution_id: str) -> HttpResponse:
     return answer({"size": get_storage().size(str(address))})
 
 
+@describes(
+    Value("path", "Address of the file, such as `kestra:///...`.", required=True),
+    Value("maxRows", "How many lines at most.", NUMBER),
+    Value("encoding", "Of a text, such as UTF-8."),
+    answer="Preview",
+)
 def preview(request: Request, execution_id: str) -> HttpResponse:
     """Return the beginning of a stored file in a form that a page can show."""
     try:

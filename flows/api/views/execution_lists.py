@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_csv, answer_page, format_moment
+from flows.api.describing import NUMBER, OBJECT, PAGING, REVISION, TEXT, Value, describes, filtering, list_of, page_of, sorting
 from flows.api.endpoint import now, read_list
 from flows.api.errors import BadRequestError
 from flows.api.filters import read_criteria
@@ -22,6 +23,13 @@ from flows.queries import flows as flow_queries
 from flows.queries.criteria import Condition, Criteria, Operation
 
 
+@describes(
+    PAGING,
+    sorting(queries.SORTABLE),
+    filtering(queries.EXECUTION_FIELDS),
+    Value("dateFilter", "What the dates mean.", {"type": "string", "enum": ["START_DATE", "END_DATE", "START_OR_END_DATE"]}),
+    answer=page_of("Execution"),
+)
 def search(request: Request) -> HttpResponse:
     """Return one page of executions as light rows."""
     found = queries.search_executions(
@@ -33,6 +41,12 @@ def search(request: Request) -> HttpResponse:
     return answer_page((present_execution(row) for row in found.results), found.total)
 
 
+@describes(
+    PAGING,
+    Value("namespace", "The namespace of the flow.", required=True),
+    Value("flowId", "The id of the flow.", required=True),
+    answer=page_of("Execution"),
+)
 def list_of_flow(request: Request) -> HttpResponse:
     """Return one page of the executions of one flow."""
     criteria = Criteria(
@@ -45,6 +59,7 @@ def list_of_flow(request: Request) -> HttpResponse:
     return answer_page((present_execution(row) for row in found.results), found.total)
 
 
+@describes(body=list_of("FlowName"), answer=list_of(OBJECT))
 def list_latest(request: Request) -> HttpResponse:
     """Return the newest execution of each named flow."""
     names = [(str(item.get("namespace", "")), str(item.get("id", ""))) for item in read_list(request, of=dict)]
@@ -64,6 +79,7 @@ def list_latest(request: Request) -> HttpResponse:
     )
 
 
+@describes(answer="FlowForExecution")
 def get_flow_of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Return the flow as the execution runs it."""
     execution = queries.get_execution(execution_id)
@@ -71,23 +87,27 @@ def get_flow_of_execution(request: Request, execution_id: str) -> HttpResponse:
     return answer(present_executable_flow(found.flow, found.definition, revision=execution.flow_revision))
 
 
+@describes(REVISION, answer="FlowForExecution")
 def get_executable_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return a flow as the form for its executions needs it."""
     found = flow_queries.get_flow_text(namespace, flow_id, find_number(request, "revision"))
     return answer(present_executable_flow(found.flow, found.definition, revision=found.revision.revision))
 
 
+@describes(answer=list_of(TEXT))
 def list_executable_namespaces(request: Request) -> HttpResponse:
     """Return the namespaces that hold flows."""
     return answer(flow_queries.list_flow_namespaces())
 
 
+@describes(answer=list_of("FlowForExecution"))
 def list_executable_flows(request: Request, namespace: str) -> HttpResponse:
     """Return the flows of a namespace that may be started."""
     rows = [row for row in flow_queries.list_flows_of_namespace(namespace) if not row.disabled]
     return answer([present_executable_flow(row, flow_queries.find_definition(row)) for row in rows])
 
 
+@describes(answer=OBJECT)
 def get_average_duration(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return how long the newest executions of a flow took."""
     flow_queries.get_flow_row(namespace, flow_id)
@@ -104,6 +124,12 @@ _DISTINCT_COLUMNS = {
 }
 
 
+@describes(
+    Value("field", "Such as FLOW_ID.", required=True),
+    Value("size", "How many values at most.", NUMBER),
+    filtering(queries.EXECUTION_FIELDS),
+    answer=list_of(TEXT),
+)
 def list_distinct_values(request: Request) -> HttpResponse:
     """Return the different values of a field of the executions that match."""
     column = _DISTINCT_COLUMNS.get(read_required(request, "field").upper())
@@ -117,6 +143,7 @@ def list_distinct_values(request: Request) -> HttpResponse:
 _CSV_COLUMNS = ("id", "namespace", "flowId", "flowRevision", "state", "startDate", "endDate", "duration", "labels")
 
 
+@describes(filtering(queries.EXECUTION_FIELDS), answer=TEXT, media="text/csv")
 def export_csv(request: Request) -> HttpResponseBase:
     """Return the executions that match as a table."""
     rows = queries.filter_executions(read_criteria(request, queries.EXECUTION_FIELDS), at=now()).order_by("-created_at", "id")

@@ -11,6 +11,19 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing
 from flows.api.auth import name_of
+from flows.api.describing import (
+    DELETE_PARTS,
+    FLAG,
+    FORM_TYPE,
+    LABELS,
+    MOMENT,
+    OBJECT,
+    REVISION,
+    STREAM_TYPE,
+    TEXT,
+    Value,
+    describes,
+)
 from flows.api.endpoint import now
 from flows.api.multipart import read_inputs
 from flows.api.pagination import find_moment, find_number, read_flag
@@ -20,7 +33,6 @@ from flows.api.presenters import (
     present_status_event,
 )
 from flows.api.sse import answer_slow_json, answer_stream, follow, follow_each, wait_for_end
-from flows.engine.catalog import get_flow
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution
@@ -28,6 +40,8 @@ from flows.operations import executions as operations
 from flows.primitives.errors import InvalidError, NotFoundError
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
+from flows.queries.flows import load_startable_flow
+from flows.queries.visibility import visible
 
 STARTABLE_KINDS = frozenset({"NORMAL", "TEST", "PLAYGROUND"})
 
@@ -71,14 +85,26 @@ def list_input_ids(inputs: Collection[Input], prefix: str = "") -> list[str]:
 
 def declared_inputs(namespace: str, flow_id: str, revision: int | None) -> Callable[[], Collection[str]]:
     """Return a function that gives the dotted ids of the inputs of a flow."""
-    return lambda: list_input_ids(get_flow(namespace, flow_id, revision).flow.inputs)
+    return lambda: list_input_ids(load_startable_flow(namespace, flow_id, revision).flow.inputs)
 
 
+@describes(answer={404: "Error"})
 def refuse_unknown(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Say that there is no such execution: a first part that is no id of one names a namespace, which only POST understands."""
     raise NotFoundError(f'Execution not found: there is no execution "{namespace}".', code="execution-not-found")
 
 
+@describes(
+    LABELS,
+    Value("wait", "Whether the answer comes after the end.", FLAG),
+    REVISION,
+    Value("scheduleDate", "Not before this moment.", MOMENT),
+    Value("breakpoints", "Tasks before which it stops: `task` or `task.value`, divided by commas."),
+    Value("kind", "Other kinds are left out of lists.", {"type": "string", "enum": sorted(STARTABLE_KINDS)}),
+    body={FORM_TYPE: OBJECT},
+    needs_body=False,
+    answer="Execution",
+)
 def start(request: Request, namespace: str, flow_id: str) -> HttpResponseBase:
     """Start an execution; with `wait=true` the answer comes after its end."""
     revision = find_number(request, "revision")
@@ -110,7 +136,7 @@ def answer_after_end(execution_id: str) -> HttpResponseBase:
 
 
 def _read_ended(execution_id: str) -> tuple[dict[str, Any], bool] | None:
-    execution = Execution.objects.filter(pk=execution_id).first()
+    execution = visible(Execution).filter(pk=execution_id).first()
     if execution is None:
         return None
     ended = execution.state in TERMINAL
@@ -118,6 +144,7 @@ def _read_ended(execution_id: str) -> tuple[dict[str, Any], bool] | None:
     return {**present_execution(execution, runs), "url": execution_url(execution)}, ended
 
 
+@describes(LABELS, REVISION, body={FORM_TYPE: OBJECT}, needs_body=False, answer="InputCheck")
 def validate_inputs(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Say for every input whether it is enabled, which value it has and what is wrong with it. Nothing starts."""
     revision = find_number(request, "revision")
@@ -127,7 +154,7 @@ def validate_inputs(request: Request, namespace: str, flow_id: str) -> HttpRespo
         revision=revision,
         inputs=read_inputs(request, declared_inputs(namespace, flow_id, revision)),
     )
-    declared = get_flow(namespace, flow_id, revision).flow.raw.get("inputs")
+    declared = load_startable_flow(namespace, flow_id, revision).flow.raw.get("inputs")
     return answer({"id": flow_id, "namespace": namespace, "inputs": present_resolved(resolved, declared), "checks": []})
 
 
@@ -160,11 +187,13 @@ def _index_inputs(declared: Any, prefix: str) -> Iterator[tuple[str, dict[str, A
         yield from _index_inputs(one.get("inputs"), f"{input_id}.")
 
 
+@describes(answer="Execution")
 def get(request: Request, execution_id: str) -> HttpResponse:
     """Return an execution with its task runs."""
     return answer(present_whole(execution_id))
 
 
+@describes(DELETE_PARTS, answer={204: None})
 def delete(request: Request, execution_id: str) -> HttpResponse:
     """Delete an execution with what belongs to it."""
     operations.delete_execution(execution_id, **read_delete_flags(request), at=now(), actor=name_of(request))
@@ -180,6 +209,7 @@ def read_delete_flags(request: Request) -> dict[str, bool]:
     }
 
 
+@describes(answer=TEXT, media=STREAM_TYPE)
 def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream an execution until it and all its task runs have ended."""
     queries.get_execution(execution_id)
@@ -189,12 +219,18 @@ def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
 def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
     # Asked before reading: what ends in between is then seen by the next look, and nothing is cut off.
     settled = queries.is_settled(execution_id)
-    execution = Execution.objects.filter(pk=execution_id).first()
+    execution = visible(Execution).filter(pk=execution_id).first()
     if settled is None or execution is None:
         return None
     return present_execution(execution, queries.list_task_runs(execution_id)), settled
 
 
+@describes(
+    Value("destinationOnly", "Without those that come before.", FLAG),
+    Value("expandAll", "Also those of those.", FLAG),
+    answer=TEXT,
+    media=STREAM_TYPE,
+)
 def follow_dependencies(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the states of an execution and of its relatives until all have ended."""
     queries.get_execution(execution_id)
@@ -202,7 +238,7 @@ def follow_dependencies(request: Request, execution_id: str) -> HttpResponseBase
 
 
 def _read_relatives(execution_id: str) -> tuple[dict[str, Any], bool] | None:
-    execution = Execution.objects.filter(pk=execution_id).first()
+    execution = visible(Execution).filter(pk=execution_id).first()
     if execution is None:
         return None
     relatives = queries.list_dependent_executions(execution)

@@ -11,19 +11,39 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_bulk, answer_csv, answer_file, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
+from flows.api.describing import (
+    BYTES,
+    DELETE_OTHERS,
+    DRAFT,
+    FLAG,
+    FLOW_BODIES,
+    FORM_TYPE,
+    NAMESPACE,
+    OBJECT,
+    PAGING,
+    QUERY,
+    REVISION,
+    TEXT,
+    Value,
+    describes,
+    filtering,
+    list_of,
+    object_of,
+    page_of,
+    sorting,
+)
 from flows.api.endpoint import now, read_list
 from flows.api.errors import BadRequestError, BulkError
 from flows.api.filters import read_criteria
 from flows.api.multipart import get_upload
 from flows.api.pagination import find_number, read_flag, read_window
 from flows.api.presenters import present_check, present_flow
-from flows.api.scopes import check_documents
 from flows.api.sources import read_source
 from flows.conf import DEFAULT_TENANT
 from flows.models import Flow
 from flows.operations import concurrency, flow_bundles
 from flows.operations import flows as operations
-from flows.primitives.errors import FlowsError, InvalidError
+from flows.primitives.errors import InvalidError
 from flows.primitives.problems import Severity
 from flows.queries import flows as queries
 from flows.queries.criteria import Condition, Criteria, Operation
@@ -49,13 +69,19 @@ def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
     )
 
 
+@describes(DRAFT, body=FLOW_BODIES, answer="Flow")
 def create(request: Request) -> HttpResponse:
     """Save a new flow."""
     source = read_source(request)
-    check_documents(request, source)
     return answer(_present_saved(operations.save_flow(source, mode="create", at=now(), actor=name_of(request))))
 
 
+@describes(
+    Value("source", "Whether the text of the flow comes along.", FLAG),
+    REVISION,
+    Value("allowDeleted", "Whether a deleted flow is found.", FLAG),
+    answer="Flow",
+)
 def get(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return a revision of a flow."""
     found = queries.get_flow_text(
@@ -64,6 +90,7 @@ def get(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     return answer(_present_text(found, with_source=read_flag(request, "source", default=False)))
 
 
+@describes(DRAFT, body=FLOW_BODIES, answer="Flow")
 def update(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Save a new revision of a flow."""
     saved = operations.save_flow(
@@ -72,34 +99,45 @@ def update(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     return answer(_present_saved(saved))
 
 
+@describes(answer={204: None})
 def delete(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Delete a flow."""
     operations.delete_flow(namespace, flow_id, at=now(), actor=name_of(request))
     return answer_nothing()
 
 
+@describes(PAGING, sorting(queries.SORTABLE), filtering(queries.FLOW_FIELDS), answer=page_of("Flow"))
 def search(request: Request) -> HttpResponse:
     """Return one page of flows."""
     found = queries.search_flows(read_criteria(request, queries.FLOW_FIELDS), read_window(request))
     return answer_page((present_flow(row, queries.find_definition(row)) for row in found.results), found.total)
 
 
+@describes(body={**FLOW_BODIES, FORM_TYPE: OBJECT}, answer=list_of("Check"))
 def validate(request: Request) -> HttpResponse:
     """Check every document of the body. Nothing is stored."""
     return answer([present_check(check) for check in operations.validate_source(read_source(request))])
 
 
+@describes(answer=list_of("Flow"))
 def list_of_namespace(request: Request, namespace: str) -> HttpResponse:
     """Return all flows of a namespace."""
     rows = queries.list_flows_of_namespace(namespace)
     return answer([present_flow(row, queries.find_definition(row)) for row in rows])
 
 
+@describes(QUERY, answer=list_of(TEXT))
 def list_namespaces(request: Request) -> HttpResponse:
     """Return the namespaces that hold flows."""
     return answer(queries.list_flow_namespaces(request.query_params.get("q", "")))
 
 
+@describes(
+    DELETE_OTHERS,
+    Value("override", "Whether the namespace of the documents is replaced by that of the address.", FLAG),
+    body=FLOW_BODIES,
+    answer=list_of("Flow"),
+)
 def update_namespace(request: Request, namespace: str) -> HttpResponse:
     """Make the flows of a namespace equal to the documents of the body."""
     deleted, saved = flow_bundles.apply_documents(
@@ -113,6 +151,13 @@ def update_namespace(request: Request, namespace: str) -> HttpResponse:
     return _answer_applied(deleted, saved)
 
 
+@describes(
+    NAMESPACE,
+    DELETE_OTHERS,
+    Value("allowNamespaceChild", "Whether documents of namespaces below are taken.", FLAG),
+    body=FLOW_BODIES,
+    answer=list_of("Flow"),
+)
 def update_bulk(request: Request) -> HttpResponse:
     """Save many flows; those of the namespace that are not sent are deleted unless `delete` is false."""
     deleted, saved = flow_bundles.apply_documents(
@@ -131,6 +176,7 @@ def _answer_applied(deleted: list[Flow], saved: list[operations.SavedFlow]) -> H
     return answer([*gone, *(present_flow(one.flow, one.definition) for one in saved)])
 
 
+@describes(Value("allowDelete", "Whether the history of a deleted flow is shown.", FLAG), answer=list_of("Flow"))
 def list_revisions(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return all revisions of a flow with their sources, oldest first."""
     allow_deleted = read_flag(request, "allowDelete", default=False)
@@ -138,6 +184,7 @@ def list_revisions(request: Request, namespace: str, flow_id: str) -> HttpRespon
     return answer([_present_text(one, with_source=True) for one in found])
 
 
+@describes(Value("revisions", "Numbers, divided by commas.", required=True), answer={204: None})
 def delete_revisions(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Delete old revisions of a flow."""
     words = [word.strip() for text in request.query_params.getlist("revisions") for word in text.split(",") if word.strip()]
@@ -147,6 +194,11 @@ def delete_revisions(request: Request, namespace: str, flow_id: str) -> HttpResp
     return answer_nothing()
 
 
+@describes(
+    Value("failOnError", "Whether one bad flow refuses all.", FLAG),
+    body={FORM_TYPE: object_of(["fileUpload"], fileUpload=BYTES)},
+    answer=list_of(TEXT),
+)
 def import_file(request: Request) -> HttpResponse:
     """Save the flows of an uploaded file and return which of them failed."""
     upload = get_upload(request, "fileUpload")
@@ -160,11 +212,13 @@ def import_file(request: Request) -> HttpResponse:
     return answer(failed)
 
 
+@describes(body=list_of("FlowName"), answer=BYTES, media="application/octet-stream")
 def export_by_ids(request: Request) -> HttpResponseBase:
     """Return a zip of the named flows."""
     return _answer_zip(queries.list_flows_by_names(_read_names(request)))
 
 
+@describes(filtering(queries.FLOW_FIELDS), answer=BYTES, media="application/octet-stream")
 def export_by_query(request: Request) -> HttpResponseBase:
     """Return a zip of the flows that match."""
     return _answer_zip(list(queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS))))
@@ -198,58 +252,55 @@ def _get_matching(request: Request) -> list[Flow]:
     return list(queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS)))
 
 
+@describes(body=list_of("FlowName"), answer="Bulk")
 def delete_by_ids(request: Request) -> HttpResponse:
     """Delete the named flows."""
     return _delete_all(request, _get_named(request, "delete"))
 
 
+@describes(filtering(queries.FLOW_FIELDS), answer="Bulk")
 def delete_by_query(request: Request) -> HttpResponse:
     """Delete the flows that match."""
     return _delete_all(request, _get_matching(request))
 
 
 def _delete_all(request: Request, rows: list[Flow]) -> HttpResponse:
-    count, actor = 0, name_of(request)
-    for row in rows:
-        try:
-            operations.delete_flow(row.namespace, row.flow_id, at=now(), actor=actor)
-        except FlowsError:
-            continue
-        count += 1
-    return answer_bulk(count, "flows-delete")
+    names = [(row.namespace, row.flow_id) for row in rows]
+    done = operations.delete_flows(names, at=now(), actor=name_of(request))
+    return answer_bulk(len(done.changed), "flows-delete")
 
 
 def _switch_all(request: Request, rows: list[Flow], *, disabled: bool) -> HttpResponse:
-    count, actor = 0, name_of(request)
-    for row in rows:
-        try:
-            changed = operations.set_flow_disabled(row.namespace, row.flow_id, disabled=disabled, at=now(), actor=actor)
-        except FlowsError:
-            continue
-        count += changed is not None
-    return answer_bulk(count, "flows-disable" if disabled else "flows-enable")
+    names = [(row.namespace, row.flow_id) for row in rows]
+    done = operations.set_flows_disabled(names, disabled=disabled, at=now(), actor=name_of(request))
+    return answer_bulk(len(done.changed), "flows-disable" if disabled else "flows-enable")
 
 
+@describes(body=list_of("FlowName"), answer="Bulk")
 def disable_by_ids(request: Request) -> HttpResponse:
     """Switch the named flows off and count those that changed."""
     return _switch_all(request, _get_named(request, "disable"), disabled=True)
 
 
+@describes(filtering(queries.FLOW_FIELDS), answer="Bulk")
 def disable_by_query(request: Request) -> HttpResponse:
     """Switch the flows that match off and count those that changed."""
     return _switch_all(request, _get_matching(request), disabled=True)
 
 
+@describes(body=list_of("FlowName"), answer="Bulk")
 def enable_by_ids(request: Request) -> HttpResponse:
     """Switch the named flows on and count those that changed."""
     return _switch_all(request, _get_named(request, "enable"), disabled=False)
 
 
+@describes(filtering(queries.FLOW_FIELDS), answer="Bulk")
 def enable_by_query(request: Request) -> HttpResponse:
     """Switch the flows that match on and count those that changed."""
     return _switch_all(request, _get_matching(request), disabled=False)
 
 
+@describes(answer=page_of(OBJECT))
 def search_concurrency_limits(request: Request) -> HttpResponse:
     """Return how many executions of each limited flow hold a slot now."""
     rows = queries.list_limited_flows()
@@ -266,11 +317,17 @@ def _present_limit(row: Flow) -> dict[str, Any]:
     }
 
 
+@describes(body=OBJECT, needs_body=False, answer=OBJECT)
 def recount_slots(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Set the count of a flow's taken slots to what its executions hold."""
     return answer(_present_limit(concurrency.recount_slots(namespace, flow_id)))
 
 
+@describes(
+    Value("section", "What the body holds.", {"type": "string", "enum": ["TASKS", "TRIGGERS"], "default": "TASKS"}),
+    body=FLOW_BODIES,
+    answer="Check",
+)
 def validate_task(request: Request) -> HttpResponse:
     """Check one task, or one trigger with `section=TRIGGERS`."""
     section = (request.query_params.get("section") or "TASKS").upper()
@@ -279,6 +336,7 @@ def validate_task(request: Request) -> HttpResponse:
     return _answer_checked(operations.check_trigger if section == "TRIGGERS" else operations.check_task, request)
 
 
+@describes(body=FLOW_BODIES, answer="Check")
 def validate_trigger(request: Request) -> HttpResponse:
     """Check one trigger."""
     return _answer_checked(operations.check_trigger, request)
@@ -288,6 +346,7 @@ def _answer_checked(check: Callable[[str], operations.DocumentCheck], request: R
     return answer(present_check(check(read_source(request))))
 
 
+@describes(NAMESPACE, answer=list_of(OBJECT))
 def list_deprecated(request: Request) -> HttpResponse:
     """Return the flows that use types or properties which will go away, with their places."""
     namespace = request.query_params.get("namespace", "")
@@ -303,6 +362,15 @@ def list_deprecated(request: Request) -> HttpResponse:
     return answer(entries)
 
 
+@describes(
+    PAGING,
+    QUERY,
+    NAMESPACE,
+    Value("caseSensitive", "Whether letter case counts.", FLAG),
+    Value("wholeWord", "Whether only whole words count.", FLAG),
+    Value("regex", "Whether `q` is a regular expression.", FLAG),
+    answer=page_of(OBJECT),
+)
 def search_sources(request: Request) -> HttpResponse:
     """Return one page of flows whose source holds a text, with the lines that hold it."""
     query = request.query_params
@@ -334,6 +402,11 @@ def _present_hit(hit: SourceHit) -> dict[str, Any]:
     }
 
 
+@describes(
+    Value("taskId", "The task in which the expression would stand."),
+    body=FLOW_BODIES,
+    answer=object_of(["categories"], categories=OBJECT),
+)
 def list_expressions(request: Request) -> HttpResponse:
     """Return the names that expressions in a document may use."""
     check = operations.check_document(read_source(request))
@@ -346,6 +419,7 @@ def list_expressions(request: Request) -> HttpResponse:
 _CSV_COLUMNS = ("namespace", "id", "revision", "disabled", "description", "updated", "labels")
 
 
+@describes(filtering(queries.FLOW_FIELDS), answer=TEXT, media="text/csv")
 def export_csv(request: Request) -> HttpResponseBase:
     """Return the flows that match as a table."""
     rows = queries.filter_flows(read_criteria(request, queries.FLOW_FIELDS)).order_by("namespace", "flow_id")

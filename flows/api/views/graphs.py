@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer
+from flows.api.describing import AROUND, FLOW_BODIES, REVISION, describes
 from flows.api.pagination import find_number, read_flag
 from flows.api.sources import read_source
 from flows.conf import DEFAULT_TENANT
@@ -28,11 +29,13 @@ def _present_graph(definition: TypedFlow | None, execution_id: str | None = None
     return {"nodes": graph.nodes, "edges": graph.edges, "clusters": graph.clusters, "flowables": graph.flowables}
 
 
+@describes(REVISION, answer="Graph")
 def of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return the graph of a revision."""
     return answer(_present_graph(queries.get_flow_text(namespace, flow_id, find_number(request, "revision")).definition))
 
 
+@describes(body=FLOW_BODIES, answer="Graph")
 def of_source(request: Request) -> HttpResponse:
     """Return the graph of a document that need not be stored."""
     return answer_graph_of_text(read_source(request))
@@ -47,6 +50,7 @@ def answer_graph_of_text(source: str) -> HttpResponse:
     return answer(_present_graph(check.definition))
 
 
+@describes(answer="Graph")
 def of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Return the graph of the revision that an execution runs."""
     execution = execution_queries.get_execution(execution_id)
@@ -54,6 +58,7 @@ def of_execution(request: Request, execution_id: str) -> HttpResponse:
     return answer(_present_graph(found.definition, execution.id))
 
 
+@describes(REVISION, answer="Task")
 def get_task(request: Request, namespace: str, flow_id: str, task_id: str) -> HttpResponse:
     """Return one task of a flow as written, at any depth."""
     found = queries.get_flow_text(namespace, flow_id, find_number(request, "revision"))
@@ -95,6 +100,7 @@ def _present_topology(topology: Topology) -> dict[str, Any]:
     }
 
 
+@describes(AROUND, answer="Dependencies")
 def dependencies_of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return the flows around a flow."""
     queries.get_flow_row(namespace, flow_id)
@@ -106,12 +112,19 @@ def dependencies_of_flow(request: Request, namespace: str, flow_id: str) -> Http
     return answer(_present_topology(topology))
 
 
+@describes(AROUND, answer="Dependencies")
 def dependencies_of_namespace(request: Request, namespace: str) -> HttpResponse:
     """Return the flows of a namespace and those around them."""
     names = [(row.namespace, row.flow_id) for row in queries.list_flows_of_namespace(namespace)]
-    return answer(_present_topology(find_topology(names, upwards=not read_flag(request, "destinationOnly", default=False))))
+    topology = find_topology(
+        names,
+        upwards=not read_flag(request, "destinationOnly", default=False),
+        expand=read_flag(request, "expandAll", default=False),
+    )
+    return answer(_present_topology(topology))
 
 
+@describes(answer="Dependencies")
 def dependencies_of_tenant(request: Request) -> HttpResponse:
     """Return all relations between flows."""
     return answer(_present_topology(find_whole_topology()))

@@ -8,14 +8,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_text
+from flows.api.describing import TEXT, describes
 from flows.queries.health import check_parts
 
 
+@describes(answer=TEXT, media="text/plain")
 def ping(request: Request) -> HttpResponse:
     """Answer at once."""
     return answer_text("pong")
 
 
+@describes(answer={200: "Health", 503: "Health"})
 def show(request: Request) -> HttpResponse:
     """Return whether the system can take executions, and the state of each part."""
     parts = check_parts()
@@ -27,6 +30,7 @@ def show(request: Request) -> HttpResponse:
     return answer({"status": "UP" if is_up else "DOWN", "details": details}, 200 if is_up else 503)
 
 
+@describes(answer="Health")
 def liveness(request: Request) -> HttpResponse:
     """Return that this process answers."""
     return answer({"status": "UP"})

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing
 from flows.api.auth import verify_password
+from flows.api.describing import ANYTHING, OBJECT, TEXT, describes, list_of, object_of
 from flows.api.endpoint import read_object
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.expressions import list_filters, list_functions
@@ -26,6 +27,7 @@ REPORTED_VERSION = "2.0.3"
 """The version of the API that we speak; clients choose their dialect by it."""
 
 
+@describes(answer="Configuration")
 def show_configuration(request: Request) -> HttpResponse:
     """Return what clients and pages need to know of this installation."""
     settings = get_settings()
@@ -55,11 +57,13 @@ def _has_account() -> bool:
     return bool(get_user_model().objects.filter(is_active=True).exists())
 
 
+@describes(answer=OBJECT)
 def show_login(request: Request) -> HttpResponse:
     """Return whether there is an account to sign in with."""
     return answer({"isBasicAuthInitialized": _has_account()})
 
 
+@describes(body=object_of(["username", "password"], username=TEXT, password=TEXT), answer=None)
 def login(request: Request) -> HttpResponse:
     """Open a session for a browser. The cookie is opaque and never holds the password."""
     body = read_object(request)
@@ -71,12 +75,14 @@ def login(request: Request) -> HttpResponse:
     return answer(_present_user(user))
 
 
+@describes(answer=None)
 def logout(request: Request) -> HttpResponse:
     """Close the session of a browser."""
     close_session(request._request)
     return answer_nothing(200)
 
 
+@describes(answer=OBJECT)
 def show_me(request: Request) -> HttpResponse:
     """Return who is signed in."""
     assert isinstance(request.user, User)
@@ -94,6 +100,7 @@ def _present_user(user: User) -> dict[str, Any]:
     }
 
 
+@describes(body=OBJECT, answer=OBJECT)
 def update_me(request: Request) -> HttpResponse:
     """Change the first and last name of whoever is signed in; the e-mail address is the user name and stays."""
     body = read_object(request)
@@ -110,11 +117,13 @@ def update_me(request: Request) -> HttpResponse:
     return answer(_present_user(user))
 
 
+@describes(body=OBJECT, needs_body=False, answer={409: "Error"})
 def refuse_account(request: Request) -> HttpResponse:
     """Refuse to make the first account: whoever could sign in to ask for it has one."""
     raise ConflictError("An account exists already. Administrators make others at /admin/.", code="account-exists")
 
 
+@describes(answer=OBJECT)
 def show_setup(request: Request) -> HttpResponse:
     """Return whether the installation is set up, and from which kinds of parts."""
     return answer(
@@ -128,26 +137,31 @@ def show_setup(request: Request) -> HttpResponse:
     )
 
 
+@describes(answer=OBJECT)
 def show_info(request: Request) -> HttpResponse:
     """Return which version runs."""
     return answer({"version": REPORTED_VERSION, "platformVersion": PLATFORM_VERSION, "name": "Celestra"})
 
 
+@describes(answer=list_of(TEXT))
 def list_validation_errors(request: Request) -> HttpResponse:
     """Return what is wrong with the configured account; an account that exists was checked when it was made."""
     return answer([])
 
 
+@describes(answer=list_of(ANYTHING))
 def list_auths(request: Request) -> HttpResponse:
     """Return which ways to sign in exist."""
     return answer(["BASIC_AUTH"])
 
 
+@describes(answer=list_of(TEXT))
 def list_expression_filters(request: Request) -> HttpResponse:
     """Return the names of the filters of the expression language."""
     return answer(sorted(signature.name for signature in list_filters()))
 
 
+@describes(answer=list_of(ANYTHING))
 def list_expression_functions(request: Request) -> HttpResponse:
     """Return the functions of the expression language with the names of their arguments."""
     functions = sorted(list_functions(), key=lambda signature: signature.name)

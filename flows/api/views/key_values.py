@@ -9,6 +9,20 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
+from flows.api.describing import (
+    ANYTHING,
+    FLAG,
+    JSON_TYPE,
+    PAGING,
+    TEXT,
+    Value,
+    describes,
+    filtering,
+    list_of,
+    object_of,
+    page_of,
+    sorting,
+)
 from flows.api.endpoint import now, read_object, read_text
 from flows.api.errors import BadRequestError, GoneError
 from flows.api.filters import read_criteria
@@ -21,6 +35,12 @@ from flows.primitives.errors import InvalidError
 from flows.queries import key_values as queries
 
 
+@describes(
+    Value("ttl", "How long it lives, such as PT1H.", where="header"),
+    Value("description", "What it is for.", where="header"),
+    body={"text/plain": TEXT, JSON_TYPE: ANYTHING},
+    answer=None,
+)
 def put(request: Request, namespace: str, key: str) -> HttpResponse:
     """Store a value; its kind follows from how it is written."""
     headers = request.headers
@@ -35,6 +55,7 @@ def put(request: Request, namespace: str, key: str) -> HttpResponse:
     return answer_nothing(200)
 
 
+@describes(answer="KeyValue")
 def get(request: Request, namespace: str, key: str) -> HttpResponse:
     """Return a value with its kind."""
     try:
@@ -50,11 +71,13 @@ def get(request: Request, namespace: str, key: str) -> HttpResponse:
     return answer(data)
 
 
+@describes(answer=FLAG)
 def delete(request: Request, namespace: str, key: str) -> HttpResponse:
     """Delete a key and say whether it was there."""
     return answer(operations.delete_key_value(namespace, key, at=now(), actor=name_of(request)))
 
 
+@describes(body=object_of(["keys"], keys=list_of(TEXT)), answer=object_of(["keys"], keys=list_of(TEXT)))
 def delete_many(request: Request, namespace: str) -> HttpResponse:
     """Delete several keys and return those that were there."""
     keys = read_object(request).get("keys")
@@ -63,16 +86,19 @@ def delete_many(request: Request, namespace: str) -> HttpResponse:
     return answer({"keys": operations.delete_key_values(namespace, keys, at=now(), actor=name_of(request))})
 
 
+@describes(answer=list_of("Key"))
 def list_of_namespace(request: Request, namespace: str) -> HttpResponse:
     """Return the keys of a namespace."""
     return answer([present_key(pair) for pair in operations.list_key_values(namespace, at=now())])
 
 
+@describes(answer=list_of("Key"))
 def list_with_inheritance(request: Request, namespace: str) -> HttpResponse:
     """Return the keys of a namespace and of its parents."""
     return answer([present_key(pair) for pair in operations.list_key_values(namespace, at=now(), inherit=True)])
 
 
+@describes(PAGING, sorting(("key", "namespace", "updateDate")), filtering(queries.KEY_FIELDS), answer=page_of("Key"))
 def search(request: Request) -> HttpResponse:
     """Return one page of the keys of all namespaces."""
     found = queries.search_key_values(read_criteria(request, queries.KEY_FIELDS), read_window(request), at=now())

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, format_moment
+from flows.api.describing import LEVEL_VALUE, NUMBER, PAGING, STREAM_TYPE, TEXT, Value, describes, filtering, list_of, sorting
 from flows.api.endpoint import now
 from flows.api.filters import read_criteria
 from flows.api.pagination import find_number, read_window
@@ -35,6 +36,13 @@ def _read_selection(request: Request, execution_id: str) -> QuerySet[LogEntry]:
     )
 
 
+@describes(
+    LEVEL_VALUE,
+    Value("taskRunId", "Only of this task run."),
+    Value("taskId", "Only of this task."),
+    Value("attempt", "Only of this attempt, from 0.", NUMBER),
+    answer=list_of("LogEntry"),
+)
 def list_of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Return the log lines of an execution in time order."""
     lines = [present_log(entry) for entry in _read_selection(request, execution_id)]
@@ -43,12 +51,21 @@ def list_of_execution(request: Request, execution_id: str) -> HttpResponse:
     return answer(lines)
 
 
+@describes(PAGING, sorting(("timestamp", "level")), filtering(queries.LOG_FIELDS), answer="LogPage")
 def search(request: Request) -> HttpResponse:
     """Return one page of log lines of all executions."""
     found = queries.search_logs(read_criteria(request, queries.LOG_FIELDS), read_window(request), at=now())
     return answer({"results": [present_log(entry) for entry in found.results], "total": found.total, "type": "OFFSET"})
 
 
+@describes(
+    LEVEL_VALUE,
+    Value("taskRunId", "Only of this task run."),
+    Value("taskId", "Only of this task."),
+    Value("attempt", "Only of this attempt, from 0.", NUMBER),
+    answer=TEXT,
+    media="text/plain",
+)
 def download(request: Request, execution_id: str) -> HttpResponseBase:
     """Return the log of an execution as a text file."""
     execution = execution_queries.get_execution(execution_id)
@@ -67,6 +84,7 @@ def _write_lines(rows: QuerySet[LogEntry]) -> Iterator[bytes]:
         yield f"{format_moment(entry.timestamp)} {LEVELS[entry.level]} {entry.message}\n".encode("utf-8", "replace")
 
 
+@describes(LEVEL_VALUE, answer=TEXT, media=STREAM_TYPE)
 def follow(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the stored log lines of an execution, then those that come."""
     execution_queries.get_execution(execution_id)
@@ -81,12 +99,20 @@ def _read_after(min_level: str, execution_id: str, after_id: int) -> list[tuple[
     return [(entry.id, present_log(entry)) for entry in rows]
 
 
+@describes(
+    LEVEL_VALUE,
+    Value("taskRunId", "Only of this task run."),
+    Value("taskId", "Only of this task."),
+    Value("attempt", "Only of this attempt, from 0.", NUMBER),
+    answer=None,
+)
 def delete_of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Delete log lines of an execution."""
     operations.delete_logs(_read_selection(request, execution_id))
     return answer_nothing(200)
 
 
+@describes(Value("triggerId", "Only of this trigger."), answer=None)
 def delete_of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Delete the log lines of a flow, or of one of its triggers."""
     operations.delete_flow_logs(namespace, flow_id, trigger_id=request.query_params.get("triggerId", ""))

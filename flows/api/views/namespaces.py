@@ -10,6 +10,20 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_page
 from flows.api.auth import name_of
+from flows.api.describing import (
+    FLAG,
+    OBJECT,
+    PAGING,
+    TEXT,
+    Value,
+    describes,
+    filtering,
+    list_of,
+    map_of,
+    object_of,
+    page_of,
+    sorting,
+)
 from flows.api.endpoint import now, read_object
 from flows.api.filters import read_criteria
 from flows.api.pagination import read_flag, read_window
@@ -39,6 +53,13 @@ def _find_value(criteria: Criteria, name: str) -> str:
     return next((item.value for item in criteria.members if isinstance(item, Condition) and item.field == name), "")
 
 
+@describes(
+    PAGING,
+    sorting(("id",)),
+    filtering(NAMESPACE_FIELDS),
+    Value("existing", "Without parents that own nothing.", FLAG),
+    answer=page_of("Namespace"),
+)
 def search(request: Request) -> HttpResponse:
     """Return one page of namespaces, parents of used ones included."""
     criteria = read_criteria(request, NAMESPACE_FIELDS)
@@ -57,6 +78,7 @@ def _sort(found: list[operations.NamespaceInfo], window: Window) -> list[operati
     return found
 
 
+@describes(answer="Namespace")
 def get(request: Request, namespace: str) -> HttpResponse:
     """Return a namespace, also one that exists only through its flows."""
     return answer(_present(operations.get_namespace(namespace)))
@@ -80,12 +102,14 @@ def _read_settings(request: Request) -> tuple[str, dict[str, Any]]:
     return str(body.get("id") or ""), settings
 
 
+@describes(body="Namespace", answer="Namespace")
 def create(request: Request) -> HttpResponse:
     """Describe a namespace for the first time."""
     name, settings = _read_settings(request)
     return answer(_present(operations.create_namespace(name, **settings, at=now(), actor=name_of(request))))
 
 
+@describes(body="Namespace", answer="Namespace")
 def update(request: Request, namespace: str) -> HttpResponse:
     """Change what the body names and keep the rest."""
     name, settings = _read_settings(request)
@@ -96,12 +120,14 @@ def update(request: Request, namespace: str) -> HttpResponse:
     return answer(_present(operations.update_namespace(namespace, **settings, at=now(), actor=name_of(request))))
 
 
+@describes(answer={204: None})
 def delete(request: Request, namespace: str) -> HttpResponse:
     """Delete a namespace with what it owns; flows must be gone before."""
     operations.delete_namespace(namespace, at=now(), actor=name_of(request))
     return answer_nothing()
 
 
+@describes(body=object_of([], q=TEXT, ids=list_of(TEXT), existingOnly=FLAG), needs_body=False, answer=list_of(TEXT))
 def autocomplete(request: Request) -> HttpResponse:
     """Return the names of namespaces that hold a text."""
     body = read_object(request, default={})
@@ -111,11 +137,13 @@ def autocomplete(request: Request) -> HttpResponse:
     return answer([namespace.id for namespace in found if wanted is None or namespace.id in wanted])
 
 
+@describes(answer=OBJECT)
 def read_variables(request: Request, namespace: str) -> HttpResponse:
     """Return the variables of a namespace with those of its parents."""
     return answer(operations.read_inherited_variables(namespace))
 
 
+@describes(answer=map_of(list_of(TEXT)))
 def list_inherited_secrets(request: Request, namespace: str) -> HttpResponse:
     """Return the names of the secrets that flows of a namespace may use, by owner."""
     return answer(operations.list_inherited_secrets(namespace))
@@ -125,6 +153,7 @@ def _present_secret(secret: Secret) -> dict[str, Any]:
     return {"key": secret.key, "namespace": secret.namespace, "description": secret.description, "tags": secret.tags}
 
 
+@describes(PAGING, filtering(SECRET_FIELDS), answer="SecretPage")
 def search_secrets(request: Request, namespace: str | None = None) -> HttpResponse:
     """Return one page of secrets without their values, of one or of all namespaces."""
     criteria = read_criteria(request, SECRET_FIELDS)
@@ -147,6 +176,9 @@ def _read_description(body: dict[str, Any]) -> str | None:
     return None if description is None else str(description)
 
 
+@describes(
+    body=object_of(["key", "value"], key=TEXT, value=TEXT, description=TEXT, tags=list_of(OBJECT)), answer=list_of("Secret")
+)
 def put_secret(request: Request, namespace: str) -> HttpResponse:
     """Store a secret. Its value never comes back."""
     body = read_object(request)
@@ -159,6 +191,7 @@ def put_secret(request: Request, namespace: str) -> HttpResponse:
     return answer([_present_secret(secret) for secret in operations.list_secrets(namespace)])
 
 
+@describes(body=object_of([], key=TEXT, description=TEXT, tags=list_of(OBJECT)), answer=list_of("Secret"))
 def patch_secret(request: Request, namespace: str, key: str) -> HttpResponse:
     """Change description and tags of a secret."""
     body = read_object(request)
@@ -168,6 +201,7 @@ def patch_secret(request: Request, namespace: str, key: str) -> HttpResponse:
     return answer([_present_secret(secret) for secret in operations.list_secrets(namespace)])
 
 
+@describes(answer={204: None})
 def delete_secret(request: Request, namespace: str, key: str) -> HttpResponse:
     """Delete a stored secret."""
     operations.delete_secret(namespace, key, at=now(), actor=name_of(request))

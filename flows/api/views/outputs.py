@@ -8,14 +8,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer
+from flows.api.describing import OBJECT, describes, list_of
 from flows.queries import executions as queries
 
 
+@describes(answer=OBJECT)
 def of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Return the flow outputs of an execution."""
     return answer(queries.get_execution(execution_id).outputs or {})
 
 
+@describes(answer=list_of(OBJECT))
 def of_tasks(request: Request, execution_id: str) -> HttpResponse:
     """Return which task runs of an execution have outputs."""
     queries.get_execution(execution_id)
@@ -32,6 +35,7 @@ def of_tasks(request: Request, execution_id: str) -> HttpResponse:
     return answer(entries)
 
 
+@describes(answer=OBJECT)
 def of_task_run(request: Request, execution_id: str, task_run_id: str) -> HttpResponse:
     """Return the outputs of one task run."""
     return answer(queries.get_task_run(execution_id, task_run_id).outputs or {})

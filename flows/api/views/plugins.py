@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_page, answer_text
+from flows.api.describing import FLAG, OBJECT, PAGING, TEXT, Value, describes, list_of, map_of, object_of, page_of
 from flows.api.errors import BadRequestError
 from flows.api.pagination import read_window
 from flows.language.definitions import INPUT_TYPES
@@ -67,17 +68,20 @@ def _list_groups() -> list[dict[str, Any]]:
     return [_present_group(group, sorted(entries, key=lambda entry: entry.type)) for group, entries in sorted(groups.items())]
 
 
+@describes(PAGING, answer=page_of("Plugin"))
 def list_all(request: Request) -> HttpResponse:
     """Return one page of plugin groups with their types."""
     page = slice_page(_list_groups(), read_window(request, size=10_000))
     return answer_page(page.results, page.total)
 
 
+@describes(answer=list_of("Plugin"))
 def list_groups(request: Request) -> HttpResponse:
     """Return all plugin groups."""
     return answer(_list_groups())
 
 
+@describes(answer=page_of(OBJECT))
 def list_triggers(request: Request) -> HttpResponse:
     """Return the trigger types by group."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -86,17 +90,20 @@ def list_triggers(request: Request) -> HttpResponse:
     return answer_page(({"group": group, "triggers": entries} for group, entries in groups.items()), len(groups))
 
 
+@describes(answer="PluginPage")
 def show(request: Request, name: str) -> HttpResponse:
     """Return documentation and schema of one type."""
     entry = get_registry().get(name)
     return _cached(answer({"markdown": write_documentation(entry), "schema": describe_schema(entry)}))
 
 
+@describes(Value("arrayOf", "Whether the schema of a list is wanted.", FLAG), answer=OBJECT)
 def show_schema(request: Request, kind: str) -> HttpResponse:
     """Return the JSON schema of a kind of document."""
     return _cached(answer(_schema_of(kind, request.query_params.get("arrayOf") == "true")))
 
 
+@describes(answer=OBJECT)
 def show_schema_properties(request: Request, kind: str) -> HttpResponse:
     """Return the properties part of the JSON schema of a kind of document."""
     return _cached(answer(_schema_of(kind, False).get("properties", {})))
@@ -125,6 +132,7 @@ def _schema_of_type(entry: PluginEntry) -> dict[str, Any]:
     return {"type": "object", "title": entry.title or entry.type, "properties": properties, "required": ["id", "type"]}
 
 
+@describes(answer=list_of(object_of(["type", "cls"], type=TEXT, cls=TEXT)))
 def list_inputs(request: Request) -> HttpResponse:
     """Return the types that inputs may have."""
     return answer(
@@ -132,6 +140,7 @@ def list_inputs(request: Request) -> HttpResponse:
     )
 
 
+@describes(answer="PluginPage")
 def show_input(request: Request, name: str) -> HttpResponse:
     """Return what is known of one input type."""
     word = name.upper()
@@ -169,31 +178,37 @@ def _present_icon(entry: PluginEntry) -> dict[str, Any]:
     return {"name": entry.type.rpartition(".")[2], "icon": icon, "flowable": entry.role == "flowable"}
 
 
+@describes(answer=map_of(OBJECT))
 def list_icons(request: Request) -> HttpResponse:
     """Return the icon of every type."""
     return _cached(answer({entry.type: _present_icon(entry) for entry in get_registry().list_entries()}))
 
 
+@describes(answer=map_of(OBJECT))
 def list_group_icons(request: Request) -> HttpResponse:
     """Return one icon for every group."""
     return _cached(answer({_group_of(entry): _present_icon(entry) for entry in get_registry().list_entries()}))
 
 
+@describes(answer=OBJECT)
 def show_icon(request: Request, name: str) -> HttpResponse:
     """Return the icon of one type."""
     return _cached(answer(_present_icon(get_registry().get(name))))
 
 
+@describes(answer=TEXT, media="image/svg+xml")
 def draw_icon(request: Request, name: str) -> HttpResponse:
     """Return the icon of one type as a picture."""
     return _cached(answer_text(_draw_icon(get_registry().get(name)), "image/svg+xml"))
 
 
+@describes(answer=object_of(["type", "versions"], type=TEXT, versions=list_of(TEXT)))
 def list_versions(request: Request, name: str) -> HttpResponse:
     """Return the installed versions of one type; there is always exactly one."""
     return answer({"type": get_registry().get(name).type, "versions": []})
 
 
+@describes(answer="PluginPage")
 def show_version(request: Request, name: str, version: str) -> HttpResponse:
     """Return documentation and schema of one type; the installed version stands for every version that is asked for."""
     return show(request, name)

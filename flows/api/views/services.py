@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_text
+from flows.api.describing import NUMBER, OBJECT, PAGING, TEXT, describes, list_of, object_of, page_of
 from flows.api.endpoint import now
 from flows.conf import DEFAULT_TENANT
 from flows.primitives.errors import NotFoundError
@@ -25,12 +26,14 @@ def list_services() -> list[dict[str, Any]]:
     return [{**service, "metrics": [], "events": []} for service in services]
 
 
+@describes(PAGING, answer=page_of("Service"))
 def search(request: Request) -> HttpResponse:
     """Return the parts of the system that report."""
     services = list_services()
     return answer({"results": services, "total": len(services)})
 
 
+@describes(answer="Service")
 def get(request: Request, service_id: str) -> HttpResponse:
     """Return one part of the system."""
     found = next((service for service in list_services() if service["id"] == service_id), None)
@@ -39,6 +42,7 @@ def get(request: Request, service_id: str) -> HttpResponse:
     return answer(found)
 
 
+@describes(answer=object_of(["total", "services"], total=NUMBER, services=list_of(OBJECT)))
 def count(request: Request) -> HttpResponse:
     """Return how many parts of each kind report."""
     counts: dict[str, int] = {}
@@ -47,27 +51,32 @@ def count(request: Request) -> HttpResponse:
     return answer({"total": sum(counts.values()), "services": [{"type": kind, "total": total} for kind, total in counts.items()]})
 
 
+@describes(answer=list_of(OBJECT))
 def list_metrics(request: Request, service_type: str) -> HttpResponse:
     """Return the figures that parts of one kind report themselves: none do, see /prometheus."""
     return answer([])
 
 
+@describes(answer=OBJECT)
 def show_maintenance(request: Request) -> HttpResponse:
     """Return whether the system is under maintenance, which it never is: it can be upgraded while it runs."""
     services = {service["id"]: service["state"] for service in list_services()}
     return answer({"maintenance": False, "ready": True, "services": services})
 
 
+@describes(answer=TEXT, media="text/plain")
 def show_prometheus(request: Request) -> HttpResponse:
     """Return the figures of the system as Prometheus text."""
     return answer_text(write_metrics(at=now()).decode(), PROMETHEUS_TYPE)
 
 
+@describes(answer=OBJECT)
 def show_usage(request: Request) -> HttpResponse:
     """Return how much is stored and how much ran today."""
     return answer(count_usage(at=now()))
 
 
+@describes(answer=object_of(["tags"], tags=list_of(TEXT)))
 def list_worker_tags(request: Request) -> HttpResponse:
     """Return the tags that tasks may choose workers by; workers have none."""
     return answer({"tags": []})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_page
 from flows.api.auth import name_of
+from flows.api.describing import FLAG, PAGING, REVISION, YAML_BODIES, Value, describes, filtering, page_of
 from flows.api.endpoint import now
 from flows.api.filters import read_criteria
 from flows.api.pagination import find_number, read_flag, read_window
@@ -34,8 +36,7 @@ def _while_enabled(handler: Handler) -> Handler:
             )
         return handler(request, **kwargs)
 
-    guarded.__doc__ = handler.__doc__
-    return guarded
+    return update_wrapper(guarded, handler)
 
 
 def _present(
@@ -54,6 +55,7 @@ def _present(
 
 
 @_while_enabled
+@describes(PAGING, filtering(queries.TEMPLATE_FIELDS), answer=page_of("Template"))
 def search(request: Request) -> HttpResponse:
     """Return one page of templates."""
     found = queries.search_templates(read_criteria(request, queries.TEMPLATE_FIELDS), read_window(request))
@@ -64,6 +66,7 @@ def search(request: Request) -> HttpResponse:
 
 
 @_while_enabled
+@describes(body=YAML_BODIES, answer="Template")
 def create(request: Request) -> HttpResponse:
     """Save a new template."""
     saved = operations.save_template(read_source(request), mode="create", at=now(), actor=name_of(request))
@@ -71,6 +74,7 @@ def create(request: Request) -> HttpResponse:
 
 
 @_while_enabled
+@describes(REVISION, Value("source", "Whether the text comes along.", FLAG), answer="Template")
 def get(request: Request, namespace: str, template_id: str) -> HttpResponse:
     """Return a revision of a template."""
     found = operations.get_template(namespace, template_id, find_number(request, "revision"))
@@ -79,6 +83,7 @@ def get(request: Request, namespace: str, template_id: str) -> HttpResponse:
 
 
 @_while_enabled
+@describes(body=YAML_BODIES, answer="Template")
 def update(request: Request, namespace: str, template_id: str) -> HttpResponse:
     """Save a new revision of a template."""
     saved = operations.save_template(
@@ -88,6 +93,7 @@ def update(request: Request, namespace: str, template_id: str) -> HttpResponse:
 
 
 @_while_enabled
+@describes(answer={204: None})
 def delete(request: Request, namespace: str, template_id: str) -> HttpResponse:
     """Delete a template."""
     operations.delete_template(namespace, template_id, at=now())

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_page, format_moment
+from flows.api.describing import FLAG, TEXT, describes, list_of, object_of, page_of
 from flows.api.endpoint import now, read_object
 from flows.models import ApiToken
 from flows.operations import tokens as operations
@@ -42,6 +43,7 @@ def _owner(request: Request) -> User:
     return request.user
 
 
+@describes(answer=page_of("Token"))
 def list_own(request: Request) -> HttpResponse:
     """Return the caller's tokens, without their texts."""
     at = now()
@@ -49,6 +51,18 @@ def list_own(request: Request) -> HttpResponse:
     return answer_page((_present(row, at) for row in rows), len(rows))
 
 
+@describes(
+    body=object_of(
+        ["name"],
+        name=TEXT,
+        description=TEXT,
+        maxAge=TEXT,
+        extended=FLAG,
+        access={"type": "string", "enum": ["READ", "WRITE"]},
+        namespaces=list_of(TEXT),
+    ),
+    answer="NewToken",
+)
 def create(request: Request) -> HttpResponse:
     """Make a token for the caller. Besides the known keys, `access` (READ or WRITE) and `namespaces` limit what it reaches."""
     body = read_object(request)
@@ -85,6 +99,7 @@ def _read_lifetime(text: Any) -> timedelta:
         raise InvalidError(f'"maxAge" must be a duration such as P90D; got "{str(text)[:60]}".', code="token-lifetime") from error
 
 
+@describes(answer={204: None})
 def revoke(request: Request, token_id: str) -> HttpResponse:
     """Revoke a token of the caller; it is refused from now on."""
     operations.revoke_token(_owner(request), token_id)

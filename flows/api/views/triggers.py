@@ -12,6 +12,20 @@ from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_bulk, answer_csv, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
+from flows.api.describing import (
+    DATE_MEANING,
+    FLAG,
+    OBJECT,
+    PAGING,
+    QUERY,
+    TEXT,
+    Value,
+    describes,
+    filtering,
+    list_of,
+    object_of,
+    page_of,
+)
 from flows.api.endpoint import now, read_list, read_object
 from flows.api.filters import read_body_criteria, read_criteria
 from flows.api.pagination import read_flag, read_window
@@ -93,6 +107,7 @@ def _present_trigger(trigger: Trigger | None) -> dict[str, Any] | None:
     return {"id": trigger.id, "type": trigger.type, "disabled": trigger.disabled, **dict(trigger.properties)}
 
 
+@describes(PAGING, DATE_MEANING, filtering(queries.TRIGGER_FIELDS), answer=page_of("TriggerRow"))
 def search(request: Request) -> HttpResponse:
     """Return one page of triggers: what the flow says of each, and its state."""
     found = queries.search_triggers(
@@ -110,6 +125,7 @@ def _read_date_filter(request: Request) -> str:
     return request.query_params.get("dateFilter") or "NEXT_EXECUTION_DATE"
 
 
+@describes(PAGING, QUERY, answer=page_of("TriggerState"))
 def list_of_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Return one page of the states of the triggers of a flow."""
     members = [
@@ -141,6 +157,7 @@ def _read_switch(body: dict[str, Any]) -> bool:
     return disabled
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def set_disabled(request: Request) -> HttpResponse:
     """Switch a trigger off or on."""
     body = read_object(request)
@@ -150,6 +167,7 @@ def set_disabled(request: Request) -> HttpResponse:
     return answer(present_trigger_state(row))
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def update(request: Request) -> HttpResponse:
     """Bring a trigger into the state that an older client sends: switched off or on, with or without a backfill."""
     body = read_object(request)
@@ -166,24 +184,28 @@ def update(request: Request) -> HttpResponse:
     return answer(present_trigger_state(row))
 
 
+@describes(answer="TriggerState")
 def unlock(request: Request, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
     """Release a trigger from what holds it."""
     row = operations.unlock_trigger(**_as_arguments((namespace, flow_id, trigger_id)), at=now(), actor=name_of(request))
     return answer(present_trigger_state(row))
 
 
+@describes(answer="TriggerState")
 def restart(request: Request, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
     """Reset a trigger, so that it waits for its next date from now."""
     row = operations.restart_trigger(**_as_arguments((namespace, flow_id, trigger_id)), at=now(), actor=name_of(request))
     return answer(present_trigger_state(row))
 
 
+@describes(answer={204: None})
 def delete(request: Request, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
     """Delete the state of a trigger that its flow has no more."""
     operations.delete_trigger(**_as_arguments((namespace, flow_id, trigger_id)), at=now(), actor=name_of(request))
     return answer_nothing()
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def create_backfill(request: Request) -> HttpResponse:
     """Let a schedule fire the dates of a range."""
     body = read_object(request)
@@ -210,16 +232,19 @@ def _create_backfill(name: Name, backfill: dict[str, Any], request: Request) -> 
     )
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def pause_backfill(request: Request) -> HttpResponse:
     """Let a backfill wait."""
     return answer(present_trigger_state(_pause(request, read_name(read_object(request)))))
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def unpause_backfill(request: Request) -> HttpResponse:
     """Let a backfill go on."""
     return answer(present_trigger_state(_unpause(request, read_name(read_object(request)))))
 
 
+@describes(body="TriggerName", answer="TriggerState")
 def delete_backfill(request: Request) -> HttpResponse:
     """End a backfill before its time."""
     return answer(present_trigger_state(_end_backfill(request, read_name(read_object(request)))))
@@ -274,11 +299,21 @@ def _names_of(criteria: Criteria, *, date_filter: str = "NEXT_EXECUTION_DATE") -
 
 
 def _by_triggers(act: Act, operation_id: str) -> Callable[[Request], HttpResponse]:
-    return lambda request: _run(request, _read_names(request), act, operation_id)
+    @describes(body=list_of("TriggerName"), answer="Bulk")
+    def view(request: Request) -> HttpResponse:
+        return _run(request, _read_names(request), act, operation_id)
+
+    view.__doc__ = f"Do {operation_id} for the named triggers that can take it."
+    return view
 
 
 def _by_query(act: Act, operation_id: str) -> Callable[[Request], HttpResponse]:
-    return lambda request: _run(request, _find_names(request), act, operation_id)
+    @describes(filtering(queries.TRIGGER_FIELDS), answer="Bulk")
+    def view(request: Request) -> HttpResponse:
+        return _run(request, _find_names(request), act, operation_id)
+
+    view.__doc__ = f"Do {operation_id} for the triggers that match and can take it."
+    return view
 
 
 unlock_by_triggers = _by_triggers(_unlock, "triggers-unlock")
@@ -292,6 +327,7 @@ delete_backfill_by_triggers = _by_triggers(_end_backfill, "backfills-delete")
 delete_backfill_by_query = _by_query(_end_backfill, "backfills-delete")
 
 
+@describes(body=object_of([], filters=list_of(OBJECT)), needs_body=False, answer="Bulk")
 def delete_by_query(request: Request) -> HttpResponse:
     """Delete the states that match; the filters stand in the body."""
     criteria = read_body_criteria(read_object(request, default={}), queries.TRIGGER_FIELDS)
@@ -305,6 +341,7 @@ def _switch_all(request: Request, names: Sequence[Name], disabled: bool) -> Http
     return _run(request, names, act, "triggers-set-disabled")
 
 
+@describes(body=object_of(["triggers"], triggers=list_of("TriggerName"), disabled=FLAG), answer="Bulk")
 def set_disabled_by_triggers(request: Request) -> HttpResponse:
     """Switch the named triggers off or on."""
     body = read_object(request)
@@ -314,11 +351,13 @@ def set_disabled_by_triggers(request: Request) -> HttpResponse:
     return _switch_all(request, [read_name(item) for item in items], _read_switch(body))
 
 
+@describes(Value("disabled", "Off or on.", FLAG), filtering(queries.TRIGGER_FIELDS), answer="Bulk")
 def set_disabled_by_query(request: Request) -> HttpResponse:
     """Switch the triggers that match off or on."""
     return _switch_all(request, _find_names(request), read_flag(request, "disabled", default=True))
 
 
+@describes(DATE_MEANING, filtering(queries.TRIGGER_FIELDS), answer=TEXT, media="text/csv")
 def export_csv(request: Request) -> HttpResponseBase:
     """Return the triggers that match as a table."""
     criteria = read_criteria(request, queries.TRIGGER_FIELDS)

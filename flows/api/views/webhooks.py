@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_text, encode_json
+from flows.api.describing import ANYTHING, BYTES, JSON_TYPE, OBJECT, Value, describes
 from flows.api.endpoint import media_type, now, raw_body
 from flows.api.limits import address_of, webhook_keys
 from flows.api.multipart import FORM_TYPES
@@ -78,6 +79,12 @@ def _read_facts(request: Request) -> RequestFacts:
     )
 
 
+@describes(
+    Value(IDEMPOTENCY_HEADER, "Calls with the same key start one execution.", where="header"),
+    body={"application/octet-stream": BYTES, JSON_TYPE: ANYTHING},
+    needs_body=False,
+    answer={200: "Execution", 202: OBJECT, 204: None},
+)
 def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: str = "") -> HttpResponse:
     """Start the execution that a call asks for. Unknown namespace, flow, key and path give the same answer."""
     caller = (address_of(request), namespace, flow_id)

@@ -11,9 +11,16 @@ from flows.engine.arrangements.base import Arrangement, properties_of, render_bo
 from flows.engine.attempts import end_attempt, open_attempt
 from flows.engine.board import Root, Run
 from flows.engine.boards import load_board, render_in
-from flows.engine.children import NewChild, restart_child, start_child, stop_children, take_over_children
+from flows.engine.children import (
+    NewChild,
+    restart_child,
+    start_child,
+    stop_children,
+    take_over_children,
+    waits_for_paused_only,
+)
 from flows.engine.context import make_run_storage
-from flows.engine.endings import is_cut_short
+from flows.engine.endings import end_leftovers, is_cut_short
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.states import State, worst_of
 
@@ -72,6 +79,41 @@ class Callee(Arrangement):
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
         """Take over the end of a child execution. Called once for each child."""
         raise NotImplementedError
+
+    def shows_pauses(self, turn: Turn, run: Run) -> bool:
+        """Tell whether the task run pauses with its children: not one that takes over nothing of how they fare."""
+        return render_bool(turn, run, "transmitFailed", True)
+
+    def follow_pauses(self, turn: Turn, run: Run, *, is_news: bool) -> None:
+        """
+        Pause the task run while all that it waits for is paused, and let it go on with the first of them that does.
+
+        `is_news` is false after the end of a child: then there is only something to look at if some child ever paused.
+        Source: flow language, 6.5 and 6.10.
+        """
+        board = turn.board
+        if run.is_terminal or board.root.state == State.KILLING or not (is_news or (run.progress or {}).get("pauses")):
+            return
+        if not self.shows_pauses(turn, run):
+            return
+        if is_news:
+            run.progress = {**(run.progress or {}), "pauses": True}
+            board.touch(run)
+        if not waits_for_paused_only(board.root.id, run.id):
+            self.go_on(turn, run)
+        elif run.state == State.RUNNING:
+            board.move(run, State.PAUSED)
+            if is_cut_short(board, run):
+                end_leftovers(turn)
+
+    def go_on(self, turn: Turn, run: Run) -> None:
+        """Take the task run, and its execution, out of the pause that its children caused."""
+        board = turn.board
+        if run.state != State.PAUSED:
+            return
+        board.move(run, State.RUNNING)
+        if board.root.state == State.PAUSED and not board.root.pause_asked:
+            board.move_root(State.RUNNING)
 
 
 def _as_revision(run: Run, text: str | None) -> int | None:
@@ -148,6 +190,7 @@ class Subflow(Callee):
     def wake(self, turn: Turn, run: Run) -> None:
         """The child takes longer than the task's timeout: it is killed, and the attempt failed. Source: flow language, 6.10."""
         turn.board.set_wake(run, None)
+        self.go_on(turn, run)
         stop_children(turn, run)
         end_attempt(turn, run, State.FAILED, outputs=run.outputs, reason="The subflow took longer than the task's timeout.")
 

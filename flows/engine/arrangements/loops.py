@@ -53,6 +53,7 @@ class Loop(Callee):
                 start_iteration(turn, run, self._item_of(turn, json.loads(text), index), index)
         run.progress = {**progress, "broken": False}
         self._go_on(turn, run)
+        self.follow_pauses(turn, run, is_news=True)
 
     def evaluate(self, turn: Turn, run: Run, iteration: int | None) -> None:
         """Start what may start; nothing when all that may run does."""
@@ -61,6 +62,10 @@ class Loop(Callee):
     def recover(self, turn: Turn, run: Run) -> None:
         """Go on after a pause by hand; the iterations that run report by themselves."""
         turn.mark_dirty((run.id, None))
+
+    def shows_pauses(self, turn: Turn, run: Run) -> bool:
+        """Iterations are a part of the execution, so their pauses are, too."""
+        return True
 
     def take_end(self, turn: Turn, run: Run, child: Root) -> None:
         """Count the end of an iteration and start the next one."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from flows.engine.arrangements.base import Arrangement, properties_of, render_bool, render_duration
 from flows.engine.board import Run
+from flows.engine.decide import Lists
 from flows.expressions import is_truthy
 from flows.primitives.errors import InvalidError
-from flows.primitives.states import State
+from flows.primitives.states import UNSUCCESSFUL, State
 
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
@@ -20,7 +22,8 @@ _USUAL_INTERVAL = timedelta(seconds=1)
 class LoopUntil(Arrangement):
     """
     Children run in order; when all ended well the condition is evaluated. False: wait for the interval, remove the
-    children's runs, count one iteration more, begin again. Output: `iterationCount`. Source: flow language, 6.8.
+    children's runs, count one iteration more, begin again. `finally` runs once, after the last iteration. Output:
+    `iterationCount`. Source: flow language, 6.2 and 6.8.
     """
 
     def open(self, turn: Turn, run: Run) -> None:
@@ -43,27 +46,42 @@ class LoopUntil(Arrangement):
         run.outputs = {"iterationCount": 0}
         super().open(turn, run)
 
+    def lists(self, turn: Turn, run: Run) -> Lists:
+        """Return the lists of an iteration; `finally` belongs to the last one only."""
+        lists = super().lists(turn, run)
+        return lists if "end" in (run.progress or {}) else replace(lists, finally_=())
+
     def end(self, turn: Turn, run: Run, state: State) -> None:
         """All children ended: check the condition unless one of them failed."""
         plan, progress = run.plan or {}, dict(run.progress or {})
+        if "end" in progress:
+            turn.end_run(run, State(progress["end"]))
+            return
         count = int(progress.get("iteration", 0)) + 1
-        if state in (State.FAILED, State.KILLED, State.CANCELLED):
-            turn.end_run(run, state)
+        if state in UNSUCCESSFUL:
+            self._finish(turn, run, state)
             return
         run.outputs = {"iterationCount": count}
         turn.board.touch(run)
         if is_truthy(turn.render(run, properties_of(run).get("condition"))):
-            turn.end_run(run, state)
+            self._finish(turn, run, state)
             return
         if self._limit_reached(turn, run, count):
             reason = f'LoopUntil "{run.task_id}" reached its limit after {count} iterations without its condition holding.'
             failed = bool(plan.get("failOnMaxReached"))
             turn.add_log(run, "ERROR" if failed else "WARN", reason)
-            turn.end_run(run, State.FAILED if failed else state)
+            self._finish(turn, run, State.FAILED if failed else state)
             return
         progress["iteration"] = count
         run.progress = progress
         turn.board.set_wake(run, turn.board.at + timedelta(seconds=float(plan["intervalSeconds"])))
+
+    @staticmethod
+    def _finish(turn: Turn, run: Run, state: State) -> None:
+        """No iteration follows: run `finally`, then end in `state`."""
+        run.progress = {**(run.progress or {}), "end": state.value}
+        turn.board.touch(run)
+        turn.mark_dirty((run.id, None))
 
     def wake(self, turn: Turn, run: Run) -> None:
         """The interval is over: remove what the last iteration left and begin the next."""

@@ -19,7 +19,9 @@ from flows.conf import Settings
 from flows.management.supervisor.faults import StartError
 from flows.management.supervisor.postgres import EmbeddedPostgres
 from flows.models import Flow
+from flows.operations.account_acts import list_owners
 from flows.operations.flows import save_flow
+from flows.operations.set_up import is_set_up, make_setup_token
 from flows.primitives.errors import FlowsError
 
 _LOCK_NUMBER = 0x43454C45
@@ -52,7 +54,11 @@ def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, example
         cursor.execute("set lock_timeout = 0")
         cursor.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
     migrate()
-    password = ensure_administrator(given.admin_user, given.admin_password)
+    password = None
+    if given.first_start == "setup" and not given.admin_password:
+        show_setup_token(given.public_url)
+    else:
+        password = ensure_administrator(given.admin_user, given.admin_password)
     load_examples(examples)
     connection.close()
     return password
@@ -74,12 +80,12 @@ def migrate() -> None:
 
 def ensure_administrator(email: str, password: str) -> str | None:
     """
-    Make the administrator unless there is one, and return a password that was generated for that.
+    Make the administrator unless somebody owns the installation, and return a password that was generated for that.
 
     A password from outside is taken as it is; a weak one gives a warning only, because the operator chose it.
     """
     users = User.objects
-    if users.filter(is_superuser=True).exists():
+    if users.filter(is_superuser=True).exists() or list_owners():
         return None
     generated = None if password else secrets.token_urlsafe(15)
     if password:
@@ -90,6 +96,15 @@ def ensure_administrator(email: str, password: str) -> str | None:
     with transaction.atomic():
         users.create_superuser(username=email, email=email, password=password or generated)
     return generated
+
+
+def show_setup_token(public_url: str) -> None:
+    """Print the one-time set-up token while there is no account; nothing at all afterwards. Source: security, S-05."""
+    if is_set_up():
+        return
+    token = make_setup_token()
+    print(f"Nobody owns this installation yet. Its set-up token: {token}", flush=True)
+    print(f"Make the first account at {public_url}/ui/setup?token={token}", flush=True)
 
 
 def load_examples(folder: Path) -> None:

@@ -195,8 +195,10 @@ def describe_ready(given: Settings, password: str | None) -> str:
     if password:
         lines += [
             f"Sign in as {given.admin_user} with the password {password}",
-            "This password is shown only now; change it on your profile page.",
+            "This password is shown only now; change it on the page of your account.",
         ]
+    elif given.first_start == "setup" and not given.admin_password:
+        lines.append("Sign in with your account, or make the first one on that page.")
     else:
         lines.append(f"Sign in as {given.admin_user}.")
     lines.append("Open Flows, choose a flow and press Execute; its page then shows tasks, logs and outputs live.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows.language.flow import Flow, Task
@@ -15,6 +15,7 @@ PAD = 14
 HEAD = 26
 FORK = 24
 LABEL = 18
+FOLD_ABOVE = 300
 
 _SIDE_BRANCHES = ("errors", "finally")
 _LANES = frozenset({"if", "switch", "approval", "pause"})
@@ -39,6 +40,7 @@ class Box:
     wires: list[tuple[int, int]] = field(default_factory=list)
     layers: list[list[int]] = field(default_factory=list)
     is_dashed: bool = False
+    is_folded: bool = False
     width: float = 0
     height: float = 0
     x: float = 0
@@ -50,9 +52,26 @@ class Box:
         return self.x + self.width / 2
 
 
-def arrange_flow(flow: Flow) -> Box:
-    """Return the whole flow as one measured and placed box: the main column, and below it the columns of the handlers."""
-    main = [Box("dot"), *(_arrange_task(task) for task in flow.tasks), Box("dot")]
+def arrange_flow(flow: Flow, *, folded: Collection[str] = ()) -> Box:
+    """
+    Return the whole flow as one measured and placed box: the main column, and below it the columns of the handlers.
+
+    Args:
+        folded: ids of groups that are drawn as one box, without what they hold.
+    """
+    return _arrange_whole(_fold_tasks(flow.tasks, frozenset(folded)), flow)
+
+
+def choose_folds(flow: Flow, *, folded: Collection[str] = (), unfolded: Collection[str] = ()) -> frozenset[str]:
+    """Return which groups to fold: those that were asked for, and in a flow of more than 300 tasks all that were not unfolded."""
+    groups = {task.id for task in flow.all_tasks() if any(task.branches.values())}
+    if sum(1 for _ in flow.all_tasks()) > FOLD_ABOVE:
+        return frozenset(groups - set(unfolded))
+    return frozenset(groups & set(folded))
+
+
+def _arrange_whole(boxes: Sequence[Box], flow: Flow) -> Box:
+    main = [Box("dot"), *boxes, Box("dot")]
     parts: list[Box] = [Box("column", children=main)]
     for name, tasks in (("errors", flow.errors), ("finally", flow.finally_), ("afterExecution", flow.after_execution)):
         if tasks:
@@ -70,30 +89,47 @@ def list_boxes(root: Box) -> Iterable[Box]:
         yield from list_boxes(child)
 
 
-def _arrange_column(tasks: Sequence[Task]) -> Box:
-    return Box("column", children=[_arrange_task(task) for task in tasks])
+def _fold_tasks(tasks: Sequence[Task], folded: frozenset[str]) -> list[Box]:
+    return [_fold_task(task, folded) for task in tasks]
 
 
-def _arrange_task(task: Task) -> Box:
+def _fold_task(task: Task, folded: frozenset[str]) -> Box:
+    if task.id in folded:
+        count = _count_inside(task)
+        return Box("task", task=task, title=task.id, subtitle=f"{count} inside", is_folded=True)
+    return _arrange_task(task, folded)
+
+
+def _count_inside(task: Task) -> int:
+    return sum(1 + _count_inside(child) for children in task.branches.values() for child in children)
+
+
+def _arrange_column(tasks: Sequence[Task], folded: frozenset[str] = frozenset()) -> Box:
+    return Box("column", children=_fold_tasks(tasks, folded))
+
+
+def _arrange_task(task: Task, folded: frozenset[str] = frozenset()) -> Box:
     main = {name: tasks for name, tasks in task.branches.items() if tasks and name not in _SIDE_BRANCHES}
     side = {name: tasks for name, tasks in task.branches.items() if tasks and name in _SIDE_BRANCHES}
     if not main and not side:
         return Box("task", task=task, title=task.id, subtitle=task.type.rpartition(".")[2])
-    parts = [_arrange_branches(task, main)] if main else []
-    parts += [_frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True) for name, tasks in side.items()]
+    parts = [_arrange_branches(task, main, folded)] if main else []
+    parts += [
+        _frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks, folded)], is_dashed=True) for name, tasks in side.items()
+    ]
     return _frame(task, task.id, task.type.rpartition(".")[2], parts)
 
 
-def _arrange_branches(task: Task, main: Mapping[str, tuple[Task, ...]]) -> Box:
+def _arrange_branches(task: Task, main: Mapping[str, tuple[Task, ...]], folded: frozenset[str]) -> Box:
     if task.arrangement == "dag":
-        return _arrange_dag(task, main.get("tasks", ()))
+        return _arrange_dag(task, main.get("tasks", ()), folded)
     if task.arrangement == "parallel" and list(main) == ["tasks"]:
-        lanes = [Box("column", children=[_arrange_task(child)]) for child in main["tasks"]]
+        lanes = [Box("column", children=[box]) for box in _fold_tasks(main["tasks"], folded)]
         return Box("fan", children=lanes, labels=["" for _ in lanes])
     if len(main) == 1 and task.arrangement not in _LANES:
-        return _arrange_column(next(iter(main.values())))
+        return _arrange_column(next(iter(main.values())), folded)
     names = list(main)
-    lanes = [_arrange_column(main[name]) for name in names]
+    lanes = [_arrange_column(main[name], folded) for name in names]
     labels = [name.removeprefix("case:") for name in names]
     if task.arrangement == "if" and "else" not in main:
         lanes.append(Box("column"))
@@ -101,7 +137,7 @@ def _arrange_branches(task: Task, main: Mapping[str, tuple[Task, ...]]) -> Box:
     return Box("fan", children=lanes, labels=labels)
 
 
-def _arrange_dag(task: Task, tasks: Sequence[Task]) -> Box:
+def _arrange_dag(task: Task, tasks: Sequence[Task], folded: frozenset[str]) -> Box:
     numbers = {child.id: index for index, child in enumerate(tasks)}
     needs = {numbers[name]: [numbers[other] for other in task.depends_on.get(name, ()) if other in numbers] for name in numbers}
     depth: dict[int, int] = {}
@@ -120,9 +156,7 @@ def _arrange_dag(task: Task, tasks: Sequence[Task]) -> Box:
             layers.append([])
         layers[level].append(index)
     wires = [(other, index) for index, others in needs.items() for other in others]
-    return Box(
-        "dag", children=[_arrange_task(child) for child in tasks], wires=wires, layers=[layer for layer in layers if layer]
-    )
+    return Box("dag", children=_fold_tasks(tasks, folded), wires=wires, layers=[layer for layer in layers if layer])
 
 
 def _frame(task: Task | None, title: str, subtitle: str, parts: list[Box], *, is_dashed: bool = False) -> Box:

@@ -35,6 +35,30 @@ def draw_run_strip(runs: Sequence[Execution], *, at: datetime) -> SafeString:
     return SafeString("".join(parts))
 
 
+def draw_value_bars(values: Sequence[tuple[str, float]], *, own: str) -> SafeString:
+    """
+    Return one bar per execution, oldest first, each a link; the execution that is looked at stands out.
+
+    Args:
+        values: pairs of execution id and value; negative values count as zero.
+        own: id of the execution that is looked at.
+    """
+    most = max((value for _, value in values), default=0.0) or 1.0
+    width = max(len(values), 1) * (_BAR + 2)
+    parts = [
+        f'<svg class="values-bars" width="{width}" height="{_HEIGHT}" role="img" aria-label="the last {len(values)} values">'
+    ]
+    for index, (execution_id, value) in enumerate(values):
+        height = max(2.0, _HEIGHT * max(0.0, value) / most)
+        here = ' class="is-own"' if execution_id == own else ""
+        parts.append(
+            f'<a href="/ui/e/{escape(execution_id)}" tabindex="-1"><title>{value:g} in {escape(execution_id)}</title>'
+            f'<rect{here} x="{index * (_BAR + 2)}" y="{_HEIGHT - height:.1f}" width="{_BAR}" height="{height:.1f}" rx="1"/></a>'
+        )
+    parts.append("</svg>")
+    return SafeString("".join(parts))
+
+
 def draw_history(
     buckets: Sequence[tuple[datetime, Mapping[str, int]]], *, url: str, length: timedelta, width: int = 900, height: int = 150
 ) -> SafeString:

@@ -1,185 +1,200 @@
-"""Task runs over time: rows with places in per cent, and their markup, painted without a template loop."""
+"""Rows of task runs over time as markup, painted without a template loop."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from flows.models import TaskRun
-from flows.primitives.states import TERMINAL
+from flows.ui.gantt_rows import GanttRow
 from flows.ui.looks import is_moving, look_of
-from flows.ui.wording import read_history, write_duration
+from flows.ui.painters.time_scale import TimeScale
+from flows.ui.wording import write_duration
 
-FOLD_FROM = 20
-MOST_ROWS = 2000
-DEEPEST = 12
-_STEPS = (0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
+FIRST_ROWS = 200
+
+Link = Callable[..., str]
+"""From changes of the query (`task="id"`) to an address of the same page."""
 
 
 @dataclass(frozen=True, slots=True)
-class GanttRow:
+class Frame:
     """
-    One task run, or many iterations folded into one row. Moments are aware; `ended_at` is None while it goes on; `began_at` is
-    None while it waits for a worker.
+    What the axis shows. `end` is None while the execution goes on; `window` is the part that is looked at; `cuts` are spans
+    without work that are left out.
     """
 
-    id: str
-    task_id: str
-    type: str
-    value: str
-    depth: int
-    state: str
-    created_at: datetime
-    began_at: datetime | None
-    ended_at: datetime | None
-    attempt_count: int = 1
-    is_group: bool = False
-    folded: tuple[tuple[str, int], ...] = ()
+    start: datetime
+    end: datetime | None
+    at: datetime
+    window: tuple[datetime, datetime] | None = None
+    cuts: tuple[tuple[datetime, datetime], ...] = ()
 
 
-def list_rows(runs: Sequence[TaskRun], types: Mapping[str, str], *, unfolded: Collection[str] = ()) -> list[GanttRow]:
+def paint_gantt(rows: Sequence[GanttRow], frame: Frame, *, link: Link, most: int = FIRST_ROWS) -> SafeString:
     """
-    Return the rows as a tree in the order of creation; a loop with more than 20 iterations is one row unless it is unfolded.
+    Return the whole panel: axis, grid and rows. Without an end the page moves the bars of what runs.
 
     Args:
-        runs: all task runs of an execution, by creation.
-        types: last part of the type name by task id.
-        unfolded: ids of task runs whose iterations are all shown.
+        link: gives addresses of the same page with `task`, `fold`, `unfold` or `rows` changed.
+        most: how many rows are painted; a link below them leads to the others.
     """
-    children: dict[str | None, list[TaskRun]] = defaultdict(list)
-    known = {run.id for run in runs}
-    for run in runs:
-        children[run.parent_id if run.parent_id in known else None].append(run)
-    rows: list[GanttRow] = []
-    # A stack instead of recursion: loops in loops may be deep.
-    stack: list[tuple[TaskRun, int]] = [(run, 0) for run in reversed(children[None])]
-    while stack and len(rows) < MOST_ROWS:
-        run, depth = stack.pop()
-        inner = children.get(run.id, [])
-        rows.append(_make_row(run, depth, types, is_group=bool(inner)))
-        iterations = {child.iteration for child in inner if child.iteration is not None}
-        if len(iterations) > FOLD_FROM and run.id not in unfolded:
-            rows.append(_fold(run, inner, depth + 1, len(iterations)))
-        else:
-            stack.extend((child, depth + 1) for child in reversed(inner))
-    return rows
-
-
-def _make_row(run: TaskRun, depth: int, types: Mapping[str, str], *, is_group: bool) -> GanttRow:
-    history = read_history(run.histories)
-    created = history[0][1]
-    began = next((moment for state, moment in history if state not in ("CREATED", "RESTARTED", "QUEUED")), None)
-    return GanttRow(
-        id=run.id,
-        task_id=run.task_id,
-        type=types.get(run.task_id, ""),
-        value=run.value or "",
-        depth=min(depth, DEEPEST),
-        state=run.state,
-        created_at=created,
-        began_at=began,
-        ended_at=history[-1][1] if run.state in TERMINAL else None,
-        attempt_count=max(1, len(run.attempts)),
-        is_group=is_group,
-    )
-
-
-def _fold(run: TaskRun, inner: Sequence[TaskRun], depth: int, count: int) -> GanttRow:
-    states = Counter(child.state for child in inner)
-    history = [read_history(child.histories) for child in (inner[0], inner[-1])]
-    ended = run.state in TERMINAL
-    return GanttRow(
-        id=run.id,
-        task_id=f"{count:,} iterations",
-        type="",
-        value="",
-        depth=min(depth, DEEPEST),
-        state=run.state,
-        created_at=history[0][0][1],
-        began_at=history[0][0][1],
-        ended_at=history[1][-1][1] if ended else None,
-        is_group=True,
-        folded=tuple(sorted(states.items())),
-    )
-
-
-def paint_gantt(rows: Sequence[GanttRow], *, start: datetime, end: datetime | None, at: datetime, url: str) -> SafeString:
-    """
-    Return the whole panel: axis, grid and rows.
-
-    Args:
-        start, end: of the execution; without an end the bars of what runs are moved on by the page.
-        url: address of the tab; the id of a task run is added as `task`.
-    """
-    last = max([end or at, *(row.ended_at for row in rows if row.ended_at)])
-    span = max((last - start).total_seconds(), 0.001)
-    ticks = _list_ticks(span)
-    live = "" if end else f' data-live-from="{start.isoformat()}" data-now="{at.isoformat()}"'
-    parts = [f'<div class="gantt" role="table" aria-label="Task runs over time"{live}>', '<div class="g-row g-axis" role="row">']
-    parts.append(f'<span class="g-name" role="columnheader">{len(rows)} rows</span><svg class="g-bar" aria-hidden="true">')
-    parts += [f'<text x="{100 * tick / span:.2f}%" dx="4" y="19">{_tick_text(tick)}</text>' for tick in ticks]
-    parts.append('</svg><span class="g-time" role="columnheader">duration</span></div><div class="g-body">')
-    parts.append('<svg class="g-grid" aria-hidden="true">')
-    parts += [f'<rect x="{100 * tick / span:.2f}%" width="1" height="100%"/>' for tick in ticks]
+    last = max([frame.end or frame.at, *(row.ended_at for row in rows if row.ended_at)])
+    begin, stop = frame.window or (frame.start, last)
+    scale = TimeScale(begin, stop, cuts=frame.cuts)
+    offset = (begin - frame.start).total_seconds()
+    ticks = scale.list_ticks(offset=offset)
+    moves = not frame.end and not frame.window and not frame.cuts
+    live = f' data-live-from="{frame.start.isoformat()}" data-now="{frame.at.isoformat()}"' if moves else ""
+    shown = f' data-offset="{offset * 1000:.0f}" data-span="{scale.seconds * 1000:.0f}"'
+    parts = [f'<div class="gantt" role="table" aria-label="Task runs over time"{live}{shown}>']
+    parts.append('<div class="g-row g-axis" role="row" title="Drag to look closer, double click for the whole">')
+    noun = "row" if len(rows) == 1 else "rows"
+    parts.append(f'<span class="g-name" role="columnheader">{len(rows):,} {noun}</span><svg class="g-bar" aria-hidden="true">')
+    parts += [f'<text x="{place:.2f}%" dx="4" y="19">{text}</text>' for place, text in ticks]
+    parts.append('<rect class="g-drag" height="30" width="0" x="0"/></svg>')
+    parts.append('<span class="g-time" role="columnheader">duration</span></div>')
+    parts.append('<div class="g-body"><svg class="g-grid" aria-hidden="true">')
+    parts += [f'<rect x="{place:.2f}%" width="1" height="100%"/>' for place, _ in ticks]
+    for place, width, words in scale.list_cut_places():
+        parts.append(f'<rect class="g-cut" x="{place:.2f}%" width="{width:.2f}%" height="100%"><title>{words} cut</title></rect>')
     parts.append("</svg>")
-    parts += [_paint_row(row, start, span, last, at, url) for row in rows]
-    parts.append("</div></div>")
+    painter = _RowPainter(scale, frame, last, link)
+    parts += [painter.paint(row) for row in rows[:most]]
+    parts.append("</div>")
+    if len(rows) > most:
+        more = escape(link(rows=str(min(most + 400, len(rows)))))
+        parts.append(f'<a class="g-more" href="{more}" data-more>{len(rows) - most:,} more rows</a>')
+    parts.append("</div>")
     return SafeString("".join(parts))
 
 
-def _list_ticks(span: float) -> list[float]:
-    step = next((one for one in _STEPS if span / one <= 6), span / 5)
-    return [index * step for index in range(int(span / step) + 1)]
+class _RowPainter:
+    def __init__(self, scale: TimeScale, frame: Frame, last: datetime, link: Link) -> None:
+        self._scale = scale
+        self._frame = frame
+        self._last = last
+        # The address is made once; per row only the id is put in, which keeps thousands of rows cheap.
+        self._addresses = {name: escape(link(**{name: "\x01"})).replace("%01", "\x01") for name in ("task", "unfold")}
+        self._toggle = link
 
+    def _link(self, name: str, row_id: str) -> str:
+        return self._addresses[name].replace("\x01", escape(row_id))
 
-def _tick_text(seconds: float) -> str:
-    return "0" if seconds == 0 else write_duration(timedelta(seconds=seconds)).replace(".0 s", " s").replace("m 00s", "m")
+    def paint(self, row: GanttRow) -> str:
+        """Return one row."""
+        look = look_of(row.state).name
+        words = f"{row.task_id} {row.value} {row.state}".strip()
+        critical = " is-critical" if row.is_critical else ""
+        parts = [f'<div class="g-row st-{look}{critical}" role="row">']
+        parts.append(self._paint_name(row, look, words))
+        parts.append(f'<svg class="g-bar" aria-hidden="true"><title>{escape(self._describe(row))}</title>')
+        parts += self._paint_bar(row)
+        ticking = f' data-ticks-from="{row.began_at.isoformat()}"' if row.began_at and not row.ended_at else ""
+        length = write_duration((row.ended_at or self._frame.at) - row.began_at) if row.began_at else "waiting"
+        parts.append(f'</svg><span class="g-time" role="cell"{ticking}>{length}</span></div>')
+        return "".join(parts)
 
-
-def _paint_row(row: GanttRow, start: datetime, span: float, last: datetime, at: datetime, url: str) -> str:
-    look = look_of(row.state)
-    end = row.ended_at or last
-    began = row.began_at or end
-    left = _share(row.created_at, start, span)
-    solid = _share(began, start, span)
-    right = _share(end, start, span)
-    height, top = (6, 12) if row.is_group else (14, 8)
-    parts = [f'<div class="g-row st-{look.name}" role="row">']
-    value = f'<span class="chip">{escape(row.value[:40])}</span>' if row.value else ""
-    address = f"{escape(url)}{'unfold' if row.folded else 'task'}={escape(row.id)}"
-    drawer = "" if row.folded else " data-drawer"
-    note = f"{row.type} · attempt {row.attempt_count}" if row.attempt_count > 1 else row.type
-    if row.folded:
-        note = ", ".join(f"{count} {state}" for state, count in row.folded) + " · show"
-    words = f"{row.task_id} {row.value} {row.state}".strip()
-    parts.append(
-        f'<a class="g-name i{row.depth}" role="rowheader" href="{address}"{drawer} aria-label="{escape(words)}">'
-        f'<span class="mark{" is-moving" if is_moving(row.state) else ""}" data-look="{look.name}"></span>'
-        f"<b>{escape(row.task_id)}</b>{value}<small>{escape(note)}</small></a>"
-    )
-    parts.append(f'<svg class="g-bar" aria-hidden="true"><title>{escape(words)}</title>')
-    waits = not row.began_at and not row.ended_at
-    if solid - left > 0.3:
-        growing = f' data-began="{row.created_at.isoformat()}"' if waits else ""
-        parts.append(f'<rect class="g-wait" x="{left:.2f}%" y="12" width="{solid - left:.2f}%" height="6"{growing}/>')
-    live = "" if row.ended_at or not row.began_at else f' data-began="{row.began_at.isoformat()}"'
-    classes = f"g-solid{' is-group' if row.is_group else ''}{' is-moving' if is_moving(row.state) else ''}"
-    if not waits:
-        parts.append(
-            f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{max(right - solid, 0.4):.2f}%" '
-            f'height="{height}" rx="3"{live}/>'
+    def _paint_name(self, row: GanttRow, look: str, words: str) -> str:
+        value = f'<span class="chip">{escape(row.value[:40])}</span>' if row.value else ""
+        note = f"{row.type} · attempt {row.attempt_count}" if row.attempt_count > 1 else row.type
+        caret = ""
+        if row.folded:
+            note = f"show {row.task_id.partition(' ')[0]}"
+        elif row.is_group:
+            turned = "" if row.is_folded else " is-open"
+            verb = "Show" if row.is_folded else "Fold"
+            toggle = escape(self._toggle(fold=row.id))
+            caret = f'<a class="g-fold{turned}" data-part href="{toggle}" aria-label="{verb} {escape(row.task_id)}"></a>'
+            note = f"{note} · {row.child_count} inside" if row.is_folded else note
+        address = self._link("unfold" if row.folded else "task", row.id)
+        kind = " data-part" if row.folded else " data-drawer"
+        mark = " is-moving" if is_moving(row.state) else ""
+        return (
+            f'<span class="g-name i{row.depth}" role="rowheader">{caret}<a href="{address}"{kind} aria-label="{escape(words)}">'
+            f'<span class="mark{mark}" data-look="{look}"></span><b>{escape(row.task_id)}</b>{value}'
+            f"<small>{escape(note)}</small></a></span>"
         )
-    parts.append("</svg>")
-    ticking = f' data-ticks-from="{row.began_at.isoformat()}"' if live and row.began_at else ""
-    length = write_duration((row.ended_at or at) - began) if row.began_at else "waiting"
-    parts.append(f'<span class="g-time" role="cell"{ticking}>{length}</span></div>')
-    return "".join(parts)
+
+    def _describe(self, row: GanttRow) -> str:
+        if row.folded:
+            return ", ".join(f"{count} {state}" for state, count in row.folded)
+        waited = f", waited {write_duration(row.began_at - row.created_at)}" if row.began_at else ""
+        path = ", on the critical path" if row.is_critical else ""
+        return f"{row.task_id} {row.value} {row.state}".strip() + waited + path
+
+    def _paint_bar(self, row: GanttRow) -> list[str]:
+        place = self._scale.place
+        begin, end = row.created_at, row.ended_at or self._last
+        window_end = self._scale.place(end)
+        left, solid = place(begin), place(row.began_at or end)
+        waits = not row.began_at and not row.ended_at
+        parts = []
+        if solid - left > 0.3:
+            growing = f' data-began="{begin.isoformat()}"' if waits else ""
+            parts.append(f'<rect class="g-wait" x="{left:.2f}%" y="12" width="{solid - left:.2f}%" height="6"{growing}/>')
+        if waits:
+            return parts
+        if row.strip:
+            return parts + self._paint_strip(row, solid, window_end)
+        live = "" if row.ended_at or not row.began_at else f' data-began="{row.began_at.isoformat()}"'
+        height, top = (6, 12) if row.is_group else (14, 8)
+        classes = f"g-solid{' is-group' if row.is_group else ''}{' is-moving' if is_moving(row.state) else ''}"
+        if row.segments:
+            classes += " is-span"
+        width = max(window_end - solid, 0.4)
+        parts.append(
+            f'<rect class="{classes}" x="{min(solid, 99.6):.2f}%" y="{top}" width="{width:.2f}%" height="{height}" rx="3"{live}/>'
+        )
+        for number, segment in enumerate(row.segments, 1):
+            first, stop = place(segment.began_at), place(segment.ended_at or end)
+            grows = "" if segment.ended_at or row.ended_at else f' data-began="{segment.began_at.isoformat()}"'
+            parts.append(
+                f'<rect class="g-try st-{look_of(segment.state).name}" x="{min(first, 99.6):.2f}%" y="8" height="14" rx="2" '
+                f'width="{max(stop - first, 0.4):.2f}%"{grows}><title>attempt {number}, {escape(segment.state)}</title></rect>'
+            )
+        return parts
+
+    def _paint_strip(self, row: GanttRow, left: float, right: float) -> list[str]:
+        step = max(right - left, 0.4) / len(row.strip)
+        gap = 0.08 if step > 0.4 else 0.0
+        return [
+            f'<rect class="g-try st-{look_of(state).name}" x="{left + index * step:.3f}%" y="9" width="{step - gap:.3f}%" '
+            'height="12"/>'
+            for index, state in enumerate(row.strip)
+        ]
 
 
-def _share(moment: datetime, start: datetime, span: float) -> float:
-    return min(100.0, max(0.0, 100 * (moment - start).total_seconds() / span))
+def paint_gantt_table(rows: Sequence[GanttRow], *, link: Link, at: datetime, most: int = FIRST_ROWS) -> SafeString:
+    """Return the same rows as a plain table: task, value, state, waited, duration, attempts, start and end in UTC."""
+    parts = ['<table class="list"><thead><tr>']
+    heads = (("Task", ""), ("Value", ""), ("State", ""), ("Began", ""), ("Ended", ""), ("Waited", "num"), ("Duration", "num"))
+    parts += [f'<th scope="col" class="{css}">{text}</th>' for text, css in (*heads, ("Attempts", "num"))]
+    parts.append("</tr></thead><tbody>")
+    for row in rows[:most]:
+        began = row.began_at
+        address = link(unfold=row.id) if row.folded else link(task=row.id)
+        waited = write_duration(began - row.created_at) if began else "–"
+        length = write_duration((row.ended_at or at) - began) if began else "waiting"
+        star = ' <span class="chip" title="On the critical path">critical</span>' if row.is_critical else ""
+        parts.append(
+            f'<tr><td class="i{row.depth}"><a{"" if row.folded else " data-drawer"} href="{escape(address)}">'
+            f"<b>{escape(row.task_id)}</b></a>{star}</td><td>{escape(row.value[:80])}</td>"
+            f'<td><span class="badge st-{look_of(row.state).name}">{escape(row.state)}</span></td><td>{_paint_moment(began)}</td>'
+            f'<td>{_paint_moment(row.ended_at)}</td><td class="num">{waited}</td><td class="num">{length}</td>'
+            f'<td class="num">{row.attempt_count}</td></tr>'
+        )
+    parts.append("</tbody></table>")
+    if len(rows) > most:
+        more = escape(link(rows=str(min(most + 400, len(rows)))))
+        parts.append(f'<a class="g-more" href="{more}" data-more>{len(rows) - most:,} more rows</a>')
+    return SafeString("".join(parts))
+
+
+def _paint_moment(moment: datetime | None) -> str:
+    if moment is None:
+        return "–"
+    return f'<time datetime="{moment.isoformat()}" title="UTC">{moment:%b} {moment.day}, {moment:%H:%M:%S}</time>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from django.utils.html import escape
@@ -16,6 +16,7 @@ MARGIN = 24
 TRIGGER_ROW = 54
 LONGEST_TITLE = 22
 _RADIUS = 7
+_PASSED = frozenset({"SUCCESS", "WARNING", "SKIPPED"})
 
 _MARKS = {
     "good": "M-4 0l3 3 5-6",
@@ -32,21 +33,34 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What an execution says of a task: its state, a short note (`8.0 s`, `7 / 12`), and where a click leads."""
+    """
+    What an execution says of a task: its state, a short note (`8.0 s`, `7 / 12`), where a click leads, and one state per
+    iteration of a loop.
+    """
 
     state: str
     note: str = ""
     url: str = ""
+    strip: tuple[str, ...] = ()
 
 
-def draw_topology(flow: Flow, states: Mapping[str, NodeState] | None = None, *, title: str = "Topology") -> SafeString:
+def draw_topology(
+    flow: Flow,
+    states: Mapping[str, NodeState] | None = None,
+    *,
+    title: str = "Topology",
+    folded: Collection[str] = (),
+    fold_link: Callable[[str], str] | None = None,
+) -> SafeString:
     """
     Return the picture of a flow.
 
     Args:
         states: by task id, for the picture of an execution; tasks that are missing there were not reached and are faded.
+        folded: ids of groups that are drawn as one box.
+        fold_link: from the id of a group to the address that folds or unfolds it; without it nothing can be folded.
     """
-    whole = arrange_flow(flow)
+    whole = arrange_flow(flow, folded=folded)
     top = TRIGGER_ROW if flow.triggers else 0
     trigger_width = len(flow.triggers) * (NODE_WIDTH + 16) - 16 if flow.triggers else 0
     width = max(whole.width, trigger_width) + 2 * MARGIN
@@ -57,7 +71,7 @@ def draw_topology(flow: Flow, states: Mapping[str, NodeState] | None = None, *, 
     ]
     shift = (width - whole.width) / 2
     parts.append(f'<g transform="translate({shift:.1f} {MARGIN + top})">')
-    painter = _Painter(states)
+    painter = _Painter(states, fold_link)
     painter.draw(whole)
     parts += painter.frames + painter.lines + painter.nodes
     parts.append("</g>")
@@ -93,8 +107,11 @@ def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
 class _Painter:
     """Collects what is behind (frames), between (lines) and in front (nodes)."""
 
-    def __init__(self, states: Mapping[str, NodeState] | None) -> None:
+    def __init__(self, states: Mapping[str, NodeState] | None, fold_link: Callable[[str], str] | None) -> None:
         self._states = states
+        self._fold_link = fold_link
+        self._reached: dict[int, bool] = {}
+        self._owners: dict[int, Box] = {}
         self.frames: list[str] = []
         self.lines: list[str] = []
         self.nodes: list[str] = []
@@ -106,6 +123,7 @@ class _Painter:
         elif box.kind == "dot":
             self.nodes.append(f'<circle class="dot" cx="{box.middle:.1f}" cy="{box.y + 4:.1f}" r="4"/>')
         elif box.kind == "group":
+            self._owners |= {id(child): box for child in box.children}
             self._draw_frame(box)
         elif box.kind == "fan":
             self._draw_fan(box)
@@ -113,9 +131,31 @@ class _Painter:
             self._draw_wires(box)
         if box.kind == "column":
             for above, below in zip(box.children, box.children[1:], strict=False):
-                self._arrow(above.middle, above.y + above.height, below.y)
+                self._arrow(above.middle, above.y + above.height, below.y, way=self._way(above, below))
         for child in box.children:
             self.draw(child)
+
+    def _is_reached(self, box: Box) -> bool:
+        """Tell whether the execution came to anything in a box; in the picture of a flow without an execution nothing is."""
+        if self._states is None:
+            return False
+        if id(box) not in self._reached:
+            here = box.task is not None and box.task.id in self._states
+            self._reached[id(box)] = here or any(self._is_reached(child) for child in box.children)
+        return self._reached[id(box)]
+
+    def _has_passed(self, box: Box) -> bool:
+        found = self._states.get(box.task.id) if self._states and box.task else None
+        return box.kind == "dot" or (found is not None and found.state in _PASSED)
+
+    def _way(self, above: Box, below: Box) -> str:
+        """Return how a line is drawn: taken, not taken, or neither when no execution is shown."""
+        if self._states is None:
+            return ""
+        if above.kind == "dot":
+            return " is-taken" if self._is_reached(below) else " is-faded"
+        arrives = self._has_passed(above) if below.kind == "dot" else self._is_reached(below)
+        return " is-taken" if self._is_reached(above) and arrives else " is-faded"
 
     def _look(self, box: Box) -> tuple[str, NodeState | None]:
         if self._states is None or box.task is None:
@@ -145,6 +185,8 @@ class _Painter:
             f'<text class="name" x="42" y="19">{escape(_shorten(task.id))}</text>'
             f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, 18))}</text>{note}</g>'
         )
+        if box.is_folded:
+            self._draw_fold(box, box.x + NODE_WIDTH - 22, box.y + 5, is_folded=True)
 
     def _draw_frame(self, box: Box) -> None:
         classes, found = self._look(box)
@@ -162,7 +204,28 @@ class _Painter:
             f'transform="translate({box.x:.1f} {box.y:.1f})">'
             f'<rect width="{box.width:.1f}" height="{box.height:.1f}" rx="9"/>'
             f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, 28))} '
-            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text></g>'
+            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text>{self._paint_strip(box, found)}</g>'
+        )
+        if task:
+            self._draw_fold(box, box.x + box.width - 24, box.y + 7, is_folded=False)
+
+    def _paint_strip(self, box: Box, found: NodeState | None) -> str:
+        if found is None or not found.strip:
+            return ""
+        step = (box.width - 20) / len(found.strip)
+        gap = 1 if step > 3 else 0
+        return "".join(
+            f'<rect class="part st-{look_of(state).name}" x="{10 + index * step:.1f}" y="2" width="{step - gap:.1f}" height="3"/>'
+            for index, state in enumerate(found.strip)
+        )
+
+    def _draw_fold(self, box: Box, x: float, y: float, *, is_folded: bool) -> None:
+        if self._fold_link is None or box.task is None:
+            return
+        verb, cross = ("Show what is in", "M4 8h8M8 4v8") if is_folded else ("Fold", "M4 8h8")
+        self.nodes.append(
+            f'<a class="fold" data-part href="{escape(self._fold_link(box.task.id))}" transform="translate({x:.1f} {y:.1f})" '
+            f'aria-label="{verb} {escape(box.task.id)}"><rect width="16" height="16" rx="4"/><path d="{cross}"/></a>'
         )
 
     def _draw_fan(self, box: Box) -> None:
@@ -172,33 +235,47 @@ class _Painter:
         for lane, label in zip(box.children, box.labels, strict=True):
             centre = lane.middle
             lane_end = lane.y + lane.height
-            self.lines.append(f'<path class="line" d="{_bend(middle, top + 6, centre, lane.y)}"/>')
+            way = self._lane_way(box, lane)
+            left = self._way(lane.children[-1], Box("dot")) if lane.children else way
+            self.lines.append(f'<path class="line{way}" d="{_bend(middle, top + 6, centre, lane.y)}"/>')
             if lane.children:
-                self._arrow_head(centre, lane.y)
-            self.lines.append(f'<path class="line" d="{_bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2)}"/>')
+                self._arrow_head(centre, lane.y, way=way)
+            bend = _bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2)
+            self.lines.append(f'<path class="line{left}" d="{bend}"/>')
             if not lane.children:
-                self.lines.append(f'<path class="line" d="M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}"/>')
+                self.lines.append(f'<path class="line{way}" d="M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}"/>')
             if label:
                 width = 14 + 6.6 * min(len(label), 16)
-                self.nodes.append(
-                    f'<g class="label" transform="translate({centre:.1f} {lane.y - 15:.1f})"><rect x="{-width / 2:.1f}" y="-9" '
-                    f'width="{width:.1f}" height="17" rx="8.5"/><text y="3.5">{escape(_shorten(label, 16))}</text></g>'
-                )
+                text = f'<text y="3.5">{escape(_shorten(label, 16))}</text>'
+                pill = f'<rect x="{-width / 2:.1f}" y="-9" width="{width:.1f}" height="17" rx="8.5"/>'
+                place = f"translate({centre:.1f} {lane.y - 15:.1f})"
+                self.nodes.append(f'<g class="label{way}" transform="{place}">{pill}{text}</g>')
+
+    def _lane_way(self, fan: Box, lane: Box) -> str:
+        if self._states is None:
+            return ""
+        if lane.children:
+            return " is-taken" if self._is_reached(lane) else " is-faded"
+        # A lane without tasks was taken when the choice was made and fell on no other lane.
+        owner = self._owners.get(id(fan))
+        chosen = owner is not None and self._has_passed(owner) and not self._is_reached(fan)
+        return " is-taken" if chosen else " is-faded"
 
     def _draw_wires(self, box: Box) -> None:
         for source, target in box.wires:
             above, below = box.children[source], box.children[target]
             start, end = above.y + above.height, below.y
             turn = start + (end - start) / 2 if end - start < 60 else end - 20
-            self.lines.append(f'<path class="line" d="{_bend_late(above.middle, start, below.middle, end, turn)}"/>')
-            self._arrow_head(below.middle, end)
+            way = self._way(above, below)
+            self.lines.append(f'<path class="line{way}" d="{_bend_late(above.middle, start, below.middle, end, turn)}"/>')
+            self._arrow_head(below.middle, end, way=way)
 
-    def _arrow(self, x: float, start: float, end: float) -> None:
-        self.lines.append(f'<path class="line" d="M{x:.1f} {start:.1f}V{end - 1:.1f}"/>')
-        self._arrow_head(x, end)
+    def _arrow(self, x: float, start: float, end: float, *, way: str) -> None:
+        self.lines.append(f'<path class="line{way}" d="M{x:.1f} {start:.1f}V{end - 1:.1f}"/>')
+        self._arrow_head(x, end, way=way)
 
-    def _arrow_head(self, x: float, y: float) -> None:
-        self.lines.append(f'<path class="tip" d="M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z"/>')
+    def _arrow_head(self, x: float, y: float, *, way: str) -> None:
+        self.lines.append(f'<path class="tip{way}" d="M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z"/>')
 
 
 def _bend(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -1,49 +1,164 @@
-"""The list of all executions, and actions on many of them."""
+"""The list of all executions: filters that are kept, columns, export, and the one place that does an action with one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import Execution, Flow, TaskRun
 from flows.operations import executions as operations
-from flows.primitives.errors import FlowsError
+from flows.operations.preferences import save_preference
+from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.states import State
 from flows.queries import executions as queries
+from flows.queries.comparisons import median_durations
 from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.flows import list_flow_namespaces
+from flows.queries.preferences import find_preferences
+from flows.queries.visibility import visible
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.keyset import count_up_to, take_slice
-from flows.ui.page import answer_page, name_of, redirect
+from flows.ui.page import FRAGMENT_HEADER, answer_page
+from flows.ui.painters.execution_rows import COLUMNS, DEFAULT_COLUMNS, Facts, paint_executions
+from flows.ui.wording import split_labels
 
+COLUMNS_KEY, SAVED_KEY = "executions.columns", "executions.filters"
+LONGEST_NAME = 60
+EXPORTED = ("id", "namespace", "flow", "revision", "state", "started", "ended", "seconds", "trigger", "labels")
+_FORMULA_MARKS = frozenset("=+-@\t\r")
+_SHOWN_FIELDS = (
+    "id", "namespace", "flow_id", "flow_revision", "state", "created_at", "ended_at", "labels", "trigger", "kind", "parent_id",
+    "caller_execution_id",
+)  # fmt: skip
 FILTERS = ("q", "namespace", "flow", "state", "label", "range", "from", "to")
-MOST_AT_ONCE = 500
 MOST_FLOWS = 50
 
 
-def list_executions(request: HttpRequest) -> HttpResponse:
+def list_executions(request: HttpRequest) -> HttpResponseBase:
     """Show one page of executions, newest first. No row costs a query of its own, and history is never counted whole."""
-    filters = read_filters(request, names=FILTERS, find_text=_find_text)
-    rows = queries.filter_executions(filters.criteria, at=timezone.now()).only(
-        "id", "namespace", "flow_id", "flow_revision", "state", "created_at", "ended_at", "labels", "trigger", "kind"
-    )
+    preferences = find_preferences(request.user.pk)
+    saved = read_saved(preferences)
+    default = next((one for one in saved if one["is_default"]), None)
+    if default and not request.GET and FRAGMENT_HEADER not in request.headers:
+        return HttpResponseRedirect(f"{reverse('ui:executions')}?{default['query']}")
+    at = timezone.now()
+    filters = read_filters(request, names=FILTERS, find_text=find_text)
+    rows = queries.filter_executions(filters.criteria, at=at).only(*_SHOWN_FIELDS)
     found = take_slice(request, rows, moment="created_at")
+    medians = median_durations([(row.namespace, row.flow_id) for row in found.rows])
+    columns = read_columns(preferences)
+    facts = Facts(at, medians, _list_current_tasks(found.rows))
+    query = request.GET.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
     context = {
         "slice": found,
+        "table": paint_executions(found.rows, facts, columns=columns),
+        "columns": columns,
+        "all_columns": COLUMNS.items(),
         "filters": filters,
+        "saved": saved,
+        "query": query.urlencode(),
         "total": count_up_to(rows),
         "states": LISTED_STATES,
         "namespaces": list_flow_namespaces(),
-        "current_tasks": _list_current_tasks(found.rows),
     }
     return answer_page(request, "flows/execution_list.html", context, title="Executions", nav="executions")
 
 
-def _find_text(text: str) -> Condition | Criteria:
+def read_columns(preferences: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns that a person chose, in that order; unknown ones are left out."""
+    chosen = preferences.get(COLUMNS_KEY)
+    known = tuple(name for name in chosen if name in COLUMNS) if isinstance(chosen, list) else ()
+    return known or DEFAULT_COLUMNS
+
+
+def read_saved(preferences: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the saved filters of a person as maps of `name`, `query` and `is_default`."""
+    held = preferences.get(SAVED_KEY)
+    return [
+        {"name": str(one["name"]), "query": str(one["query"]), "is_default": bool(one.get("is_default"))}
+        for one in (held if isinstance(held, list) else [])
+        if isinstance(one, dict) and "name" in one and "query" in one
+    ]
+
+
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Keep or drop a saved filter, or keep the choice of columns, and lead back to the list with its filters."""
+    user_id, at, act, name = request.user.pk, timezone.now(), request.POST.get("act", ""), request.POST.get("name", "").strip()
+    query = request.POST.get("query", "")[:2000]
+    saved = read_saved(find_preferences(user_id))
+    if act == "columns":
+        columns = [column for column in request.POST.getlist("column") if column in COLUMNS]
+        save_preference(user_id, name=COLUMNS_KEY, value=columns or None, at=at)
+    elif act == "save":
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise InvalidError(f"A saved filter needs a name of at most {LONGEST_NAME} characters.", code="filter-name")
+        is_default = bool(request.POST.get("default"))
+        others = [{**one, "is_default": one["is_default"] and not is_default} for one in saved if one["name"] != name]
+        value = [*others, {"name": name, "query": query, "is_default": is_default}]
+        save_preference(user_id, name=SAVED_KEY, value=value, at=at)
+    elif act == "drop":
+        save_preference(user_id, name=SAVED_KEY, value=[one for one in saved if one["name"] != name], at=at)
+    else:
+        raise InvalidError(f'A list has no choice "{act[:60]}".', code="unknown-action")
+    # A list without any filter would lead to the default one again.
+    return HttpResponseRedirect(f"{reverse('ui:executions')}?{query or 'q='}")
+
+
+def export_executions(request: HttpRequest) -> HttpResponseBase:
+    """Answer with all executions that match, as CSV or as one JSON object per line, written while they are read."""
+    filters = read_filters(request, names=FILTERS, find_text=find_text)
+    rows = queries.filter_executions(filters.criteria, at=timezone.now()).order_by("-created_at", "id").only(*_SHOWN_FIELDS)
+    facts = (_list_facts(row) for row in rows.iterator(chunk_size=1000))
+    if request.GET.get("form") == "ndjson":
+        lines: Iterator[str] = (json.dumps(one, ensure_ascii=False) + "\n" for one in facts)
+        name, kind = "executions.ndjson", "application/x-ndjson"
+    else:
+        lines = write_csv_lines(EXPORTED, ([str(one[name]) for name in EXPORTED] for one in facts))
+        name, kind = "executions.csv", "text/csv; charset=utf-8"
+    response = StreamingHttpResponse((line.encode("utf-8", "replace") for line in lines), content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _list_facts(row: Execution) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "namespace": row.namespace,
+        "flow": row.flow_id,
+        "revision": row.flow_revision,
+        "state": row.state,
+        "started": row.created_at.isoformat(),
+        "ended": row.ended_at.isoformat() if row.ended_at else "",
+        "seconds": round((row.ended_at - row.created_at).total_seconds(), 3) if row.ended_at else "",
+        "trigger": (row.trigger or {}).get("id") or "",
+        "labels": ",".join(f"{key}:{value}" for key, value in split_labels(row.labels)),
+    }
+
+
+def write_csv_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Return the lines of a CSV file. Cells that a spreadsheet would take for a formula are made harmless."""
+    line = io.StringIO()
+    writer = csv.writer(line)
+    for cells in chain([columns], rows):
+        writer.writerow([f"'{cell}" if cell[:1] in _FORMULA_MARKS and cell else cell for cell in cells])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def find_text(text: str) -> Condition | Criteria:
     """
     Return where a text may stand so that an index finds it among millions: at the beginning of an id, in the name of a flow or
     a namespace, or as a label written as key:value.
@@ -52,7 +167,7 @@ def _find_text(text: str) -> Condition | Criteria:
     if colon and key and value:
         return Condition("labels", Operation.EQUALS, value, key)
     by_id = Condition("id", Operation.STARTS_WITH, text)
-    matching = Flow.objects.filter(Q(flow_id__icontains=text) | Q(namespace__icontains=text))
+    matching = visible(Flow).filter(Q(flow_id__icontains=text) | Q(namespace__icontains=text))
     names = list(matching.values_list("namespace", "flow_id")[: MOST_FLOWS + 1])
     if len(names) > MOST_FLOWS:
         # A text that fits so many flows is found everywhere, so that reading on from the newest ends soon.
@@ -68,26 +183,10 @@ def _list_current_tasks(rows: Sequence[Execution]) -> dict[str, str]:
     running = [row.id for row in rows if row.state == State.RUNNING]
     found: dict[str, str] = {}
     if running:
-        runs = TaskRun.objects.filter(execution_id__in=running, state=State.RUNNING).order_by("seq")
+        runs = visible(TaskRun).filter(execution_id__in=running, state=State.RUNNING).order_by("seq")
         for execution_id, task_id in runs.values_list("execution_id", "task_id"):
             found[execution_id] = task_id
     return found
-
-
-def change_executions(request: HttpRequest) -> HttpResponse:
-    """Do one thing with the ticked executions, and tell for how many it was done and why not for the others."""
-    act = request.POST.get("act", "")
-    ids = list(dict.fromkeys(request.POST.getlist("execution")))[:MOST_AT_ONCE]
-    done, refused = 0, []
-    for execution_id in ids:
-        try:
-            change_one(execution_id, act, actor=name_of(request))
-        except FlowsError as error:
-            refused.append(error.message)
-        else:
-            done += 1
-    note = f"{act}: done for {done} of {len(ids)} executions"
-    return redirect("executions", note=note if not refused else f"{note}. {refused[0]}"[:600])
 
 
 def change_one(execution_id: str, act: str, *, actor: str, **extra: Any) -> Execution | None:
@@ -116,6 +215,10 @@ def change_one(execution_id: str, act: str, *, actor: str, **extra: Any) -> Exec
             return operations.unqueue_execution(execution_id, at=at, actor=actor)
         case "force-run":
             return operations.force_run_execution(execution_id, at=at, actor=actor)
+        case "labels":
+            return operations.set_execution_labels(execution_id, at=at, actor=actor, **extra)
+        case "state":
+            return operations.change_execution_status(execution_id, at=at, actor=actor, **extra)
         case "delete":
             operations.delete_execution(execution_id, at=at, actor=actor)
             return None

@@ -11,20 +11,23 @@ from django.utils import timezone
 
 from flows.models import Flow, FlowRevision
 from flows.operations import flows as operations
+from flows.operations.blueprints import place_source
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
-from flows.primitives.problems import Problem
 from flows.queries import executions as execution_queries
 from flows.queries import flows as queries
+from flows.queries.blueprints import get_any_blueprint
 from flows.queries.criteria import Condition, Operation
 from flows.queries.topology import find_topology
 from flows.queries.triggers import describe_triggers, list_next_dates, list_triggers_of_flow
+from flows.queries.visibility import visible
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
 from flows.ui.keyset import take_slice
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
 from flows.ui.painters.diff import count_changes, paint_difference
-from flows.ui.painters.topology import draw_topology, list_task_lines
+from flows.ui.painters.topology import draw_topology
+from flows.ui.views.editor import present_problem
 from flows.ui.views.flow_list import list_last_runs
 
 TABS = (
@@ -34,6 +37,14 @@ TABS = (
     ("revisions", "Revisions"),
     ("triggers", "Triggers"),
     ("dependencies", "Dependencies"),
+)
+PANELS = (
+    ("topology", "Topology"),
+    ("docs", "Docs"),
+    ("inputs", "Inputs"),
+    ("playground", "Playground"),
+    ("files", "Files"),
+    ("blueprints", "Blueprints"),
 )
 NEXT_DATES = 5
 
@@ -113,6 +124,7 @@ def _editor_context(source: str, revision: int, found: queries.FlowText | None =
         "source": source,
         "revision": revision,
         "picture": draw_topology(definition) if definition else "",
+        "panels": PANELS,
     }
 
 
@@ -133,7 +145,7 @@ def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]
 
 
 def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
-    rows = list(FlowRevision.objects.filter(flow=found.flow).order_by("-revision")[:200])
+    rows = list(visible(FlowRevision).filter(flow=found.flow).order_by("-revision")[:200])
     by_number = {row.revision: row for row in rows}
     newest = rows[0].revision
     left = by_number.get(_read_number(request, "from", newest - 1))
@@ -178,7 +190,7 @@ def _dependencies(request: HttpRequest, found: queries.FlowText) -> dict[str, An
 
 
 def show_new(request: HttpRequest) -> HttpResponse:
-    """Show the editor with an example, the copy of a flow, or the example of a plugin."""
+    """Show the editor with an example, the copy of a flow, or the flow of a blueprint."""
     namespace = request.GET.get("namespace", "") or "company.team"
     source = _EXAMPLE.format(flow_id="hello_world", namespace=namespace)
     copied = request.GET.get("copy", "")
@@ -186,39 +198,11 @@ def show_new(request: HttpRequest) -> HttpResponse:
         copied_namespace, _, copied_id = copied.partition("/")
         original = queries.get_flow_text(copied_namespace, copied_id)
         source = original.revision.source.replace(f"id: {original.flow.flow_id}", f"id: {original.flow.flow_id}_copy", 1)
+    if blueprint := request.GET.get("blueprint", ""):
+        source = place_source(get_any_blueprint(blueprint), request.GET.get("namespace", ""))
     crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
     context = {**_editor_context(source, 0), "is_new": True}
     return answer_page(request, "flows/flow/new.html", context, title="New flow", nav="flows", crumbs=crumbs)
-
-
-def check_source(request: HttpRequest) -> HttpResponse:
-    """Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree."""
-    source = request.body.decode("utf-8", "replace")
-    check = operations.check_document(source)
-    definition = check.definition
-    answer: dict[str, Any] = {"problems": [_present_problem(problem, source) for problem in check.problems]}
-    if definition is not None:
-        answer |= {"picture": draw_topology(definition), "lines": list_task_lines(definition)}
-    return JsonResponse(answer)
-
-
-def _present_problem(problem: Problem, source: str) -> dict[str, Any]:
-    place = problem.place
-    line, column = (place.line, place.column) if place else (1, 1)
-    lines = source.splitlines()
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    word = text[column - 1 :]
-    length = next((index for index, letter in enumerate(word) if letter in ":, \t"), len(word)) or 1
-    return {
-        "severity": problem.severity.value.lower(),
-        "code": problem.code,
-        "message": problem.message,
-        "hint": problem.hint,
-        "line": line,
-        "column": column,
-        "length": length,
-        "path": place.path if place else "",
-    }
 
 
 def save_source(request: HttpRequest) -> HttpResponse:
@@ -235,14 +219,14 @@ def save_source(request: HttpRequest) -> HttpResponse:
     try:
         saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"))
     except InvalidError as error:
-        problems = [_present_problem(problem, source) for problem in error.problems]
+        problems = [present_problem(problem, source) for problem in error.problems]
         return JsonResponse({"message": error.message, "problems": problems, "code": error.code}, status=422)
     except ConflictError as error:
         return JsonResponse({"message": error.message, "code": error.code}, status=409)
     except FlowsError as error:
         return JsonResponse({"message": error.message, "code": error.code}, status=404)
     url = reverse("ui:flow-tab", args=[saved.flow.namespace, saved.flow.flow_id, "edit"])
-    warnings = [_present_problem(problem, source) for problem in saved.warnings]
+    warnings = [present_problem(problem, source) for problem in saved.warnings]
     return JsonResponse({"revision": saved.flow.revision, "changed": saved.changed, "url": url, "warnings": warnings})
 
 

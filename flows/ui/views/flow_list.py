@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,11 +11,11 @@ from django.utils import timezone
 
 from flows.models import Execution, TriggerState
 from flows.operations import flows as operations
-from flows.primitives.errors import FlowsError
 from flows.queries import flows as queries
 from flows.queries.criteria import Criteria
 from flows.queries.pages import Window
 from flows.queries.source_search import search_texts
+from flows.queries.visibility import visible
 from flows.ui.filters import read_filters, write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
@@ -86,7 +85,7 @@ def list_last_runs(names: Sequence[tuple[str, str]], count: int = RUNS_IN_STRIP)
 def _list_triggers(names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[TriggerState]]:
     found: dict[tuple[str, str], list[TriggerState]] = defaultdict(list)
     wanted = set(names)
-    rows = TriggerState.objects.filter(namespace__in={name for name, _ in wanted}, flow_id__in={flow for _, flow in wanted})
+    rows = visible(TriggerState).filter(namespace__in={name for name, _ in wanted}, flow_id__in={flow for _, flow in wanted})
     for row in rows.only("namespace", "flow_id", "trigger_id", "family", "type", "next_at", "disabled"):
         if (row.namespace, row.flow_id) in wanted:
             found[row.namespace, row.flow_id].append(row)
@@ -95,27 +94,20 @@ def _list_triggers(names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], li
 
 def change_flows(request: HttpRequest) -> HttpResponse:
     """Enable, disable or delete the ticked flows, and tell for how many it was done and why not for the others."""
-    act = request.POST.get("act", "")
+    act, at, actor = request.POST.get("act", ""), timezone.now(), name_of(request)
+    parts = [text.partition("/") for text in request.POST.getlist("flow")[:1000]]
+    names = [(namespace, flow_id) for namespace, _, flow_id in parts]
     done, refused = 0, []
-    at = timezone.now()
-    for text in request.POST.getlist("flow")[:1000]:
-        namespace, _, flow_id = text.partition("/")
-        try:
-            _change_flow(act, namespace, flow_id, at, name_of(request))
-        except FlowsError as error:
-            refused.append(f"{text}: {error.message}")
+    if act in ("enable", "disable", "delete"):
+        if act == "delete":
+            result = operations.delete_flows(names, at=at, actor=actor)
         else:
-            done += 1
+            result = operations.set_flows_disabled(names, disabled=act == "disable", at=at, actor=actor)
+        done = len(names) - len(result.refused)
+        refused = [f"{namespace}/{flow_id}: {error.message}" for (namespace, flow_id), error in result.refused]
     words = {"enable": "enabled", "disable": "disabled", "delete": "deleted"}.get(act, "changed")
     note = f"{done} {'flow' if done == 1 else 'flows'} {words}"
     return redirect("flows", note=note if not refused else f"{note}; {'; '.join(refused)}"[:600])
-
-
-def _change_flow(act: str, namespace: str, flow_id: str, at: datetime, actor: str) -> None:
-    if act == "delete":
-        operations.delete_flow(namespace, flow_id, at=at, actor=actor)
-    elif act in ("enable", "disable"):
-        operations.set_flow_disabled(namespace, flow_id, disabled=act == "disable", at=at, actor=actor)
 
 
 def search_sources(request: HttpRequest) -> HttpResponse:

@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from flows.models import Execution, Flow, TriggerState
 from flows.primitives.states import TERMINAL, State
+from flows.queries.blueprints import list_starters
+from flows.queries.visibility import visible
 from flows.ui.page import answer_page
 from flows.ui.painters.charts import draw_history
+from flows.ui.views.blueprints import make_card
 
 HOURS = 24
 LISTED = 6
@@ -24,7 +27,7 @@ KEPT_SECONDS = 10
 
 def show_home(request: HttpRequest) -> HttpResponse:
     """Show the dashboard of the last 24 hours, or the welcome as long as nothing ever ran."""
-    if not Execution.objects.exists():
+    if not visible(Execution).exists():
         return show_welcome(request)
     at = timezone.now()
     buckets = _count_by_hour(at)
@@ -34,14 +37,14 @@ def show_home(request: HttpRequest) -> HttpResponse:
     ended = sum(count for state, count in totals.items() if state in TERMINAL)
     good = totals[State.SUCCESS] + totals[State.WARNING]
     alive = [state.value for state in State if state not in TERMINAL]
-    failures = Execution.objects.filter(state=State.FAILED, kind="NORMAL").order_by("-created_at")[:LISTED]
-    longest = Execution.objects.filter(state=State.RUNNING, kind="NORMAL").order_by("created_at")[:LISTED]
-    due = TriggerState.objects.filter(disabled=False, source_disabled=False, next_at__gte=at, family="schedule")
+    failures = visible(Execution).filter(state=State.FAILED, kind="NORMAL").order_by("-created_at")[:LISTED]
+    longest = visible(Execution).filter(state=State.RUNNING, kind="NORMAL").order_by("created_at")[:LISTED]
+    due = visible(TriggerState).filter(disabled=False, source_disabled=False, next_at__gte=at, family="schedule")
     context = {
         "total": sum(totals.values()),
         "failed": totals[State.FAILED],
         "ratio": round(100 * good / ended, 1) if ended else None,
-        "alive": Execution.objects.filter(state__in=alive, kind="NORMAL").count(),
+        "alive": visible(Execution).filter(state__in=alive, kind="NORMAL").count(),
         "chart": draw_history(buckets, url=f"{reverse('ui:executions')}?", length=timedelta(hours=1)),
         "failures": failures,
         "longest": longest,
@@ -58,7 +61,7 @@ def _count_by_hour(at: datetime) -> list[tuple[datetime, dict[str, int]]]:
         return found
     first = at.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     rows = (
-        Execution.objects.filter(created_at__gte=first, kind="NORMAL")
+        visible(Execution).filter(created_at__gte=first, kind="NORMAL")
         .order_by()
         .annotate(hour=TruncHour("created_at"))
         .values_list("hour", "state")
@@ -74,10 +77,11 @@ def _count_by_hour(at: datetime) -> list[tuple[datetime, dict[str, int]]]:
 
 def show_welcome(request: HttpRequest) -> HttpResponse:
     """Show what to do first, with what is done ticked."""
-    newest = Flow.objects.filter(deleted=False).order_by("-updated_at").first()
+    newest = visible(Flow).filter(deleted=False).order_by("-updated_at").first()
     context = {
         "newest": newest,
-        "has_run": Execution.objects.exists(),
-        "has_trigger": TriggerState.objects.exists(),
+        "has_run": visible(Execution).exists(),
+        "has_trigger": visible(TriggerState).exists(),
+        "cards": [make_card(one) for one in list_starters()],
     }
     return answer_page(request, "flows/welcome.html", context, title="Welcome", nav="home")

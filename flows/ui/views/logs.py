@@ -9,6 +9,7 @@ from flows.models import LogEntry
 from flows.queries.criteria import build_lookup
 from flows.queries.flows import list_flow_namespaces
 from flows.queries.logs import log_rules
+from flows.queries.visibility import visible
 from flows.ui.filters import LEVELS, read_filters, write_query
 from flows.ui.page import answer_page
 from flows.ui.painters.log_lines import paint_log_lines
@@ -19,7 +20,7 @@ PAGE_SIZE = 200
 def search_logs(request: HttpRequest) -> HttpResponse:
     """Show the newest lines that match, newest first; older ones by the id of the last line."""
     filters = read_filters(request, names=("q", "namespace", "flow", "task", "execution", "level", "range", "from", "to"))
-    rows = LogEntry.objects.filter(build_lookup(filters.criteria, log_rules(at=timezone.now())))
+    rows = visible(LogEntry).filter(build_lookup(filters.criteria, log_rules(at=timezone.now())))
     before = request.GET.get("before", "")
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))

@@ -17,6 +17,7 @@ from flows.primitives.durations import parse_duration
 from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 from flows.queries.flows import list_flows_of_namespace
 from flows.ui.page import Crumb, answer_page, name_of, redirect
+from flows.ui.views.roles import describe_access
 
 TABS = (
     ("overview", "Overview"),
@@ -25,6 +26,7 @@ TABS = (
     ("files", "Files"),
     ("secrets", "Secrets"),
     ("variables", "Variables"),
+    ("access", "Access"),
 )
 PREVIEW_BYTES = 256 * 1024
 
@@ -50,7 +52,15 @@ def create_namespace(request: HttpRequest) -> HttpResponse:
 
 def show_namespace(request: HttpRequest, namespace: str, tab: str = "overview") -> HttpResponse:
     """Show one tab of a namespace."""
-    makers = {"overview": _overview, "flows": _overview, "kv": _kv, "files": _files, "secrets": _secrets, "variables": _variables}
+    makers = {
+        "overview": _overview,
+        "flows": _overview,
+        "kv": _kv,
+        "files": _files,
+        "secrets": _secrets,
+        "variables": _variables,
+        "access": _access,
+    }
     maker = makers.get(tab)
     if maker is None:
         raise NotFoundError(f'A namespace has no tab "{tab}".', code="unknown-tab")
@@ -79,6 +89,10 @@ def _overview(request: HttpRequest, namespace: str) -> dict[str, Any]:
 def _kv(request: HttpRequest, namespace: str) -> dict[str, Any]:
     rows = list(key_values.list_key_values(namespace, at=timezone.now(), inherit=True)[:500])
     return {"rows": [{"pair": row, "text": _write_value(row.value), "is_own": row.namespace == namespace} for row in rows]}
+
+
+def _access(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    return describe_access(namespace)
 
 
 def _write_value(value: Any) -> str:

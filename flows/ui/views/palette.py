@@ -10,10 +10,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.urls import reverse
 
-from flows.expressions import list_filters, list_functions
+from flows.language import definitions
 from flows.language.definitions import INPUT_TYPES
 from flows.models import Execution, Flow
 from flows.plugin_api.registry import get_registry
+from flows.queries.visibility import visible
 from flows.ui.views.plugins import describe_type
 
 FOUND_FLOWS = 8
@@ -21,7 +22,7 @@ LONGEST_TEXT = 120
 _PAGES = (
     ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"),
     ("Flows", "flows"), ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"),
-    ("Plugins", "plugins"),
+    ("Blueprints", "blueprints"), ("Plugins", "plugins"),
     ("Workers and queues", "system"), ("Settings", "settings"),
 )  # fmt: skip
 
@@ -34,7 +35,7 @@ def search(request: HttpRequest) -> HttpResponse:
         for name, route in _PAGES
         if text.lower() in name.lower()
     ]
-    flows = Flow.objects.filter(deleted=False)
+    flows = visible(Flow).filter(deleted=False)
     flows = flows.filter(flow_id__icontains=text).order_by("flow_id") if text else flows.order_by("-updated_at")
     for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
         names = [row.namespace, row.flow_id]
@@ -49,7 +50,7 @@ def search(request: HttpRequest) -> HttpResponse:
                 }
             )
     if len(text) >= 3:
-        rows = Execution.objects.filter(pk__startswith=text).only("id", "namespace", "flow_id", "state")[:5]
+        rows = visible(Execution).filter(pk__startswith=text).only("id", "namespace", "flow_id", "state")[:5]
         found += [
             {
                 "text": row.id,
@@ -98,9 +99,14 @@ def _make_index() -> tuple[str, str]:
             }
             for entry in get_registry().list_entries()
         },
+        "keys": {
+            "flow": list(definitions.FLOW["properties"]),
+            "task": list(definitions.TASK["properties"]),
+            "trigger": list(definitions.TRIGGER["properties"]),
+            "retry": list(definitions.RETRY["properties"]),
+            "input": sorted({key for shape in definitions.INPUT_SHAPES.values() for key in shape["properties"]}),
+        },
         "inputs": sorted(INPUT_TYPES),
-        "functions": [{"n": one.name, "a": list(one.arguments)} for one in sorted(list_functions(), key=lambda one: one.name)],
-        "filters": sorted(one.name for one in list_filters()),
     }
     content = json.dumps(index, separators=(",", ":"), ensure_ascii=False)
     return content, f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'

@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from flows.engine.catalog import get_flow
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution
 from flows.operations import executions as operations
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError
 from flows.queries import flows as queries
 from flows.queries.criteria import read_moment
+from flows.queries.visibility import visible
 from flows.ui.errors import status_of
 from flows.ui.input_fields import flatten, make_fields, read_inputs, read_prefill
 from flows.ui.page import Crumb, answer_page, name_of, redirect
@@ -23,14 +23,14 @@ from flows.ui.page import Crumb, answer_page, name_of, redirect
 
 def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form with the defaults of the flow, the inputs of an earlier execution, or the values of the link."""
-    loaded = get_flow(namespace, flow_id)
+    loaded = queries.load_startable_flow(namespace, flow_id)
     given = {**_read_earlier(request, loaded.flow), **read_prefill(request, loaded.flow.inputs)}
     return _answer_form(request, loaded.flow, given=given)
 
 
 def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
     """Return the inputs of the execution that the link names, those that can be shown."""
-    earlier = Execution.objects.filter(pk=request.GET.get("from", ""), namespace=flow.namespace, flow_id=flow.id).first()
+    earlier = visible(Execution).filter(pk=request.GET.get("from", ""), namespace=flow.namespace, flow_id=flow.id).first()
     if earlier is None:
         return {}
     found: dict[str, Any] = {}
@@ -45,14 +45,14 @@ def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
 
 def refresh_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form again with what was entered so far, because other inputs depend on it. Nothing starts."""
-    flow = get_flow(namespace, flow_id).flow
+    flow = queries.load_startable_flow(namespace, flow_id).flow
     given = {name: value for name, value in read_inputs(request, flow.inputs).items() if isinstance(value, str)}
     return _answer_form(request, flow, given=given)
 
 
 def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Start the execution and lead to its page, or show the form again with the faults at their fields."""
-    flow = get_flow(namespace, flow_id).flow
+    flow = queries.load_startable_flow(namespace, flow_id).flow
     supplied = read_inputs(request, flow.inputs)
     try:
         execution = operations.start_execution(

@@ -13,6 +13,7 @@ from flows.models import Execution, TaskRun
 from flows.plugin_api.registry import get_registry
 from flows.primitives.states import State
 from flows.queries.health import check_parts, list_worker_names
+from flows.queries.visibility import visible
 from flows.ui.page import answer_page
 
 WAITING = (State.CREATED, State.QUEUED, State.RESTARTED)
@@ -22,14 +23,14 @@ MOST_ROWS = 100
 def show_system(request: HttpRequest) -> HttpResponse:
     """Show which parts answer, which workers live and what they do."""
     running = (
-        TaskRun.objects.filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
+        visible(TaskRun).filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
     )
-    oldest = Execution.objects.filter(state__in=WAITING).order_by("created_at").first()
+    oldest = visible(Execution).filter(state__in=WAITING).order_by("created_at").first()
     context = {
         "parts": check_parts(),
         "workers": list_worker_names(),
         "running": running,
-        "waiting": Execution.objects.filter(state__in=WAITING).count(),
+        "waiting": visible(Execution).filter(state__in=WAITING).count(),
         "oldest": oldest,
         "at": timezone.now(),
     }
@@ -54,8 +55,8 @@ def show_settings(request: HttpRequest) -> HttpResponse:
 
 def show_inbox(request: HttpRequest) -> HttpResponse:
     """Show the executions that wait for a person, oldest first."""
-    rows = Execution.objects.filter(state=State.PAUSED).order_by("created_at")[:MOST_ROWS]
-    waiting = TaskRun.objects.filter(execution_id__in=[row.id for row in rows], state=State.PAUSED).order_by("seq")
+    rows = visible(Execution).filter(state=State.PAUSED).order_by("created_at")[:MOST_ROWS]
+    waiting = visible(TaskRun).filter(execution_id__in=[row.id for row in rows], state=State.PAUSED).order_by("seq")
     tasks = {run.execution_id: run for run in waiting}
     context = {"rows": [{"execution": row, "run": tasks.get(row.id)} for row in rows]}
     return answer_page(request, "flows/inbox.html", context, title="Inbox", nav="inbox")

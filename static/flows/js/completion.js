@@ -1,10 +1,5 @@
 // Completion of flow texts: what may stand here follows from the indentation, the type of the block, and one index of the server.
-const FLOW_KEYS = ["id", "namespace", "description", "labels", "inputs", "variables", "tasks", "errors", "finally", "afterExecution", "triggers", "outputs", "pluginDefaults", "concurrency", "retry", "sla", "checks", "disabled"];
-const TASK_KEYS = ["id", "type", "description", "when", "runIf", "retry", "timeout", "disabled", "allowFailure", "allowWarning", "logLevel", "workerGroup", "errors", "finally"];
-const TRIGGER_KEYS = ["id", "type", "description", "disabled", "conditions", "inputs", "labels", "stopAfter", "when"];
-const INPUT_KEYS = ["id", "type", "displayName", "description", "required", "defaults", "dependsOn", "values", "min", "max", "validator", "itemType"];
-const RETRY_KEYS = ["type", "interval", "maxInterval", "maxAttempts", "maxDuration", "delayFactor", "behavior", "warningOnRetry"];
-const LISTS = { tasks: TASK_KEYS, then: TASK_KEYS, else: TASK_KEYS, errors: TASK_KEYS, finally: TASK_KEYS, afterExecution: TASK_KEYS, triggers: TRIGGER_KEYS, inputs: INPUT_KEYS };
+const LISTS = { tasks: "task", then: "task", else: "task", errors: "task", finally: "task", afterExecution: "task", triggers: "trigger", inputs: "input" };
 
 let index = null;
 async function load() {
@@ -57,13 +52,13 @@ function completeKey(place) {
   const had = new Set(place.block.slice(1).map(keyOf)), typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
   const type = index.types[typeName];
   let keys = [];
-  if (!place.path.length) keys = FLOW_KEYS.map((key) => entry(key, `${key}: `, "flow", 50));
-  else if (place.path[0] === "retry") keys = RETRY_KEYS.map((key) => entry(key, `${key}: `, "retry", 50));
+  if (!place.path.length) keys = index.keys.flow.map((key) => entry(key, `${key}: `, "flow", 50));
+  else if (place.path[0] === "retry") keys = index.keys.retry.map((key) => entry(key, `${key}: `, "retry", 50));
   else if (type) {
     keys = type.p.map(([key, kind, required, , text]) => entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, text || kind));
     keys.push(...type.b.map((key) => entry(key, `${key}:`, "tasks", 150)));
-    keys.push(...(type.k === "trigger" ? TRIGGER_KEYS : TASK_KEYS).map((key) => entry(key, `${key}: `, type.k, 40)));
-  } else keys = (LISTS[place.path[0]] || []).map((key) => entry(key, `${key}: `, place.path[0], 60));
+    keys.push(...(index.keys[type.k] || []).map((key) => entry(key, `${key}: `, type.k, 40)));
+  } else keys = (index.keys[LISTS[place.path[0]]] || []).map((key) => entry(key, `${key}: `, place.path[0], 60));
   return keys.filter((key) => !had.has(key.caption));
 }
 
@@ -76,47 +71,30 @@ function completeValue(place, key) {
   return [];
 }
 
-function completeExpression(lines, row, text) {
-  const found = [], before = lines.slice(0, row), whole = lines.join("\n");
-  const section = (name) => new RegExp(`^${name}:\\n((?:[ \\t-].*\\n?|\\n)*)`, "m").exec(whole)?.[1] || "";
-  const ids = (block) => [...block.matchAll(/^\s{0,6}-\s+id:\s*["']?([\w-]+)/gm)].map((match) => match[1]);
-  const path = /([\w.]*)$/.exec(text)[1];
-  if (path.startsWith("inputs.")) return ids(section("inputs")).map((id) => entry(id, id, "input", 200));
-  if (path.startsWith("vars.")) return [...section("variables").matchAll(/^ {2}([\w-]+):/gm)].map((match) => entry(match[1], match[1], "variable", 200));
-  if (path.startsWith("outputs.")) {
-    const tasks = {};
-    let last;
-    for (const line of before) {
-      const id = /^\s*-\s+id:\s*["']?([\w-]+)/.exec(line)?.[1], type = /^\s*(?:-\s+)?type:\s*["']?([\w.]+)/.exec(line)?.[1];
-      if (id) last = id;
-      if (type && last && index.types[type]?.k === "task") tasks[last] = index.types[type].o;
-    }
-    const parts = path.split(".");
-    if (parts.length > 2) return (tasks[parts[1]] || []).map((name) => entry(name, name, `output of ${parts[1]}`, 200));
-    return Object.keys(tasks).map((id) => entry(id, id, "earlier task", 200));
-  }
-  if (/\|\s*\w*$/.test(text)) return index.filters.map((name) => entry(name, name, "filter", 100));
-  for (const name of ["inputs", "outputs", "vars", "flow", "execution", "task", "taskrun", "trigger", "labels", "envs", "globals", "namespace", "error"]) found.push(entry(name, name, "variable", 150));
-  return found.concat(index.functions.map(({ n, a }) => entry(`${n}(${a.join(", ")})`, `${n}(`, "function", 90)));
+// Inside {{ }} and for names that live in the database the server answers, with the values of the last run.
+async function ask(context, post) {
+  const answer = await post("/ui/flows/suggest", context());
+  const { items } = answer.ok ? await answer.json() : { items: [] };
+  return items.map(([text, value, meta, note, score]) => entry(text, value, meta, score, note));
 }
 
-export function makeCompleter(editor) {
+export function makeCompleter(editor, context, post) {
   load();
   editor.completers = [{
     identifierRegexps: [/[\w.-]/],
     getCompletions(_editor, session, position, prefix, callback) {
       if (!index) return callback(null, []);
       const lines = session.getDocument().getAllLines(), text = lines[position.row].slice(0, position.column);
-      const opened = text.lastIndexOf("{{");
-      if (opened >= 0 && text.lastIndexOf("}}") < opened) {
-        const found = completeExpression(lines, position.row, text.slice(opened + 2));
-        const dotted = prefix.includes(".") ? prefix.slice(0, prefix.lastIndexOf(".") + 1) : "";
-        return callback(null, found.map((each) => ({ ...each, value: dotted + each.value })));
-      }
+      const opened = text.lastIndexOf("{{"), served = () => ask(context, post).then((found) => callback(null, found), () => callback(null, []));
+      if (opened >= 0 && text.lastIndexOf("}}") < opened) return served();
       const place = readPlace(lines, position.row, position.column), value = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text);
-      if (value) return callback(null, completeValue(place, value[1]));
+      if (value) return /^(namespace|flowId)$/.test(value[1]) ? served() : callback(null, completeValue(place, value[1]));
+      if (/^\s*-\s+[\w-]*$/.test(text) && place.path[0] === "dependsOn") return served();
       if (/^\s*(?:-\s+)?[\w-]*$/.test(text)) return callback(null, completeKey(place));
       callback(null, []);
     },
   }];
+  // A dot or an opening brace begins an expression part: show what may follow at once.
+  editor.commands.on("afterExec", ({ command, args }) => { if (command.name === "insertstring" && (args === "." || args === "{" || args === "|" || args === "'")) { const { row, column } = editor.getCursorPosition(), before = editor.session.getLine(row).slice(0, column); if (before.lastIndexOf("{{") > before.lastIndexOf("}}")) editor.execCommand("startAutocomplete"); } });
+  editor.container.addEventListener("focusin", () => document.querySelectorAll("#add-types:empty").forEach((list) => list.append(...Object.entries(index?.types || {}).filter(([, type]) => (type.k === "task" || type.k === "trigger") && !type.x).map(([name]) => Object.assign(document.createElement("option"), { value: name })))));
 }

@@ -1,6 +1,5 @@
 // What every page shares: theme, times, palette, keys, dialogs, filters that apply by themselves, drawers.
 import { swap, replaceParts } from "./parts.js";
-import { startLive } from "./live.js";
 
 const root = document.documentElement;
 const one = (selector, from = document) => from.querySelector(selector);
@@ -40,11 +39,12 @@ function tick() {
   for (const node of all("[data-ticks-from]")) node.textContent = writeDuration(serverNow() - Date.parse(node.dataset.ticksFrom));
 }
 
-export function toast(text, kind = "") {
+export function toast(text, kind = "", link = null) {
   const box = one(".toasts"), note = document.createElement("div");
   note.className = "note " + kind;
   note.setAttribute("role", "status");
-  note.textContent = text;
+  note.textContent = text + " ";
+  if (link) note.append(Object.assign(document.createElement("a"), { href: link.url, textContent: link.text }));
   box.append(note);
   setTimeout(() => note.remove(), kind === "bad" ? 12000 : 6000);
 }
@@ -75,53 +75,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) =>
   document.dispatchEvent(new Event("theme"));
 });
 
-// Palette.
-let paletteTimer, paletteRun = 0;
-function openPalette() {
-  const dialog = one("dialog.palette");
-  if (dialog.open) return;
-  dialog.showModal();
-  const field = one("input", dialog);
-  field.value = "";
-  field.focus();
-  fillPalette("");
-}
-async function fillPalette(text) {
-  const run = ++paletteRun, list = one("dialog.palette ul");
-  const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text));
-  if (run !== paletteRun || !answer.ok) return;
-  const { found } = await answer.json();
-  list.replaceChildren(...found.map((item, index) => {
-    const row = document.createElement("li"), link = document.createElement("a");
-    row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", index === 0);
-    link.href = item.url;
-    for (const [tag, cls, value] of [["span", "kind", item.kind], ["span", "", item.text], ["small", "", item.note]]) {
-      const part = document.createElement(tag);
-      part.className = cls;
-      part.textContent = value;
-      link.append(part);
-    }
-    row.append(link);
-    return row;
-  }));
-  if (!found.length) list.textContent = "Nothing matches.";
-}
-function movePalette(step) {
-  const rows = all("dialog.palette li");
-  const at = rows.findIndex((row) => row.ariaSelected === "true");
-  const next = rows[(at + step + rows.length) % rows.length];
-  rows.forEach((row) => row.setAttribute("aria-selected", row === next));
-  next?.scrollIntoView({ block: "nearest" });
-}
-one("dialog.palette input")?.addEventListener("input", (event) => {
-  clearTimeout(paletteTimer);
-  paletteTimer = setTimeout(() => fillPalette(event.target.value), 90);
-});
-one("dialog.palette")?.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); movePalette(event.key === "ArrowDown" ? 1 : -1); }
-  if (event.key === "Enter") { event.preventDefault(); one("dialog.palette li[aria-selected=true] a")?.click(); }
-});
+// The palette comes when it is first asked for.
+async function openPalette() { (await import("./palette.js")).openPalette(); }
 
 // Clicks: dialogs, drawers, copies, menus.
 document.addEventListener("click", async (event) => {
@@ -145,6 +100,8 @@ document.addEventListener("click", async (event) => {
   if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy); toast("Copied"); }
   const fitter = at("[data-fit]");
   if (fitter) fitter.textContent = one(fitter.dataset.fit).classList.toggle("fit") ? "100 %" : "fit";
+  const part = at("a[data-part]");
+  if (part && !event.metaKey && !event.ctrlKey) { event.preventDefault(); if (await swap(part.href, ["#results"])) history.replaceState(null, "", part.href); }
   const drawer = at("a[data-drawer]");
   if (drawer && !event.metaKey && !event.ctrlKey) { event.preventDefault(); openDrawer(drawer.href); }
   if (at("[data-drawer-close]")) { event.preventDefault(); closeDrawer(); }
@@ -156,7 +113,7 @@ document.addEventListener("click", async (event) => {
 async function openDrawer(href) { if (await swap(href, ["#drawer"])) { history.replaceState(null, "", href); one(".drawer [data-drawer-close]")?.focus(); } else location = href; }
 function closeDrawer() {
   const url = new URL(location);
-  url.searchParams.delete("task");
+  for (const name of ["task", "file", "rows", "encoding"]) url.searchParams.delete(name);
   history.replaceState(null, "", url);
   one("#drawer")?.replaceChildren();
 }
@@ -214,10 +171,10 @@ document.addEventListener("click", (event) => {
 });
 
 // Keys.
-const places = { d: "/ui/", e: "/ui/executions", f: "/ui/flows", l: "/ui/logs", t: "/ui/triggers", n: "/ui/namespaces", p: "/ui/plugins", s: "/ui/system", i: "/ui/inbox" };
+const places = { d: "/ui/", e: "/ui/executions", f: "/ui/flows", l: "/ui/logs", t: "/ui/triggers", n: "/ui/namespaces", b: "/ui/blueprints", p: "/ui/plugins", s: "/ui/system", i: "/ui/inbox" };
 let afterG = false;
 function moveRow(step) {
-  const rows = all("table.list tbody tr");
+  const rows = all("table.list tbody tr, .g-body .g-row");
   const at = rows.findIndex((row) => row.classList.contains("is-at"));
   rows[at]?.classList.remove("is-at");
   const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))];
@@ -242,9 +199,9 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "?") one("#keys-dialog")?.showModal();
   else if (event.key === "j" || event.key === "k") moveRow(event.key === "j" ? 1 : -1);
   else if (event.key === "x") one("tr.is-at .tick")?.click();
-  else if (event.key === "Enter" && one("tr.is-at a")) one("tr.is-at a").click();
+  else if (event.key === "Enter" && one(".is-at a:not(.g-fold)")) one(".is-at a:not(.g-fold)").click();
   else if (event.key === "Enter" && event.target.dataset?.url) openDrawer(new URL(event.target.dataset.url, location).href);
-  else if (event.key === "r" || event.key === "R") one(`[data-key="${event.key === "r" ? "r" : "shift r"}"]`)?.click();
+  else if ("rR[]".includes(event.key)) one(`[data-key="${event.key === "R" ? "shift r" : event.key}"]`)?.click();
   else if (digit >= 1 && digit <= 9) all(".tabs a")[digit - 1]?.click();
 });
 
@@ -271,4 +228,5 @@ document.addEventListener("parts", (event) => localizeTimes(event.target));
 localizeTimes();
 showNotes();
 setInterval(tick, 1000);
-startLive({ serverNow, replaceParts });
+// Only pages on which something moves need the rest.
+if (one("[data-follow],[data-follow-logs],[data-poll]")) import("./live.js").then((live) => live.startLive({ replaceParts }));

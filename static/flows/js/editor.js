@@ -1,11 +1,15 @@
-// The flow editor: ACE with the server's problems as marks, completion from one index, and the picture beside it.
+// The flow editor: ACE with the server's problems as marks and quick fixes, drafts, saving, and the picture beside the text.
 import { toast } from "./console.js";
 import { makeCompleter } from "./completion.js";
+import { startPanels } from "./panels.js";
 
 const place = document.querySelector("[data-editor]");
 const one = (selector) => document.querySelector(selector);
 const token = one("meta[name=csrf-token]").content;
 const themes = { light: "ace/theme/github_light_default", dark: "ace/theme/one_dark" };
+const DASHBOARD = place.dataset.kind === "dashboard";
+
+export const post = (url, body) => fetch(url, { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 function start() {
   const ace = window.ace;
@@ -13,7 +17,8 @@ function start() {
   ace.config.set("useStrictCSP", true);
   ace.config.set("basePath", place.dataset.ace);
   ace.config.set("loadWorkerFromBlob", false);
-  const editor = ace.edit("editor", { value: one("#source").value, tabSize: 2, useSoftTabs: true, fontSize: 13, showPrintMargin: false, useWorker: false, scrollPastEnd: 0.4, displayIndentGuides: true, highlightActiveLine: true });
+  const size = Number(document.documentElement.dataset.editorSize || localStorage.getItem("editor-size")) || 13;
+  const editor = ace.edit("editor", { value: one("#source").value, tabSize: 2, useSoftTabs: true, fontSize: size, showPrintMargin: false, useWorker: false, scrollPastEnd: 0.4, displayIndentGuides: true, highlightActiveLine: true, readOnly: "readonly" in place.dataset });
   editor.session.setMode("ace/mode/yaml");
   editor.setTheme(themes[document.documentElement.dataset.theme]);
   editor.setOptions({ enableBasicAutocompletion: true, enableLiveAutocompletion: true, enableKeyboardAccessibility: true });
@@ -27,11 +32,26 @@ function start() {
 
 const editor = start();
 const Range = window.ace.require("ace/range").Range;
-makeCompleter(editor);
-
-let saved = place.dataset.flow ? editor.getValue() : "", base = Number(place.dataset.base), run = 0, problems = [], lines = {}, marks = [];
-const draftKey = "draft:" + (place.dataset.flow || "new");
+let saved = place.dataset.flow ? editor.getValue() : "", base = Number(place.dataset.base), run = 0, problems = [], lines = {}, marks = [], runRows = [];
+const draftKey = "draft:" + (place.dataset.flow || "new" + location.search);
 const isDirty = () => editor.getValue() !== saved;
+
+// The text and the place of the cursor, as every question to the server carries them.
+export const context = (more = {}) => {
+  const { row, column } = editor.getCursorPosition();
+  return { source: editor.getValue(), line: row + 1, column: column + 1, flow: place.dataset.flow, ...more };
+};
+
+// Only what differs is replaced, so that cursor, folds and undo stay.
+export function setText(text) {
+  const old = editor.getValue(), doc = editor.session.getDocument();
+  let from = 0, end = 0;
+  while (from < Math.min(old.length, text.length) && old[from] === text[from]) from += 1;
+  while (end < Math.min(old.length, text.length) - from && old[old.length - 1 - end] === text[text.length - 1 - end]) end += 1;
+  const a = doc.indexToPosition(from), b = doc.indexToPosition(old.length - end);
+  editor.session.replace(new Range(a.row, a.column, b.row, b.column), text.slice(from, text.length - end));
+  return a.row;
+}
 
 function showState() {
   const errors = problems.filter((problem) => problem.severity === "error").length, warnings = problems.length - errors;
@@ -48,7 +68,8 @@ function showProblems() {
     text: [problem.message, problem.hint].filter(Boolean).join(" "),
   })));
   one("#problems").replaceChildren(...(problems.length ? problems.map((problem) => {
-    const row = document.createElement("button"), at = document.createElement("span"), text = document.createElement("span");
+    const line = document.createElement("div"), row = document.createElement("button"), at = document.createElement("span"), text = document.createElement("span");
+    line.className = "problem";
     row.type = "button";
     at.className = "at";
     at.textContent = `${problem.line}:${problem.column}`;
@@ -56,7 +77,17 @@ function showProblems() {
     text.textContent = [problem.message, problem.hint].filter(Boolean).join(" ");
     row.append(at, text);
     row.addEventListener("click", () => goTo(problem.line, problem.column));
-    return row;
+    line.append(row);
+    if (problem.fix) {
+      const mend = Object.assign(document.createElement("button"), { type: "button", className: "btn small fix", textContent: problem.fix.title });
+      mend.addEventListener("click", () => {
+        const { from, to, text: fresh } = problem.fix;
+        editor.session.replace(new Range(from[0] - 1, from[1] - 1, to[0] - 1, to[1] - 1), fresh);
+        goTo(from[0], from[1]);
+      });
+      line.append(mend);
+    }
+    return line;
   }) : [Object.assign(document.createElement("p"), { textContent: "No problems." })]));
   showState();
 }
@@ -66,11 +97,17 @@ export function goTo(line, column = 1) {
   editor.focus();
 }
 
+function showRunMarks(tasks) {
+  runRows.forEach((row) => editor.session.removeGutterDecoration(row, "run-mark"));
+  runRows = tasks.filter(([, , isTrigger]) => !isTrigger).map(([line]) => line - 1);
+  runRows.forEach((row) => editor.session.addGutterDecoration(row, "run-mark"));
+}
+
 async function check() {
   const mine = ++run, source = editor.getValue();
   let answer;
   try {
-    answer = await fetch("/ui/flows/check", { method: "POST", body: source, headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "text/plain" } });
+    answer = await fetch(place.dataset.check || "/ui/flows/check", { method: "POST", body: source, headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "text/plain" } });
   } catch { return; }
   // An answer to an older text would put marks at the wrong places.
   if (mine !== run || !answer.ok) return;
@@ -81,34 +118,49 @@ async function check() {
   canvas.classList.toggle("is-old", !found.picture);
   one("#picture-state").textContent = found.picture ? "" : canvas.firstChild ? "showing the last valid version" : "drawn as soon as the text is valid";
   if (found.picture) {
-    lines = found.lines;
-    canvas.replaceChildren(document.importNode(new DOMParser().parseFromString(found.picture, "text/html").body.firstChild, true));
-    lightNode();
+    lines = found.lines || {};
+    canvas.replaceChildren(...[...new DOMParser().parseFromString(found.picture, "text/html").body.childNodes].map((node) => document.importNode(node, true)));
+    lightNode(false);
+    canvas.dispatchEvent(new Event("parts", { bubbles: true }));
   }
+  if (found.tasks) { taskLines = found.tasks; showRunMarks(found.tasks); }
+  document.dispatchEvent(new Event("checked"));
 }
 
-function lightNode() {
+let taskLines = [];
+// The task (or trigger) around a line: [line, id, is it a trigger].
+export function elementAt(line) {
+  const before = taskLines.filter((task) => task[0] <= line);
+  const found = before[before.length - 1];
+  const top = editor.session.getLine(line - 1) || "";
+  return found && (/^\s|^-/.test(top) || !top) ? found : null;
+}
+
+function lightNode(scrolls = true) {
   const row = editor.getCursorPosition().row + 1;
   const found = Object.entries(lines).filter(([, line]) => line <= row).sort((a, b) => b[1] - a[1])[0];
   document.querySelectorAll("#picture .is-lit").forEach((node) => node.classList.remove("is-lit"));
-  if (found) document.getElementById(`n-${found[0]}`)?.classList.add("is-lit");
+  const node = found && document.getElementById(`n-${found[0]}`);
+  node?.classList.add("is-lit");
+  const canvas = one("#picture"), box = node?.getBoundingClientRect(), frame = canvas.getBoundingClientRect();
+  if (scrolls && box && (box.top < frame.top || box.bottom > frame.bottom)) canvas.scrollBy({ top: box.top - frame.top - frame.height / 3 });
 }
 
 async function save(overwrite = false) {
   const source = editor.getValue();
-  const answer = await fetch("/ui/flows/save", { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "application/json" }, body: JSON.stringify({ source, base, flow: place.dataset.flow, overwrite }) }).catch(() => null);
+  const answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow: place.dataset.flow, overwrite }).catch(() => null);
   if (!answer) return toast("The server does not answer; the text is kept here.", "bad");
   const found = await answer.json().catch(() => ({ message: "Your session has ended: sign in in another tab, then save again." }));
   if (answer.ok) {
     saved = source;
     localStorage.removeItem(draftKey);
-    if (!base) { location = found.url; return; }
-    toast(found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already");
+    if (!base || DASHBOARD) { location = found.url; return; }
+    toast(found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already", "", found.changed && { text: "see the difference", url: `/ui/flows/edit/${place.dataset.flow}/revisions` });
     base = found.revision;
     showState();
   } else if (found.code === "edit-conflict") {
     one("#conflict-text").textContent = found.message;
-    one("#conflict-difference").href = `/ui/flows/edit/${place.dataset.flow}/revisions`;
+    one("#conflict-difference").href = `/ui/flows/edit/${place.dataset.flow}/revisions?from=${base}`;
     one("#conflict-dialog").showModal();
   } else {
     if (found.problems?.length) { problems = found.problems; showProblems(); goTo(problems[0].line, problems[0].column); }
@@ -123,12 +175,13 @@ editor.session.on("change", () => {
   if (isDirty()) localStorage.setItem(draftKey, JSON.stringify({ text: editor.getValue(), at: Date.now(), base })); else localStorage.removeItem(draftKey);
   showState();
 });
-editor.selection.on("changeCursor", lightNode);
-one("#save").addEventListener("click", () => save());
-one("#conflict-overwrite").addEventListener("click", () => { one("#conflict-dialog").close(); save(true); });
+editor.selection.on("changeCursor", () => lightNode());
+one("#save")?.addEventListener("click", () => save());
+one("#conflict-overwrite")?.addEventListener("click", () => { one("#conflict-dialog").close(); save(true); });
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") { event.preventDefault(); save(); }
   if (event.key === "F8" && problems.length) {
+    event.preventDefault();
     const row = editor.getCursorPosition().row + 1;
     const next = problems.find((problem) => problem.line > row) || problems[0];
     goTo(next.line, next.column);
@@ -140,17 +193,25 @@ one("#picture").addEventListener("click", (event) => {
   if (node) goTo(Number(node.dataset.line));
 });
 
-const draft = JSON.parse(localStorage.getItem(draftKey) || "null");
-if (draft && draft.text !== editor.getValue()) {
-  const note = document.createElement("div"), button = document.createElement("button");
-  note.className = "note warn";
-  note.textContent = `There is a draft of ${new Date(draft.at).toLocaleString()} that was not saved. `;
-  button.className = "btn small";
-  button.textContent = "Restore it";
-  button.addEventListener("click", () => { editor.setValue(draft.text, -1); note.remove(); });
-  note.append(button);
+function offerDraft() {
+  const draft = JSON.parse(localStorage.getItem(draftKey) || "null");
+  if (!draft || draft.text === editor.getValue()) return;
+  const note = document.createElement("div"), button = (text, act) => {
+    const made = Object.assign(document.createElement("button"), { className: "btn small", textContent: text });
+    made.addEventListener("click", act);
+    return made;
+  };
+  note.className = "note warn draft";
+  note.textContent = `There is a draft of ${new Date(draft.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} that was not saved${draft.base && draft.base !== base ? `, made on revision ${draft.base}` : ""}. `;
+  note.append(button("Restore it", () => { setText(draft.text); note.remove(); }));
+  if (!DASHBOARD) note.append(button("See the difference", () => panels.show("difference", { source: draft.text })));
+  note.append(button("Drop it", () => { localStorage.removeItem(draftKey); note.remove(); }));
   place.before(note);
 }
+
+if (!DASHBOARD) makeCompleter(editor, context, post);
+const panels = DASHBOARD ? null : startPanels({ editor, context, post, setText, goTo, elementAt, token });
+offerDraft();
 const wanted = Number(new URLSearchParams(location.search).get("line"));
 if (wanted) goTo(wanted); else editor.focus();
 check();

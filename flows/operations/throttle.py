@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections import OrderedDict
 from threading import Lock
@@ -12,10 +13,10 @@ FORGET_SECONDS = 3600.0
 REMEMBERED = 10_000
 
 
-class LoginThrottle:
+class SignInThrottle:
     """
     Counts failures by key. The delay belongs to the pair of account and address (and to the address with ten times the
-    tries), so that nobody can lock somebody else out.
+    tries), so that nobody can lock somebody else out. An IPv6 address counts as its network of 64 bits.
 
     Source: security, S-06.
     """
@@ -38,7 +39,7 @@ class LoginThrottle:
         return max(0.0, last_at + delay - now)
 
     def add_failure(self, account: str, address: str) -> None:
-        """Count a wrong password."""
+        """Count a wrong password or code."""
         now = time.monotonic()
         with self._lock:
             for key, _ in _keys(account, address):
@@ -52,9 +53,25 @@ class LoginThrottle:
         with self._lock:
             self._failures.pop(_keys(account, address)[0][0], None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._failures.clear()
+
 
 def _keys(account: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (f"{account.lower()}|{address}", FREE_TRIES), (f"|{address}", 10 * FREE_TRIES)
+    network = _network_of(address)
+    return (f"{account.casefold()}|{network}", FREE_TRIES), (f"|{network}", 10 * FREE_TRIES)
 
 
-throttle = LoginThrottle()
+def _network_of(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4 or found.ipv4_mapped:
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+throttle = SignInThrottle()

@@ -1,0 +1,114 @@
+"""Groups of accounts, which are given roles together."""
+
+from __future__ import annotations
+
+import re
+
+from django.contrib.auth.models import Group, User
+from django.db import IntegrityError, transaction
+from django.db.models import Count
+
+from flows.operations.account_acts import check_covers, note_changed_rights, owner_remains, permissions_of
+from flows.operations.acts import act, check_right
+from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
+from flows.primitives.rights import Action, Resource
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,149}")
+
+
+class GroupNotFoundError(NotFoundError):
+    """There is no group of this name."""
+
+    code = "group-not-found"
+
+
+def get_group(name: str) -> Group:
+    """Return a group by its name or id. Raises GroupNotFoundError."""
+    group = Group.objects.filter(name=name).first() if "\0" not in name else None
+    if group is None and name.isascii() and name.isdigit() and len(name) < 10:
+        group = Group.objects.filter(pk=int(name)).first()
+    if group is None:
+        raise GroupNotFoundError(f'There is no group "{name[:80]}".')
+    return group
+
+
+def list_groups(*, query: str = "") -> list[Group]:
+    """Return groups by name, each with `member_count`. Raises ForbiddenError without the right."""
+    check_right(Action.READ, Resource.USER)
+    rows = Group.objects.annotate(member_count=Count("user", distinct=True)).prefetch_related("bindings__role")
+    if query:
+        rows = rows.filter(name__icontains=query.replace("\0", ""))
+    return list(rows.order_by("name"))
+
+
+def create_group(name: str) -> Group:
+    """Make an empty group. Raises InvalidError for a name that cannot be, ConflictError for one that is taken."""
+    name = _check_name(name)
+    with act("group.create", Action.CREATE, Resource.USER, object_id=name):
+        try:
+            with transaction.atomic():
+                return Group.objects.create(name=name)
+        except IntegrityError as error:
+            raise ConflictError(f'There is a group "{name}" already.', code="group-exists") from error
+
+
+def _check_name(name: str) -> str:
+    name = name.strip()
+    # A name of digits alone could be taken for an id.
+    if not _NAME.fullmatch(name) or name.isdigit():
+        raise InvalidError(
+            f'A group is named by letters, digits, blanks, dots, dashes, "@" and underscores, at most 150; got "{name[:80]}".',
+            code="group-name",
+        )
+    return name
+
+
+def rename_group(group: Group, name: str) -> None:
+    """Give a group another name. Errors as `create_group`."""
+    name = _check_name(name)
+    with act("group.rename", Action.UPDATE, Resource.USER, object_id=group.name) as doing:
+        doing.before, doing.after = {"name": group.name}, {"name": name}
+        if Group.objects.filter(name=name).exclude(pk=group.pk).exists():
+            raise ConflictError(f'There is a group "{name}" already.', code="group-exists")
+        group.name = name
+        group.save(update_fields=["name"])
+
+
+def delete_group(group: Group) -> None:
+    """Delete a group; its members lose what it gave them. Raises ConflictError when no owner would be left."""
+    with act("group.delete", Action.DELETE, Resource.USER, object_id=group.name) as doing, owner_remains():
+        check_covers_group(group)
+        members = list(User.objects.filter(groups=group))
+        doing.before = {"members": sorted(user.username for user in members)}
+        note_changed_rights(user.pk for user in members)
+        group.delete()
+
+
+def list_members(group: Group) -> list[User]:
+    """Return the members of a group by name. Raises ForbiddenError without the right."""
+    check_right(Action.READ, Resource.USER)
+    return list(User.objects.filter(groups=group).select_related("account").order_by("username"))
+
+
+def add_member(group: Group, user: User) -> None:
+    """Add an account to a group. Raises ForbiddenError when the group has rights that the caller does not have. Idempotent."""
+    with act("group.add-member", Action.UPDATE, Resource.USER, object_id=group.name) as doing:
+        check_covers_group(group)
+        doing.after = {"member": user.get_username()}
+        user.groups.add(group)
+        note_changed_rights([user.pk])
+
+
+def remove_member(group: Group, user: User) -> None:
+    """Take an account out of a group. Raises ConflictError when no owner would be left. Idempotent."""
+    with act("group.remove-member", Action.UPDATE, Resource.USER, object_id=group.name) as doing, owner_remains():
+        check_covers_group(group)
+        doing.before = {"member": user.get_username()}
+        user.groups.remove(group)
+        note_changed_rights([user.pk])
+
+
+def check_covers_group(group: Group) -> None:
+    """Raise ForbiddenError when a group has a right that the caller does not have."""
+    for binding in group.bindings.select_related("role"):  # type: ignore[attr-defined]
+        check_covers(permissions_of(binding.role), binding.namespace)

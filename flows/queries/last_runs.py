@@ -1,0 +1,62 @@
+"""The newest runs of one flow, for the editor and the flow's pages: what values they had and how their tasks went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.models import Execution, KeyValue, NamespaceFile, Secret, TaskRun
+from flows.models.key_values import list_namespace_chain
+from flows.primitives.states import TERMINAL
+from flows.queries.criteria import Condition, Criteria, Operation
+from flows.queries.executions import filter_executions
+from flows.queries.visibility import visible
+
+MOST_NAMES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest ended execution of a flow and the outputs of its tasks outside loops, by task id."""
+
+    execution: Execution
+    outputs: Mapping[str, Mapping[str, Any]]
+
+
+def list_newest_runs(namespace: str, flow_id: str, *, at: datetime, count: int = 30) -> list[Execution]:
+    """Return the newest executions of a flow, newest first."""
+    wanted = Criteria(
+        members=(Condition("namespace", Operation.EQUALS, namespace), Condition("flowId", Operation.EQUALS, flow_id))
+    )
+    return list(filter_executions(wanted, at=at).order_by("-created_at")[:count])
+
+
+def find_last_run(namespace: str, flow_id: str, *, at: datetime) -> LastRun | None:
+    """Return the newest execution that has ended, with the outputs of its tasks; None without one."""
+    runs = list_newest_runs(namespace, flow_id, at=at, count=10)
+    execution = next((run for run in runs if run.state in TERMINAL), None)
+    if execution is None:
+        return None
+    rows = visible(TaskRun).filter(execution_id=execution.id, value_path=[]).values_list("task_id", "outputs").order_by("seq")
+    return LastRun(execution, {task_id: outputs for task_id, outputs in rows[:1000] if isinstance(outputs, dict)})
+
+
+def list_task_states(execution_ids: Sequence[str]) -> dict[tuple[str, str], list[TaskRun]]:
+    """Return the task runs of some executions by (execution id, task id), in one query."""
+    found: dict[tuple[str, str], list[TaskRun]] = {}
+    rows = visible(TaskRun).filter(execution_id__in=execution_ids).order_by("seq")
+    for row in rows.only("id", "execution_id", "task_id", "state", "created_at", "ended_at", "seq")[:20_000]:
+        found.setdefault((row.execution_id, row.task_id), []).append(row)
+    return found
+
+
+def list_owned_names(namespace: str, kind: str) -> list[str]:
+    """Return the names that expressions of a namespace may use: `kv` keys and `secret` names, parents included, `file` paths."""
+    chain = list_namespace_chain(namespace)
+    if kind == "file":
+        files = visible(NamespaceFile).filter(namespace=namespace, is_current=True, is_directory=False)
+        return sorted(files.values_list("path", flat=True)[:MOST_NAMES])
+    model = KeyValue if kind == "kv" else Secret
+    return sorted(set(model.objects.filter(namespace__in=chain).values_list("key", flat=True)[:MOST_NAMES]))

@@ -1,0 +1,84 @@
+"""The drawer of one task run: log, inputs as written, outputs, attempts, history, source, and what can be done with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+
+from flows.models import TaskRun
+from flows.primitives.states import TERMINAL
+from flows.queries.logs import filter_logs, list_task_metrics
+from flows.ui.painters.log_lines import in_time_order, paint_log_lines
+from flows.ui.stored_values import list_entries
+from flows.ui.views.execution_page import ExecutionPage, write_expression
+from flows.ui.views.files import make_file_preview
+from flows.ui.wording import read_history
+
+DRAWER_LINES = 100
+MOST_SIBLINGS = 50
+LONGEST_SOURCE = 60
+_CHANGEABLE_TO = ("SUCCESS", "WARNING", "FAILED", "SKIPPED", "CANCELLED")
+
+
+def make_drawer(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
+    """Return the task run or the file that the address names, with everything that its drawer shows."""
+    if request.GET.get("file"):
+        return {"drawer": None, "file_drawer": make_file_preview(request, page.execution, request.GET["file"])}
+    wanted = request.GET.get("task", "")
+    run = next((one for one in page.runs if one.id == wanted), None) if wanted else None
+    if run is None:
+        return {"drawer": None}
+    history = read_history(run.histories)
+    moments = [moment for _, moment in history[1:]]
+    end = history[-1][1] if run.state in TERMINAL else page.at
+    task = page.find_task(run.task_id)
+    logs = list(filter_logs(page.execution.id, task_run_id=run.id).order_by("-id")[:DRAWER_LINES])
+    siblings = [one for one in page.runs if one.task_id == run.task_id]
+    return {
+        "drawer": run,
+        "drawer_type": task.type if task else "",
+        "drawer_line": task.position[0] if task else 0,
+        "drawer_source": _cut_source(page.source, task.position[0]) if task else "",
+        "drawer_history": [
+            (state, moment, following - moment) for (state, moment), following in zip(history, [*moments, end], strict=True)
+        ],
+        "drawer_length": end - history[0][1] if history else timedelta(0),
+        "drawer_logs": paint_log_lines(in_time_order(logs)),
+        "drawer_outputs": list_entries(run.outputs or {}, url=page.url, path=write_expression(run), owner=run.id),
+        "drawer_attempts": [_read_attempt(number, attempt) for number, attempt in enumerate(run.attempts, 1)],
+        "drawer_metrics": list_task_metrics(page.execution.id, run.id),
+        "drawer_siblings": siblings[:MOST_SIBLINGS] if len(siblings) > 1 else [],
+        "drawer_can_change": page.execution.state in TERMINAL and run.state in TERMINAL,
+        "drawer_states": [state for state in _CHANGEABLE_TO if state != run.state],
+        "drawer_bounds": _find_bounds(run),
+    }
+
+
+def _read_attempt(number: int, attempt: dict[str, Any]) -> dict[str, Any]:
+    start, end = attempt.get("startDate"), attempt.get("endDate")
+    length = datetime.fromisoformat(end) - datetime.fromisoformat(start) if start and end else None
+    return {"number": number, "state": attempt.get("state", ""), "length": length, "worker": attempt.get("workerId", "")}
+
+
+def _find_bounds(run: TaskRun) -> timedelta | None:
+    """Return how long a task run waited for a worker, None while it waits."""
+    history = read_history(run.histories)
+    began = next((moment for state, moment in history if state not in ("CREATED", "RESTARTED", "QUEUED")), None)
+    return began - history[0][1] if began else None
+
+
+def _cut_source(source: str, line: int) -> str:
+    """Return the lines of one task: from its own line to the next one that stands as far left."""
+    lines = source.splitlines()
+    if not 0 < line <= len(lines):
+        return ""
+    first = lines[line - 1]
+    indent = len(first) - len(first.lstrip())
+    found = [first[indent:]]
+    for text in lines[line : line + LONGEST_SOURCE]:
+        if text.strip() and len(text) - len(text.lstrip()) <= indent:
+            break
+        found.append(text[indent:])
+    return "\n".join(found).rstrip()

@@ -1,0 +1,127 @@
+"""The Gantt and the topology of an execution."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+
+from flows.models import TaskRun
+from flows.primitives.states import TERMINAL
+from flows.ui.filters import LISTED_STATES
+from flows.ui.gantt_rows import MOST_ROWS, filter_rows, find_gaps, list_iteration_states, list_rows, worst_state
+from flows.ui.painters.boxes import choose_folds
+from flows.ui.painters.gantt import FIRST_ROWS, Frame, paint_gantt, paint_gantt_table
+from flows.ui.painters.topology import NodeState, draw_topology
+from flows.ui.views.execution_page import ExecutionPage, make_link
+from flows.ui.wording import read_history, write_duration
+
+LONGEST_STRIP = 60
+
+
+def make_gantt(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
+    """Return what the tab "Gantt" shows; every choice stands in the address."""
+    query = request.GET
+    choices = {name: query.get(name, "") for name in ("q", "sort", "critical", "cut", "as")}
+    states = [state for state in query.getlist("state") if state]
+    rows = list_rows(
+        page.runs,
+        page.types(),
+        unfolded=query.getlist("unfold"),
+        folded=query.getlist("fold"),
+        by_start=choices["sort"] == "start",
+    )
+    shown = filter_rows(rows, text=choices["q"].replace("\0", ""), states=states, critical=bool(choices["critical"]))
+    frame = _make_frame(page, request, rows, is_cut=bool(choices["cut"]))
+    most = _read_count(query.get("rows", ""), FIRST_ROWS)
+    link = make_link(request)
+    as_table = choices["as"] == "table"
+    return {
+        "gantt": (
+            paint_gantt_table(shown, link=link, at=page.at, most=most)
+            if as_table
+            else paint_gantt(shown, frame, link=link, most=most)
+        ),
+        "row_count": len(rows),
+        "shown_count": len(shown),
+        "choices": choices,
+        "wanted_states": states,
+        "states": [state.value for state in LISTED_STATES],
+        "zoomed": frame.window is not None,
+        "whole_url": link(span=""),
+        "as_url": link(**{"as": "" if as_table else "table"}),
+        "keep": [(name, one) for name in ("span", "as", "fold", "unfold") for one in query.getlist(name)],
+    }
+
+
+def _make_frame(page: ExecutionPage, request: HttpRequest, rows: Any, *, is_cut: bool) -> Frame:
+    execution = page.execution
+    end = execution.ended_at if execution.state in TERMINAL else None
+    start = execution.created_at
+    window = _read_span(request.GET.get("span", ""), start)
+    cuts = tuple(find_gaps(rows, start=start, end=end or page.at)) if is_cut and not window else ()
+    return Frame(start, end, page.at, window, cuts)
+
+
+def _read_span(text: str, start: datetime) -> tuple[datetime, datetime] | None:
+    """Return the part of the axis that `1200-5400` names, in milliseconds from the start; None for everything."""
+    first, dash, last = text.partition("-")
+    if not dash or not all(part.isascii() and part.isdigit() and len(part) < 14 for part in (first, last)):
+        return None
+    begin, stop = int(first), int(last)
+    if stop <= begin:
+        return None
+    return start + timedelta(milliseconds=begin), start + timedelta(milliseconds=stop)
+
+
+def _read_count(text: str, default: int) -> int:
+    return min(max(int(text), 1), MOST_ROWS) if text.isascii() and text.isdigit() and len(text) < 6 else default
+
+
+def make_topology(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
+    """Return what the tab "Topology" shows."""
+    if page.definition is None:
+        return {"picture": ""}
+    folded = choose_folds(page.definition, folded=request.GET.getlist("fold"), unfolded=request.GET.getlist("unfold"))
+    link = make_link(request)
+    wanted = "unfold" if choose_folds(page.definition) else "fold"
+    states = list_node_states(page)
+    as_table = request.GET.get("as") == "table"
+    picture = draw_topology(page.definition, states, folded=folded, fold_link=lambda task_id: link(**{wanted: task_id}))
+    nodes = [(task, states.get(task.id)) for task in page.definition.all_tasks()] if as_table else ()
+    return {
+        "picture": picture,
+        "as_table": as_table,
+        "nodes": nodes,
+        "as_url": link(**{"as": "" if as_table else "table"}),
+    }
+
+
+def list_node_states(page: ExecutionPage) -> dict[str, NodeState]:
+    """Return what the picture says of each task: one run by its state and length, many by the worst state and a count."""
+    by_task: dict[str, list[TaskRun]] = defaultdict(list)
+    loops: dict[str, list[TaskRun]] = defaultdict(list)
+    for run in page.runs:
+        by_task[run.task_id].append(run)
+        if run.iteration is not None and run.parent_id:
+            loops[run.parent_id].append(run)
+    states = {}
+    for task_id, runs in by_task.items():
+        state = worst_state([run.state for run in runs])
+        strip: tuple[str, ...] = ()
+        if len(runs) == 1 and runs[0].id in loops:
+            iterations = list_iteration_states(loops[runs[0].id])
+            note = f"{sum(one in TERMINAL for one in iterations)} / {len(iterations)}"
+            size = -(-len(iterations) // LONGEST_STRIP)
+            strip = tuple(worst_state(iterations[index : index + size]) for index in range(0, len(iterations), size))
+        elif len(runs) == 1:
+            history = read_history(runs[0].histories)
+            end = history[-1][1] if state in TERMINAL else page.at
+            note = write_duration(end - history[0][1])
+        else:
+            counts = Counter(run.state in TERMINAL for run in runs)
+            note = f"{counts[True]} / {len(runs)}"
+        states[task_id] = NodeState(state, note, f"?task={runs[0].id}", strip)
+    return states
