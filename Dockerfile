@@ -8,6 +8,7 @@ COPY requirements.txt constraints.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
 
 COPY . .
+RUN CELESTRA_HOME=/tmp/build python -m orchestrator.static_files && rm -rf /tmp/build
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin celestra \
     && install -d -o celestra -g celestra -m 0750 /data
 

@@ -14,8 +14,8 @@ from django.core.management import execute_from_command_line
 def main() -> None:
     """Run the command of the command line against `orchestrator.settings`."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
-    if sys.argv[1:2] == ["up"]:
-        # `up` owns its folder, so it may write the keys that a server without CELESTRA_SECRET_KEY needs.
+    if sys.argv[1:2] == ["up"] or (sys.argv[1:2] == ["server"] and "status" not in sys.argv):
+        # It owns its folder, so it may write the keys that a server without CELESTRA_SECRET_KEY needs.
         os.environ.setdefault("CELESTRA_GENERATE_KEYS", "true")
         # While it loads, nothing has been started that a stop would have to end.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,9 @@ class Settings:
         max_lost_attempts: attempts that may be lost to dying workers before the task run fails.
         soft_shutdown_seconds: how long a stopping worker lets running tasks finish.
         templates_enabled: whether flows may take in templates, and the API serves them.
+        plugin_settings: what plugins ask the operator for, by name: `scripts.memory-limit` is `SCRIPTS_MEMORY_LIMIT` here.
+        rate_limit_per_minute, anonymous_rate_limit_per_minute: requests to the API by account and token, and by address of
+            callers without an account; 0 for no limit.
         first_start: `password` when `up` makes the first administrator, `setup` when a page asks for it with a token.
         setup_needs_token: whether that page asks callers of other hosts for the token.
         require_mfa: whether everybody must use a second factor.
@@ -92,6 +97,9 @@ class Settings:
     max_lost_attempts: int = 3
     soft_shutdown_seconds: float = 25.0
     templates_enabled: bool = True
+    plugin_settings: Mapping[str, Any] = field(default_factory=dict)
+    rate_limit_per_minute: int = 30_000
+    anonymous_rate_limit_per_minute: int = 1_200
     first_start: str = "password"
     setup_needs_token: bool = True
     require_mfa: bool = False
@@ -120,7 +128,7 @@ def get_settings() -> Settings:
         ImproperlyConfigured: `settings.CELESTRA` names an unknown setting or misses one.
     """
     given: dict[str, Any] = dict(settings.CELESTRA)
-    unknown = sorted(set(given) - {field.name for field in fields(Settings)})
+    unknown = sorted(set(given) - {each.name for each in fields(Settings)})
     if unknown:
         raise ImproperlyConfigured(
             f'settings.CELESTRA has unknown names: "{", ".join(unknown)}". flows/conf.py has the known ones.'
@@ -129,6 +137,17 @@ def get_settings() -> Settings:
         return Settings(**given)
     except TypeError as error:
         raise ImproperlyConfigured(f"settings.CELESTRA is not complete: {error}.") from error
+
+
+def read_plugin_setting(key: str, default: Any = None) -> Any:
+    """Return what the operator set for plugins under `key`, such as `scripts.memory-limit`; `default` when nothing was."""
+    given = get_settings()
+    if key == "scripts.default-runner":
+        return given.script_runner
+    if key == "installation":
+        # Tells this installation from others that share an engine with it, and says nothing about the key.
+        return hmac.new(given.encryption_key, b"installation", hashlib.sha256).hexdigest()[:16]
+    return given.plugin_settings.get(key.upper().replace(".", "_").replace("-", "_"), default)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from celery.signals import celeryd_after_setup, task_failure, worker_ready, work
 from flows.engine import dispatch, presence
 from flows.engine.canvas import VISIT
 from flows.engine.recovery import expire_leases_of
+from flows.engine.runner_sweep import sweep_runners
 from flows.engine.visits import visit_execution, visit_scope
 from flows.engine.worker import find_run, list_gone_owners, run_attempt
 from flows.operations.polling import poll_trigger
@@ -41,6 +42,12 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
 def poll(*, namespace: str, flow_id: str, trigger_id: str, **_: Any) -> None:
     """Ask one polling trigger whether something is there."""
     poll_trigger(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id)
+
+
+@shared_task(name=dispatch.SWEEP)
+def sweep(**_: Any) -> None:
+    """Remove what lost workers left behind at the places where scripts run."""
+    sweep_runners()
 
 
 def _list_carried(request: Any) -> frozenset[str]:

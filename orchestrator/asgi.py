@@ -11,6 +11,8 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
+from flows.engine.presence import announce_part
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -33,6 +35,8 @@ _requests = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=_THREADS)
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one request: as a coroutine when it waits for something, else in a thread."""
+    # With the first request and not before: the process that loads this module may be another one than the one that serves.
+    announce_part("web")
     if scope["type"] == "http" and not waits(scope):
         await _requests(cast(Any, scope), cast(Any, receive), cast(Any, send))
     else:

@@ -28,6 +28,8 @@ class RowScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._failure_count = 0
+        # Given with --max-interval by who wants the database asked less or more often.
+        self._interval = float(kwargs.get("max_interval") or LONGEST_WAIT_SECONDS)
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -36,8 +38,10 @@ class RowScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Run what is due and return the seconds to sleep."""
         # Beat loads before the app registry is filled, so the app's own code is imported with the first tick.
+        from flows.engine.presence import announce_part
         from flows.operations.clock import run_due
 
+        announce_part("scheduler")
         try:
             wait = run_due(at=timezone.now())
         except DatabaseError as error:
@@ -46,7 +50,7 @@ class RowScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
         if self._failure_count:
             self._failure_count = 0
             log.info("beat.database_back")
-        return max(0.0, min(float(wait), LONGEST_WAIT_SECONDS))
+        return max(0.0, self._interval if wait >= LONGEST_WAIT_SECONDS else min(float(wait), self._interval))
 
     def _wait_for_database(self, error: DatabaseError) -> float:
         self._failure_count += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import yaml
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
@@ -72,6 +73,23 @@ def read_list(name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the comma-separated parts of the variable, blanks removed, empty parts left out."""
     text = read_text(name)
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else default
+
+
+def read_plugin_settings(families: tuple[str, ...]) -> dict[str, Any]:
+    """
+    Return the variables that plugins of `families` ask for, by name without `CELESTRA_`; each value is read as YAML.
+
+    `CELESTRA_SCRIPTS_DOCKER_READ_ONLY=true` gives a yes, `CELESTRA_SCRIPTS_DOCKER_CAPABILITIES=[CHOWN, FOWNER]` a list.
+    """
+    found = {}
+    for name, text in os.environ.items():
+        if not text.strip() or not name.startswith(tuple(f"CELESTRA_{family}_" for family in families)):
+            continue
+        try:
+            found[name.removeprefix("CELESTRA_")] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ImproperlyConfigured(f"{name} must be a YAML value such as true, 512MiB or [A, B].") from error
+    return found
 
 
 def read_path(name: str, default: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from orchestrator import env
+from orchestrator.fingerprint import read_fingerprint
 from orchestrator.keys import read_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -75,7 +76,13 @@ CELESTRA = {
     "lease_seconds": env.read_seconds("CELESTRA_LEASE_SECONDS", 30.0),
     "heartbeat_seconds": env.read_seconds("CELESTRA_HEARTBEAT_SECONDS", 5.0),
     "soft_shutdown_seconds": env.read_seconds("CELESTRA_SOFT_SHUTDOWN_SECONDS", 25.0),
+    "rate_limit_per_minute": env.read_count("CELESTRA_RATE_LIMIT_PER_MINUTE", 30_000, at_least=0, at_most=10_000_000),
+    "anonymous_rate_limit_per_minute": env.read_count(
+        "CELESTRA_ANONYMOUS_RATE_LIMIT_PER_MINUTE", 1_200, at_least=0, at_most=10_000_000
+    ),
     "templates_enabled": env.read_flag("CELESTRA_TEMPLATES_ENABLED", True),
+    "script_runner": env.read_text("CELESTRA_SCRIPTS_DEFAULT_RUNNER", "process"),
+    "plugin_settings": env.read_plugin_settings(("SCRIPTS", "JDBC", "HTTP")),
     "first_start": env.read_word("CELESTRA_FIRST_START", "password", among=("password", "setup")),
     "setup_needs_token": not env.read_flag("CELESTRA_SETUP_WITHOUT_TOKEN"),
     "require_mfa": env.read_flag("CELESTRA_REQUIRE_MFA"),
@@ -120,7 +127,7 @@ MIDDLEWARE = [
     # First, so that static files and error pages carry the same headers as every page.
     "orchestrator.security.browser_safety",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "orchestrator.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -182,8 +189,10 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-STATIC_URL = "/static/"
+# The address changes with the files, so that browsers may keep them for ever.
+STATIC_URL = f"/static/{read_fingerprint(BASE_DIR / 'static')}/"
 STATICFILES_DIRS = [folder for folder in (BASE_DIR / "static",) if folder.is_dir()]
+COMPRESSED_STATIC_FOLDER = BASE_DIR / "var" / "static"
 # Files are found where they lie, so no collecting step stands between a clone and its first page.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

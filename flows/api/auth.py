@@ -26,6 +26,7 @@ from rest_framework.request import Request
 from flows.api.limits import address_of
 from flows.models import Account, ApiToken
 from flows.operations import sign_in
+from flows.operations.set_up import is_set_up
 from flows.operations.tokens import use_token
 from flows.primitives.callers import Door
 
@@ -42,6 +43,9 @@ OPEN_ROUTES = frozenset(
     }
 )
 """Names of the routes that need no credentials. Whatever is not listed needs them. Source: security, S-01."""
+
+OPEN_UNTIL_SET_UP = frozenset({"account-create", "account-errors"})
+"""Routes that need no credentials while there is no account; they check who may make the first one themselves."""
 
 CHALLENGE = 'Basic realm="Celestra", charset="UTF-8"'
 REMEMBERED_SECONDS = 60.0
@@ -201,7 +205,9 @@ class IsSignedIn(BasePermission):
 def is_open(request: Any) -> bool:
     """Tell whether the resolved route needs no credentials."""
     match = getattr(request, "resolver_match", None)
-    return bool(match is not None and match.namespaces == ["api"] and match.url_name in OPEN_ROUTES)
+    if match is None or match.namespaces != ["api"]:
+        return False
+    return match.url_name in OPEN_ROUTES or (match.url_name in OPEN_UNTIL_SET_UP and not is_set_up())
 
 
 def is_sent_from_login_page(request: Any) -> bool:

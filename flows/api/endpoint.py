@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from flows.api.auth import BrowserSession, HeaderCredentials, IsSignedIn, is_open, is_sent_from_login_page
 from flows.api.errors import BadRequestError, answer_exception
 from flows.api.limits import address_of
+from flows.api.rate_limits import Allowance, check_rate, show_allowance
 from flows.api.schema.operations import DeclaredOperations
 from flows.api.scopes import check_scope
 from flows.conf import get_settings
@@ -52,6 +53,7 @@ class Endpoint(APIView):
     route_name: ClassVar[str] = ""
     accepts_files: ClassVar[bool] = False
     action: ClassVar[str] = ""
+    allowance: Allowance | None = None
 
     def get_authenticators(self) -> list[Any]:
         """Leave credentials unread on open routes: a webhook's caller may send a header that is not meant for us."""
@@ -66,6 +68,7 @@ class Endpoint(APIView):
         """Answer in the name of the caller, who is nobody until the credentials were checked."""
         with acting_as(NOBODY):
             response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            show_allowance(response, self.allowance)
             return stream_as_caller(response)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -74,6 +77,7 @@ class Endpoint(APIView):
         if request.user.is_authenticated:
             token = request.auth if isinstance(request.auth, ApiToken) else None
             enter_as(caller_of(request.user, door=Door.API, token=token, address=address_of(request)))
+        self.allowance = check_rate(request, self.route_name)
         if any(odd in request.path for odd in _ODD_IN_PATHS) or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequestError("The address holds a character or an empty or dotted part that no address of the API has.")
         check_body_size(request, accepts_files=self.accepts_files)

@@ -8,16 +8,26 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from hashlib import blake2b
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.http import StreamingHttpResponse
+from django.utils import timezone
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
 
 from flows.api.answers import encode_json
 from flows.conf import get_settings
+from flows.operations.callers import renew_caller
+from flows.primitives.callers import acting_as, current_caller
+from flows.primitives.errors import ForbiddenError
+from flows.primitives.rights import Action, Resource
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +37,8 @@ KEEP_ALIVE_SECONDS = 15.0
 IDLE_LOG_SECONDS = 3600.0
 LONGEST_WAIT_SECONDS = 3600.0
 RECONNECT_SECONDS = 2.0
+RIGHTS_SECONDS = 10.0
+"""How long a stream goes on with the rights that it read last."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _LOOK_BACK = 1000
@@ -146,6 +158,52 @@ def _run_query(function: Callable[..., Any], *args: Any) -> Any:
         connection.close()
 
 
+class Viewer:
+    """
+    Who follows something: every look happens in the name of the caller of the request, whose rights are read anew every ten
+    seconds, so that a stream ends soon after they were taken away.
+
+    Source: security, S-42.
+    """
+
+    def __init__(self, request: Request, namespace: str) -> None:
+        self._caller = current_caller()
+        self._namespace = namespace
+        # Only a browser's session can be ended apart from its person; the other credentials are looked up by the caller.
+        session = getattr(request, "session", None)
+        by_session = isinstance(request.successful_authenticator, SessionAuthentication)
+        self._session_key = (session.session_key or "") if by_session and session is not None else ""
+        self._fresh_until = time.monotonic() + RIGHTS_SECONDS
+
+    def look(self, read: Callable[..., T]) -> Callable[..., T]:
+        """Return a function that reads in the viewer's name. It raises ForbiddenError when the viewer may not any more."""
+
+        def read_as_viewer(*args: Any) -> T:
+            if time.monotonic() > self._fresh_until:
+                self._renew()
+            with acting_as(self._caller):
+                return read(*args)
+
+        return read_as_viewer
+
+    def _renew(self) -> None:
+        caller = renew_caller(self._caller, session_key=self._session_key, at=timezone.now())
+        if caller is None or not caller.may(Action.READ, Resource.EXECUTION, self._namespace):
+            raise ForbiddenError("The right to follow this was taken away.")
+        self._caller = caller
+        self._fresh_until = time.monotonic() + RIGHTS_SECONDS
+
+
+async def _until_refused(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async for each in frames:
+            yield each
+    except ForbiddenError:
+        return
+    finally:
+        await frames.aclose()
+
+
 async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
     """Run a blocking read in one of the reader threads."""
     return await asyncio.get_running_loop().run_in_executor(_readers, _run_query, function, *args)
@@ -170,13 +228,13 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
 def answer_slow_json(body: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
     """Answer with JSON that is not known yet."""
     _release_connection()
-    return StreamingHttpResponse(body, content_type="application/json")
+    return StreamingHttpResponse(_until_refused(body), content_type="application/json")
 
 
 def answer_stream(frames: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
     """Answer with a stream of events that no proxy holds back."""
     _release_connection()
-    response = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
+    response = StreamingHttpResponse(_until_refused(frames), content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -192,7 +250,8 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
     Source: REST API, 7.
     """
     async with _hub().listen(execution_id) as changed:
-        sent: str | None = None
+        # A digest, because the text of a large execution times many streams is much memory.
+        sent = b""
         last_at = time.monotonic()
         yield frame("start", {})
         while True:
@@ -204,8 +263,9 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
             if ended:
                 yield f"id: end\ndata: {text}\n\n".encode("utf-8", "replace")
                 return
-            if text != sent:
-                sent, last_at = text, time.monotonic()
+            digest = blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+            if digest != sent:
+                sent, last_at = digest, time.monotonic()
                 yield f"id: progress\ndata: {text}\n\n".encode("utf-8", "replace")
             elif time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()

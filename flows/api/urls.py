@@ -9,9 +9,10 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from flows.api.converters import ActionWord, ExecutionId
-from flows.api.endpoint import Handler, route
+from flows.api.endpoint import route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
+    access,
     blueprints,
     dashboards,
     document,
@@ -29,8 +30,11 @@ from flows.api.views import (
     namespace_files,
     namespaces,
     outputs,
+    own_account,
+    people,
     plugins,
     services,
+    source_replace,
     templates,
     tokens,
     triggers,
@@ -57,6 +61,9 @@ _FLOWS: Patterns = [
     route("bulk", "flow-bulk", post=flows.update_bulk),
     route("graph", "flow-source-graph", post=graphs.of_source),
     route("source", "flow-source-search", get=flows.search_sources),
+    route("source/replace/preview", "source-replace-preview", post=source_replace.preview),
+    route("source/replace/apply", "source-replace", post=source_replace.apply),
+    route("source/replace/line", "source-replace-line", post=source_replace.replace_line),
     route("deprecated", "flow-deprecated", get=flows.list_deprecated),
     route("import", "flow-import", post=flows.import_file, accepts_files=True),
     route("export/by-ids", "flow-export-by-ids", post=flows.export_by_ids),
@@ -75,6 +82,7 @@ _FLOWS: Patterns = [
     route("<str:namespace>/<str:flow_id>/graph", "flow-graph", get=graphs.of_flow),
     route("<str:namespace>/<str:flow_id>/dependencies", "flow-dependencies", get=graphs.dependencies_of_flow),
     route("<str:namespace>/<str:flow_id>/tasks/<str:task_id>", "flow-task", get=graphs.get_task),
+    route("<str:namespace>/<str:flow_id>/<str:task_id>", "flow-task-update", patch=source_replace.update_task),
 ]
 
 _HOOK = webhooks.receive
@@ -240,8 +248,6 @@ _DASHBOARDS: Patterns = [
     route("<str:dashboard_id>/charts/<str:chart_id>/export/to-csv", "dashboard-chart-export-old", post=dashboards.export_chart),
 ]
 
-_OWN_BLUEPRINT: dict[str, Handler] = {"get": blueprints.get_own, "put": blueprints.update_own, "delete": blueprints.delete_own}
-
 _BLUEPRINTS: Patterns = [
     route("community", "blueprint-search-old", get=blueprints.search),
     route("community/tags", "blueprint-tags-old", get=blueprints.list_tags),
@@ -252,19 +258,83 @@ _BLUEPRINTS: Patterns = [
     route("community/<str:kind>/<str:blueprint_id>/graph", "blueprint-graph", get=blueprints.get_graph),
     route("flows", "blueprint-own-flows", get=blueprints.search_own, post=blueprints.create_own),
     route("flows/tags", "blueprint-own-flow-tags", get=blueprints.list_own_tags),
-    route("flows/<str:blueprint_id>", "blueprint-own-flow", **_OWN_BLUEPRINT),
+    route(
+        "flows/<str:blueprint_id>",
+        "blueprint-own-flow",
+        get=blueprints.get_own,
+        put=blueprints.update_own,
+        delete=blueprints.delete_own,
+    ),
     route("flows/<str:blueprint_id>/source", "blueprint-own-flow-source", get=blueprints.get_own_source),
     route("flows/<str:blueprint_id>/graph", "blueprint-own-flow-graph", get=blueprints.get_own_graph),
     route("flows/<str:blueprint_id>/use-template", "blueprint-use-template", post=blueprints.use_template),
     route("flow/<str:blueprint_id>", "blueprint-own-flow-old", get=blueprints.get_own),
     route("custom", "blueprint-customs", get=blueprints.search_own, post=blueprints.create_own),
     route("custom/tags", "blueprint-custom-tags", get=blueprints.list_own_tags),
-    route("custom/<str:blueprint_id>", "blueprint-custom", **_OWN_BLUEPRINT),
+    route(
+        "custom/<str:blueprint_id>",
+        "blueprint-custom",
+        get=blueprints.get_own,
+        put=blueprints.update_own,
+        delete=blueprints.delete_own,
+    ),
     route("custom/<str:blueprint_id>/source", "blueprint-custom-source", get=blueprints.get_own_source),
     route("custom/<str:blueprint_id>/graph", "blueprint-custom-graph", get=blueprints.get_own_graph),
 ]
 
+_ACCESS: Patterns = [
+    route("users", "users", get=people.search_users, post=people.create_user),
+    route("users/search", "user-search", get=people.search_users),
+    route(
+        "users/<str:user_id>",
+        "user",
+        get=people.get_user,
+        put=people.update_user,
+        patch=people.update_user,
+        delete=people.delete_user,
+    ),
+    route("users/<str:user_id>/password", "user-password", put=people.set_password, patch=people.set_password),
+    route("users/<str:user_id>/instanceOwner", "user-ownership", patch=people.change_ownership),
+    route("users/<str:user_id>/second-factor", "user-second-factor", delete=people.remove_second_factor),
+    route("users/<str:user_id>/sessions", "user-sessions", delete=people.end_sessions),
+    route("users/<str:user_id>/groups", "user-groups", put=people.set_groups),
+    route("service-accounts", "service-accounts", get=people.search_service_accounts, post=people.create_service_account),
+    route(
+        "service-accounts/<str:user_id>",
+        "service-account",
+        get=people.get_service_account,
+        put=people.update_service_account,
+        patch=people.update_service_account,
+        delete=people.delete_service_account,
+    ),
+    route(
+        "service-accounts/<str:user_id>/api-tokens",
+        "service-account-tokens",
+        get=people.list_service_tokens,
+        post=people.create_service_token,
+    ),
+    route(
+        "service-accounts/<str:user_id>/api-tokens/<str:token_id>",
+        "service-account-token",
+        delete=people.revoke_service_token,
+    ),
+    route("groups", "groups", get=access.search_groups, post=access.create_group),
+    route("groups/search", "group-search", get=access.search_groups),
+    route("groups/<str:group_id>", "group", get=access.get_group, put=access.update_group, delete=access.delete_group),
+    route("groups/<str:group_id>/members", "group-members", get=access.list_members),
+    route("groups/<str:group_id>/members/<str:user_id>", "group-member", put=access.add_member, delete=access.remove_member),
+    route("roles", "roles", get=access.search_roles, post=access.create_role),
+    route("roles/search", "role-search", get=access.search_roles),
+    route("roles/<str:role_id>", "role", get=access.get_role, put=access.update_role, delete=access.delete_role),
+    route("bindings", "bindings", get=access.search_bindings, post=access.create_binding),
+    route("bindings/search", "binding-search", get=access.search_bindings),
+    route("bindings/bulk", "binding-bulk", post=access.create_bindings),
+    route("bindings/<str:binding_id>", "binding", get=access.get_binding, delete=access.delete_binding),
+    route("acls/permissions", "permissions", get=access.list_permissions),
+]
+
 _OF_TENANT: Patterns = [
+    *_ACCESS,
     path("executions/", include(_EXECUTIONS)),
     route("executions", "execution-of-flow", get=execution_lists.list_of_flow),
     path("flows/", include(_FLOWS)),
@@ -287,7 +357,7 @@ _OF_TENANT: Patterns = [
     route("expressions/render", "expressions-render", post=execution_actions.render_expressions),
     route("usages/all", "usage", get=services.show_usage),
     route("worker-selectors/tags", "worker-tags", get=services.list_worker_tags),
-    route("basicAuth", "account-create", post=instance.refuse_account),
+    route("basicAuth", "account-create", post=own_account.create_first_account),
     route("templates", "template-create", post=templates.create),
     route("templates/search", "template-search", get=templates.search),
     route(
@@ -307,7 +377,11 @@ _WITHOUT_TENANT: Patterns = [
     route("me", "me", get=instance.show_me, patch=instance.update_me),
     route("me/api-tokens", "api-tokens", get=tokens.list_own, post=tokens.create),
     route("me/api-tokens/<str:token_id>", "api-token", delete=tokens.revoke),
-    route("auths", "auths", get=instance.list_auths),
+    route("me/rights", "own-rights", get=own_account.show_rights),
+    route("me/password", "own-password", put=own_account.change_password),
+    route("me/sessions", "own-sessions", get=own_account.list_sessions, delete=own_account.revoke_sessions),
+    route("me/sessions/<str:session_id>", "own-session", delete=own_account.revoke_session),
+    route("auths", "auths", get=own_account.list_auths),
     route("basicAuthValidationErrors", "account-errors", get=instance.list_validation_errors),
     route("setup", "setup", get=instance.show_setup),
     route("instance/services/search", "service-search", get=services.search),

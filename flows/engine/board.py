@@ -187,7 +187,7 @@ class Board:
             created_at=self.at,
             is_changed=True,
         )
-        self._count(run.activity, +1)
+        self._count(run, run.activity, +1)
         return self.add(run)
 
     def move(self, run: Run, state: State) -> None:
@@ -212,7 +212,7 @@ class Board:
 
     def remove(self, run: Run) -> None:
         """Take a run away, from the board and from the database."""
-        self._count(run.activity, -1)
+        self._count(run, run.activity, -1)
         del self.runs[run.id]
         self.scopes[run.scope].pop(run.task_id, None)
         if run.seen is not None:
@@ -294,8 +294,9 @@ class Board:
             node = node.parent
         return node is not None and node.branch == "afterExecution"
 
-    def _count(self, kind: str | None, by: int) -> None:
-        if kind is not None:
+    def _count(self, run: Run, kind: str | None, by: int) -> None:
+        # What comes after the end keeps nothing alive; it is only there once the execution has ended.
+        if kind is not None and not (self.root.is_terminal and self.is_after(run)):
             self.root.progress[kind] = self.count_activity(kind) + by
             self.root.is_changed = True
 
@@ -315,5 +316,5 @@ class _Recount:
         self.run.is_changed = True
         kind = self.run.activity
         if kind != self.kind:
-            self.board._count(self.kind, -1)
-            self.board._count(kind, +1)
+            self.board._count(self.run, self.kind, -1)
+            self.board._count(self.run, kind, +1)

@@ -152,7 +152,7 @@ def stop_children(turn: Turn, run: Run) -> None:
 
 
 def _load_to_stop(root: Root, at: datetime) -> Board:
-    """Return a board that is good enough to end an execution: its rows can be ended even when its flow cannot be read any more."""
+    """Return a board that is good enough to end an execution, even when its flow cannot be read any more."""
     try:
         return load_board(root, at=at)
     except FlowsError:
@@ -160,7 +160,7 @@ def _load_to_stop(root: Root, at: datetime) -> Board:
 
 
 def waits_for_paused_only(execution_id: str, run_id: str) -> bool:
-    """Tell whether a task run waits for other executions, and all of those are paused: nothing moves without a person or a timer."""
+    """Tell whether a task run waits for other executions and all of those are paused, so that nothing moves by itself."""
     with connection.cursor() as cursor:
         # An end that was not told yet is progress, too; the successor of an execution that was retried waits in its place.
         cursor.execute(
@@ -178,7 +178,7 @@ def find_paused_child(execution_id: str, run_id: str) -> str | None:
     paused = Execution.objects.filter(
         caller_execution_id=execution_id, caller_task_run_id=run_id, caller_waits=True, state=State.PAUSED
     )
-    return paused.order_by("created_at", "id").values_list("id", flat=True).first()
+    return paused.order_by("created_at", "loop__index", "id").values_list("id", flat=True).first()
 
 
 def _list_alive_below(execution_id: str, run_id: str) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.conf import get_settings
+from flows.conf import read_plugin_setting
 from flows.engine.board import Board, Run
 from flows.engine.environment import RunEnvironment
 from flows.engine.log_files import FileLog
@@ -163,9 +163,7 @@ class TaskContext:
 
     def config(self, key: str, default: Any = None) -> Any:
         """Return a server-level setting of the plugin family."""
-        if key == "scripts.default-runner":
-            return get_settings().script_runner
-        return default
+        return read_plugin_setting(key, default)
 
     def update_execution(
         self,

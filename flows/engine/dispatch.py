@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import redis
+from celery import signature
 from django.db import connection
 from kombu.exceptions import OperationalError
 
 from flows.conf import DEFAULT_QUEUE, get_settings
 from flows.engine.board import Board, Run
 from flows.engine.canvas import compile_canvas, visit_signature
+from flows.engine.recording import DROPPED_LINES
 from flows.engine.transitions import scope_key
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "celestra:execution:"
 """Prefix of the channel on which live views hear that an execution changed."""
+
+DROPPED_LINES_KEY = "celestra:dropped-log-lines"
+
+SWEEP = "flows.sweep_runners"
+# A message that nobody took until then is followed by the next one.
+_SWEEP_SECONDS = 60
 
 _PUBLISH_OPTIONS = {"retry": False, "ignore_result": True}
 BROKER_ERRORS = (OperationalError, redis.RedisError, OSError)
@@ -84,6 +92,16 @@ def send_run(execution_id: str, scope: str, task_id: str, queues: Sequence[str] 
     return True
 
 
+def send_sweep(queue: str) -> bool:
+    """Ask a worker of a queue to sweep what task runners left behind. False without a broker: the next round asks again."""
+    try:
+        signature(SWEEP, immutable=True).apply_async(queue=queue, expires=_SWEEP_SECONDS, **_PUBLISH_OPTIONS)
+    except BROKER_ERRORS as error:
+        log.debug("dispatch.sweep-unsent", extra={"queue": queue, "reason": str(error)})
+        return False
+    return True
+
+
 def is_queue_empty() -> bool:
     """Tell whether no message waits in the default queue; false when the broker cannot be asked."""
     client = _views()
@@ -93,6 +111,32 @@ def is_queue_empty() -> bool:
         return not client.exists(DEFAULT_QUEUE)
     except redis.RedisError:
         return False
+
+
+def report_dropped_lines() -> None:
+    """Add the log lines that this process dropped to the count of the installation, kept at the broker; best effort."""
+    count = DROPPED_LINES.take()
+    if not count:
+        return
+    log.warning("recording.lines-dropped", extra={"lines": count})
+    client = _views()
+    if client is None:
+        return
+    try:
+        client.incrby(DROPPED_LINES_KEY, count)
+    except redis.RedisError:
+        DROPPED_LINES.add(count)
+
+
+def read_dropped_lines() -> int:
+    """Return how many log lines were dropped since the broker's data began; 0 when it cannot be asked."""
+    client = _views()
+    if client is None:
+        return 0
+    try:
+        return int(client.get(DROPPED_LINES_KEY) or 0)  # type: ignore[arg-type]  # this client is no asynchronous one
+    except redis.RedisError:
+        return 0
 
 
 def wake_views(execution_id: str) -> None:

@@ -53,9 +53,14 @@ def get_namespace_file(namespace: str, path: str, *, version: int | None = None)
     """Return the row of a file, its newest version when none is named. Raises NamespaceFileNotFoundError."""
     row = find_namespace_file(namespace, path, version=version)
     if row is None:
-        of_version = "" if version is None else f" in version {version}"
-        raise NamespaceFileNotFoundError(f'Namespace {namespace} has no file "{path}"{of_version}.')
+        raise missing_file(namespace, path, version)
     return row
+
+
+def missing_file(namespace: str, path: str, version: int | None = None) -> NamespaceFileNotFoundError:
+    """Return the error about a file that does not exist, or that is none of the caller's business."""
+    of_version = "" if version is None else f" in version {version}"
+    return NamespaceFileNotFoundError(f'Namespace {namespace} has no file "{path}"{of_version}.')
 
 
 def find_namespace_file(namespace: str, path: str, *, version: int | None = None) -> NamespaceFile | None:

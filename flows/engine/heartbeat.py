@@ -85,6 +85,7 @@ class Heartbeat:
 
     def watch(self, watch: Watch) -> None:
         """Look after an attempt from now on."""
+        watch.recorder.set_drained(True)
         with self._lock:
             self._watches[watch.run_id] = watch
             if self._thread is None or not self._thread.is_alive():
@@ -95,6 +96,7 @@ class Heartbeat:
         """Stop looking after an attempt."""
         with self._lock:
             self._watches.pop(watch.run_id, None)
+        watch.recorder.set_drained(False)
 
     def list_watches(self) -> list[Watch]:
         """Return the attempts that run now."""
@@ -109,6 +111,7 @@ class Heartbeat:
                 idle_since = None
                 for watch in watches:
                     self._tick(watch)
+                dispatch.report_dropped_lines()
             elif idle_since is None:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > 5:
@@ -117,6 +120,7 @@ class Heartbeat:
                         self._thread = None
                         break
             time.sleep(_TICK_SECONDS)
+        dispatch.report_dropped_lines()
         connection.close()
 
     def _tick(self, watch: Watch) -> None:
@@ -147,7 +151,9 @@ class Heartbeat:
             log.exception("heartbeat.entries-refused", extra={"task_run": watch.run_id})
         except DatabaseError:
             watch.recorder.give_back(logs, metrics)
+            watch.recorder.set_drained(False)
             raise
+        watch.recorder.set_drained(True)
         dispatch.wake_views(watch.execution_id)
 
     @staticmethod

@@ -8,6 +8,7 @@ from flows.engine.attempts import end_attempt, note_on_attempt, open_attempt
 from flows.engine.board import Run
 from flows.engine.context import TaskContext, apply_updates
 from flows.engine.results import Outcome, run_plugin
+from flows.engine.stand_ins import find_stand_in
 from flows.engine.task_cache import keep_result
 from flows.primitives.states import State
 
@@ -30,6 +31,17 @@ def run_light(turn: Turn, run: Run) -> None:
     finally:
         context.close()
     settle_outcome(turn, run, outcome, context.updates if outcome.state in (State.SUCCESS, State.WARNING) else ())
+
+
+def settle_stand_in(turn: Turn, run: Run) -> bool:
+    """End a run as the result says that stands in for its task, whatever kind of task it is; False when there is none."""
+    stand_in = find_stand_in(run.task_id)
+    if stand_in is None:
+        return False
+    open_attempt(run, owner="", at=turn.board.at)
+    turn.board.move(run, State.RUNNING)
+    end_attempt(turn, run, stand_in.state, outputs=dict(stand_in.outputs), permanent=True)
+    return True
 
 
 def settle_outcome(turn: Turn, run: Run, outcome: Outcome, updates: Any = ()) -> None:

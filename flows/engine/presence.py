@@ -1,4 +1,4 @@
-"""Which workers are there, and which queues they serve: each worker keeps a short-lived key at the broker while it works."""
+"""Which parts are there, and which queues workers serve: each part keeps a short-lived key at the broker while it works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
@@ -21,6 +21,7 @@ from flows.conf import DEFAULT_QUEUE, get_settings
 log = logging.getLogger(__name__)
 
 WORKER_KEY_PREFIX = "celestra:worker:"
+PART_KEY_PREFIX = "celestra:part:"
 TAG_JOINER = "+"
 """Between the tags in the name of a queue whose workers have all of them."""
 
@@ -41,21 +42,27 @@ class WorkerPresence:
     queues: tuple[str, ...] = ()
 
 
-class Presence:
-    """Keeps the key of this worker alive until `stop`. Its thread never fails: an unreachable broker is tried again."""
+@dataclass(frozen=True, slots=True)
+class PartPresence:
+    """
+    One part that reported lately: `kind` is web, scheduler or worker, `name` tells it from others of its kind. `host` and
+    `started_at` (aware) are None when the report does not say.
+    """
 
-    def __init__(self, name: str, *, queues: list[str], concurrency: int | None) -> None:
-        self._key = f"{WORKER_KEY_PREFIX}{name}"
-        self._value = json.dumps(
-            {
-                "name": name,
-                "queues": queues,
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "started": datetime.now(UTC).isoformat(),
-                "concurrency": concurrency,
-            }
-        )
+    kind: str
+    name: str
+    host: str | None
+    started_at: datetime | None
+    last_seen_at: datetime
+
+
+class Report:
+    """Keeps a key with facts of this process alive until `stop`. Its thread never fails: an unreachable broker is tried again."""
+
+    def __init__(self, key: str, **facts: Any) -> None:
+        self._key = key
+        started = datetime.now(UTC).isoformat()
+        self._value = json.dumps({**facts, "pid": os.getpid(), "host": socket.gethostname(), "started": started})
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -89,6 +96,13 @@ class Presence:
             log.debug("presence.not-removed", extra={"key": self._key})
         finally:
             client.close()
+
+
+class Presence(Report):
+    """The report of a worker: which queues it serves, with how many processes."""
+
+    def __init__(self, name: str, *, queues: list[str], concurrency: int | None) -> None:
+        super().__init__(f"{WORKER_KEY_PREFIX}{name}", name=name, queues=queues, concurrency=concurrency)
 
 
 def connect() -> redis.Redis | None:
@@ -138,6 +152,48 @@ def withdraw_worker(**_: Any) -> None:
     """Stop reporting: the worker of this process stops."""
     if _own is not None:
         _own.stop()
+
+
+_announced: set[str] = set()
+
+
+def announce_part(kind: str) -> None:
+    """Begin to report for this process, which is the part `kind` (web, scheduler) until it ends. Safe to call again."""
+    if kind not in _announced:
+        _announced.add(kind)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        Report(f"{PART_KEY_PREFIX}{kind}:{name}", name=name).start()
+
+
+def list_parts() -> list[PartPresence] | None:
+    """Return the parts that reported lately, workers included, by kind and name; None when the broker cannot be asked."""
+    client = connect()
+    if client is None:
+        return None
+    found = []
+    try:
+        with client:
+            for prefix in (WORKER_KEY_PREFIX, PART_KEY_PREFIX):
+                for key in itertools.islice(client.scan_iter(f"{prefix}*", count=1000), _MOST_WORKERS):
+                    left, value = int(client.pttl(key)), client.get(key)
+                    if value is not None:
+                        found.append(_read_part(key.decode(), value, left=timedelta(milliseconds=left)))
+    except redis.RedisError:
+        log.warning("presence.parts-unknown", exc_info=True)
+        return None
+    return sorted(found, key=lambda part: (part.kind, part.name))
+
+
+def _read_part(key: str, value: bytes | str, *, left: timedelta) -> PartPresence:
+    kind, name = "worker", key.removeprefix(WORKER_KEY_PREFIX)
+    if key.startswith(PART_KEY_PREFIX):
+        kind, _, name = key.removeprefix(PART_KEY_PREFIX).partition(":")
+    last_seen_at = datetime.now(UTC) - (timedelta(seconds=_LIFE_SECONDS) - left)
+    try:
+        facts = json.loads(value)
+        return PartPresence(kind, name, str(facts["host"]), datetime.fromisoformat(facts["started"]), last_seen_at)
+    except (ValueError, KeyError, TypeError):
+        return PartPresence(kind, name, None, None, last_seen_at)
 
 
 def list_workers() -> list[WorkerPresence] | None:

@@ -19,6 +19,10 @@ _LONGEST_MESSAGE = 10_240
 _SHORTEST_SECRET = 4
 _LONGEST_METRIC_NAME = 200
 _LONGEST_THREAD_NAME = 100
+# Of the log of one attempt, while the database is away or slower than a script prints.
+_MOST_WAITING_BYTES = 16 * 1024 * 1024
+_ROW_BYTES = 400
+_LONGEST_WAIT_SECONDS = 5.0
 
 INSERT_LOGS = """
 INSERT INTO flows_logentry (namespace, flow_id, execution_id, task_run_id, task_id, trigger_id, attempt_number, level, timestamp,
@@ -86,9 +90,28 @@ class Recorder:
         self._lock = threading.Lock()
         self._logs: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
+        self._waiting_bytes = 0
+        self._dropped: dict[str, Any] | None = None
+        self._has_room = threading.Condition(self._lock)
+        self.is_drained = False
+        """True while somebody writes the entries out again and again, so that waiting for room has a point."""
 
-    def add_log(self, subject: Subject, level: str, message: str, *, at: datetime | None = None, thread: str = "") -> None:
-        """Add one entry, or several when the message is long."""
+    def add_log(
+        self,
+        subject: Subject,
+        level: str,
+        message: str,
+        *,
+        at: datetime | None = None,
+        thread: str = "",
+        may_wait: bool = False,
+    ) -> None:
+        """
+        Add one entry, or several when the message is long.
+
+        When 16 MiB wait to be written, an entry that `may_wait` waits for room while the database takes entries; otherwise it is
+        dropped and counted. An entry in the log tells how many were. Source: reliability, R-79.
+        """
         moment = (at or datetime.now(UTC)).isoformat()
         text = self.masker.mask(message).replace("\x00", "")
         pieces = [text[start : start + _LONGEST_MESSAGE] for start in range(0, max(1, len(text)), _LONGEST_MESSAGE)]
@@ -108,8 +131,25 @@ class Recorder:
             }
             for piece in pieces
         ]
+        size = sum(len(piece) + _ROW_BYTES for piece in pieces)
         with self._lock:
-            self._logs += rows
+            if may_wait and self.is_drained and not self._fits(size):
+                self._has_room.wait_for(lambda: self._fits(size) or not self.is_drained, _LONGEST_WAIT_SECONDS)
+            if self._fits(size):
+                self._logs += rows
+                self._waiting_bytes += size
+            else:
+                self._note_dropped(rows[-1], len(rows))
+                DROPPED_LINES.add(len(rows))
+
+    def _fits(self, size: int) -> bool:
+        return self._waiting_bytes + size <= _MOST_WAITING_BYTES or not self._logs
+
+    def _note_dropped(self, row: dict[str, Any], count: int) -> None:
+        """Keep one entry, made like `row`, that tells how many lines are missing after those that wait."""
+        total = count + (self._dropped["dropped"] if self._dropped else 0)
+        message = f"{total} log lines were dropped here: the database did not take entries, and the buffer for them was full."
+        self._dropped = {**row, "level": level_number("WARN"), "message": message, "dropped": total}
 
     def add_metric(self, subject: Subject, kind: str, name: str, value: float, tags: dict[str, str]) -> None:
         """Add one metric entry; a timer's value is in milliseconds. A value that no column holds (NaN, infinity) is dropped."""
@@ -128,7 +168,9 @@ class Recorder:
             "timestamp": datetime.now(UTC).isoformat(),
         }
         with self._lock:
-            self._metrics.append(row)
+            if self._waiting_bytes + _ROW_BYTES <= _MOST_WAITING_BYTES:
+                self._metrics.append(row)
+                self._waiting_bytes += _ROW_BYTES
 
     @property
     def is_empty(self) -> bool:
@@ -138,8 +180,10 @@ class Recorder:
     def take(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return what waits (log rows, metric rows) and forget it; the caller writes it."""
         with self._lock:
-            taken = (self._logs, self._metrics)
-            self._logs, self._metrics = [], []
+            told = [self._dropped] if self._dropped else []
+            taken = (self._logs + told, self._metrics)
+            self._logs, self._metrics, self._dropped, self._waiting_bytes = [], [], None, 0
+            self._has_room.notify_all()
         return taken
 
     def peek_logs(self) -> list[dict[str, Any]]:
@@ -148,10 +192,44 @@ class Recorder:
             return list(self._logs)
 
     def give_back(self, logs: Sequence[dict[str, Any]], metrics: Sequence[dict[str, Any]]) -> None:
-        """Put rows back in front: their transaction was rolled back."""
+        """Put rows back in front: their transaction was rolled back. What came meanwhile keeps its place behind them."""
+        lines = [row for row in logs if "dropped" not in row]
         with self._lock:
-            self._logs[:0] = logs
+            self._logs[:0] = lines
             self._metrics[:0] = metrics
+            self._waiting_bytes += sum(len(row["message"]) + _ROW_BYTES for row in lines) + len(metrics) * _ROW_BYTES
+            for row in logs:
+                if "dropped" in row:
+                    self._note_dropped(row, row["dropped"])
+
+    def set_drained(self, value: bool) -> None:
+        """Say whether entries are being written out now; whoever waits for room looks again."""
+        with self._lock:
+            self.is_drained = value
+            self._has_room.notify_all()
+
+
+class LineCount:
+    """How many log lines this process dropped since somebody asked last. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Count lines."""
+        with self._lock:
+            self._count += count
+
+    def take(self) -> int:
+        """Return the count and begin anew."""
+        with self._lock:
+            taken, self._count = self._count, 0
+        return taken
+
+
+DROPPED_LINES = LineCount()
+"""The dropped log lines of this process; the heartbeat reports them."""
 
 
 def write_entries(execute: Callable[[str, list[Any]], Any], logs: Sequence[Any], metrics: Sequence[Any]) -> None:
@@ -176,7 +254,7 @@ class RunLog:
     def log(self, level: str, message: str, *, at: datetime | None = None) -> None:
         """Write one entry unless its level is below the task's `logLevel`."""
         if level_number(level) >= self._min_level:
-            self._recorder.add_log(self._subject, level, message, at=at)
+            self._recorder.add_log(self._subject, level, message, at=at, may_wait=True)
 
     def trace(self, message: str) -> None:
         """Write at TRACE."""

@@ -26,13 +26,34 @@ _BATCH = 500
 _LOST_SECONDS = 5.0
 
 
+_IS_DUE = """((t.dispatched_at IS NULL AND t.created_at < %(unsent)s) OR t.dispatched_at <
+    CASE WHEN jsonb_array_length(t.progress->'queues') > 0 THEN %(stuck)s ELSE %(lost)s END)"""
+
+# In two parts, because each has an index: what waits for its first attempt, and what was set back in executions that were
+# restarted or replayed. An execution that has not begun takes them in itself, and so does a visit that is still at work.
+_RESEND_RUNS = f"""
+WITH waiting AS (
+    SELECT t.seq, t.execution_id FROM flows_taskrun t WHERE t.state = 'CREATED' AND {_IS_DUE}
+    UNION ALL
+    SELECT t.seq, t.execution_id FROM flows_execution e JOIN flows_taskrun t ON t.execution_id = e.id
+    WHERE e.state IN ('RUNNING', 'PAUSED', 'PAUSING', 'RETRYING') AND (e.attempt_number > 1 OR e.parent_id IS NOT NULL)
+    AND t.state = 'RESTARTED' AND {_IS_DUE}
+)
+UPDATE flows_taskrun SET dispatched_at = %(at)s WHERE seq IN (
+    SELECT w.seq FROM waiting w JOIN flows_execution e ON e.id = w.execution_id
+    WHERE NOT e.pause_asked AND e.state NOT IN ('CREATED', 'RESTARTED', 'KILLING', 'QUEUED', 'BREAKPOINT')
+    AND (e.visit_until IS NULL OR e.visit_until < clock_timestamp()) ORDER BY w.seq LIMIT %(limit)s)
+RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues')), seq
+"""  # noqa: S608  # no value is put in
+
+
 def resend_unsent(at: datetime) -> int:
     """
     Send messages for what waits and was never sent, or was sent and nobody came. Returns how many.
 
-    Nobody came: for five seconds although the queue is empty, so the message is lost, or the process died before it sent it. While
-    messages wait in the queue, for tasks of worker groups, and with a broker that does not tell, it is a minute. Sending twice is
-    harmless: a run is claimed once. Source: reliability, R-21 and R-25.
+    Nobody came: for five seconds although the queue is empty, so the message is lost, or the process died before it sent it.
+    While messages wait in the queue, for tasks of worker groups, and with a broker that does not tell, it is a minute. Sending
+    twice is harmless: a run is claimed once. Source: reliability, R-21 and R-25.
     """
     settings = get_settings()
     unsent_before = at - timedelta(seconds=settings.outbox_sweep_seconds)
@@ -40,15 +61,8 @@ def resend_unsent(at: datetime) -> int:
     lost_before = at - timedelta(seconds=_LOST_SECONDS) if dispatch.is_queue_empty() else stuck_before
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE flows_taskrun SET dispatched_at = %s WHERE seq IN (SELECT t.seq FROM flows_taskrun t JOIN flows_execution e"
-            " ON e.id = t.execution_id WHERE t.state IN ('CREATED', 'RESTARTED') AND NOT e.pause_asked"
-            " AND ((t.dispatched_at IS NULL AND t.created_at < %s) OR t.dispatched_at <"
-            " CASE WHEN jsonb_array_length(t.progress->'queues') > 0 THEN %s ELSE %s END)"
-            # An execution that has not begun takes them in itself, and so does a visit that is still at work.
-            " AND e.state NOT IN ('CREATED', 'RESTARTED', 'KILLING', 'QUEUED', 'BREAKPOINT')"
-            " AND (e.visit_until IS NULL OR e.visit_until < clock_timestamp()) ORDER BY t.seq LIMIT %s)"
-            " RETURNING execution_id, scope, task_id, ARRAY(SELECT jsonb_array_elements_text(progress->'queues')), seq",
-            [at, unsent_before, stuck_before, lost_before, _BATCH],
+            _RESEND_RUNS,
+            {"at": at, "unsent": unsent_before, "stuck": stuck_before, "lost": lost_before, "limit": _BATCH},
         )
         runs = cursor.fetchall()
         cursor.execute(

@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.conf import get_settings
 from flows.engine.context import TaskContext
+from flows.engine.stand_ins import find_stand_in
 from flows.expressions import ExpressionError
 from flows.language.flow import Task
 from flows.plugin_api.fields import Output, load_properties
@@ -47,6 +48,9 @@ def make_plugin(task: Task) -> RunnableTask:
 
 def run_plugin(task: Task, context: TaskContext, plugin: RunnableTask | None = None) -> Outcome:
     """Run a task and return how it ended, its log file stored; never raises for what the task or its author did."""
+    stand_in = find_stand_in(task.id)
+    if stand_in is not None:
+        return Outcome(stand_in.state, dict(stand_in.outputs), permanent=True)
     outcome = _run_code(task, context, plugin)
     if not task.log_to_file:
         return outcome

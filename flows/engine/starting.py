@@ -87,7 +87,7 @@ def prepare_execution(request: StartRequest) -> NewExecution:
             code="input-invalid",
             problems=[Problem("input-invalid", problem.message) for problem in faults],
         )
-    failing = _list_failing_checks(loaded, resolved.values, request.at)
+    failing = list_failing_checks(loaded, resolved.values, request.at)
     blocking = [check.message for check in failing if check.behavior == "BLOCK_EXECUTION"]
     if blocking:
         raise InvalidError("; ".join(blocking), code="check-failed")
@@ -207,7 +207,8 @@ def _join_labels(loaded: LoadedFlow, request: StartRequest, execution_id: str) -
     return list(joined.items())
 
 
-def _list_failing_checks(loaded: LoadedFlow, values: Mapping[str, Any], at: datetime) -> list[Check]:
+def list_failing_checks(loaded: LoadedFlow, values: Mapping[str, Any], at: datetime) -> list[Check]:
+    """Return the checks of a flow that do not hold for these input values."""
     if not loaded.flow.checks:
         return []
     environment = FlowEnvironment(loaded.flow.namespace, at=at)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.conf import get_settings
+from flows.conf import read_plugin_setting
 from flows.engine.environment import FlowEnvironment
 from flows.engine.recording import Recorder, RunLog, RunMetrics, Subject
 from flows.engine.stores import RunKeyValues, RunNamespaceFiles, RunStorage
@@ -81,7 +81,7 @@ class TriggerContext:
 
     def config(self, key: str, default: Any = None) -> Any:
         """Return a server-level setting of the plugin family."""
-        return get_settings().script_runner if key == "scripts.default-runner" else default
+        return read_plugin_setting(key, default)
 
     def update_execution(self, **_: Any) -> None:
         """A trigger has no execution to change."""

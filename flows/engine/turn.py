@@ -26,7 +26,7 @@ from flows.engine.endings import (
     stop_execution,
 )
 from flows.engine.environment import RunEnvironment
-from flows.engine.light import run_light
+from flows.engine.light import run_light, settle_stand_in
 from flows.engine.recording import Recorder, Subject, write_entries
 from flows.engine.root_scope import RootScope, announce_pause
 from flows.engine.routing import route_run
@@ -133,7 +133,7 @@ class Turn:
             board.move(run, State.KILLED)
             self.mark_dirty(run.scope)
             return
-        if self._stops_at_breakpoint(run) or not self._should_run(run) or reuse_result(self, run):
+        if self._stops_at_breakpoint(run) or not self._should_run(run) or reuse_result(self, run) or settle_stand_in(self, run):
             return
         if needs_worker(run):
             if route_run(self, run):

@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
@@ -55,6 +56,23 @@ class Attempt:
     environment: RunEnvironment
     watch: Watch
     plugin: RunnableTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """
+    How an attempt ended. `recorder` holds what it logged, `carried` what the rest of its canvas reaches by itself, `conclude`
+    records an end that is not as usual.
+    """
+
+    execution_id: str
+    run_id: str
+    token: str
+    outcome: Outcome
+    recorder: Recorder
+    updates: tuple[ExecutionUpdate, ...] = ()
+    carried: frozenset[str] = frozenset()
+    conclude: Conclusion | None = None
 
 
 def worker_name() -> str:
@@ -115,7 +133,8 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
         raise
     except Exception as error:
         log.exception("attempt.not-prepared", extra={"execution": execution_id, "task_run": run_id})
-        _record(execution_id, run_id, token, Outcome(State.FAILED, None, _reason_of(error)), (), Recorder(), services, carried)
+        outcome = Outcome(State.FAILED, None, _reason_of(error))
+        _record(_Report(execution_id, run_id, token, outcome, Recorder(), carried=carried), services)
         return True
     if attempt is None:
         return False
@@ -134,12 +153,12 @@ def run_attempt(execution_id: str, run_id: str, services: Services, *, carried: 
     if attempt.watch.stopped_as is not None:
         stopped = attempt.watch.stopped_as
         outcome, conclude = Outcome(stopped, outcome.outputs, attempt.watch.reason, log_file=outcome.log_file), None
-    _record(execution_id, run_id, token, outcome, updates, attempt.recorder, services, carried, conclude=conclude)
+    _record(_Report(execution_id, run_id, token, outcome, attempt.recorder, updates, carried, conclude), services)
     return True
 
 
 def _must_not_begin(attempt: Attempt) -> bool:
-    """Tell whether a run was claimed that is no worker's, or whose message was on its way when its execution was paused or ended."""
+    """Tell whether a run was claimed that is no worker's, or that was sent before its execution was paused by hand or ended."""
     root, run = attempt.board.root, attempt.run
     return root.pause_asked or is_cut_short(attempt.board, run) or not (run.node is None or needs_worker(run))
 
@@ -171,35 +190,30 @@ def _prepare(execution_id: str, run_id: str, token: str, services: Services, at:
     recorder = Recorder()
     environment = RunEnvironment(board, recorder)
     variables = ExecutionVariables(board, mask=recorder.masker.add)
-    plugin: RunnableTask | None = None
-    deadline, timeout_reason = None, ""
-    if run.node is not None:
-        if run.node.arrangement is None:
-            plugin = make_plugin(run.node.task)
-        timeout = timeout_of(run, variables, environment) if needs_worker(run) else None
-        if timeout is not None:
-            deadline = time.monotonic() + timeout
-            timeout_reason = explain_timeout(timeout)
-    context_subject = Subject(
-        root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=max(0, len(run.attempts) - 1)
-    )
-
-    def give_up(state: State, reason: str) -> None:
-        recorder.add_log(context_subject, "ERROR", reason)
-        _record(execution_id, run_id, token, Outcome(state, None, reason), (), recorder, services, frozenset())
-
+    plugin = make_plugin(run.node.task) if run.node is not None and run.node.arrangement is None else None
+    timeout = timeout_of(run, variables, environment) if needs_worker(run) else None
     watch = Watch(
         execution_id=execution_id,
         run_id=run_id,
         token=token,
         recorder=recorder,
         cancelled=threading.Event(),
-        deadline=deadline,
-        timeout_reason=timeout_reason,
-        give_up=give_up,
+        deadline=None if timeout is None else time.monotonic() + timeout,
+        timeout_reason="" if timeout is None else explain_timeout(timeout),
+        give_up=lambda state, reason: _give_up(attempt, state, reason),
         plugin=plugin,
     )
-    return Attempt(board, run, token, services, recorder, variables, environment, watch, plugin)
+    attempt = Attempt(board, run, token, services, recorder, variables, environment, watch, plugin)
+    return attempt
+
+
+def _give_up(attempt: Attempt, state: State, reason: str) -> None:
+    """Record the end of an attempt whose plugin does not come back."""
+    root, run = attempt.board.root, attempt.run
+    number = max(0, len(run.attempts) - 1)
+    subject = Subject(root.namespace, root.flow_id, root.id, run.id, run.task_id, attempt_number=number)
+    attempt.recorder.add_log(subject, "ERROR", reason)
+    _record(_Report(root.id, run.id, attempt.token, Outcome(state, None, reason), attempt.recorder), attempt.services)
 
 
 def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclusion | None]:
@@ -222,49 +236,17 @@ def _run(attempt: Attempt) -> tuple[Outcome, tuple[ExecutionUpdate, ...], Conclu
     return outcome, updates, None
 
 
-def _record(
-    execution_id: str,
-    run_id: str,
-    token: str,
-    outcome: Outcome,
-    updates: tuple[ExecutionUpdate, ...],
-    recorder: Recorder,
-    services: Services,
-    carried: frozenset[str],
-    *,
-    conclude: Conclusion | None = None,
-) -> None:
+def _record(report: _Report, services: Services) -> None:
     """
     Record the end of an attempt, if its token still holds, and go on from there in the same turn.
 
     A database that is away for a moment does not lose the result: it is tried again until the lease is over. Neither does an
     engine error: it is counted on the execution, which is set aside when the error comes again and again.
     """
-    logs, metrics = recorder.take()
-
-    def finish(turn: Turn) -> None:
-        turn.recorder.masker = recorder.masker
-        turn.recorder.give_back(logs, metrics)
-        if not transitions.holds_lease(run_id, token):
-            log.info("attempt.stale", extra={"execution": execution_id, "task_run": run_id})
-            return
-        run = transitions.read_chain(turn.board, run_id)
-        if run is None or run.state in TERMINAL:
-            return
-        final = outcome
-        interrupt = (run.progress or {}).get("interrupt")
-        if interrupt and final.state != State(interrupt):
-            final = Outcome(State(interrupt), outcome.outputs, "", log_file=outcome.log_file)
-        elif turn.board.root.state == State.KILLING and final.state == State.FAILED:
-            final = Outcome(State.KILLED, outcome.outputs, "", log_file=outcome.log_file)
-        if conclude is not None and final is outcome:
-            conclude(turn, run)
-        else:
-            settle_outcome(turn, run, final, updates)
-
+    entries = report.recorder.take()
     for tried in range(_RECORD_TRIES):
         try:
-            take_turn(execution_id, finish, services, carried=carried)
+            take_turn(report.execution_id, lambda turn: _settle(turn, report, entries), services, carried=report.carried)
             return
         except (OperationalError, InterfaceError, LostRaceError):
             if tried == _RECORD_TRIES - 1:
@@ -274,9 +256,36 @@ def _record(
         except Exception as error:
             if tried == _RECORD_TRIES - 1:
                 raise
-            log.exception("attempt.record-failed", extra={"execution": execution_id, "task_run": run_id})
-            set_aside(execution_id, error, services)
+            log.exception("attempt.record-failed", extra={"execution": report.execution_id, "task_run": report.run_id})
+            set_aside(report.execution_id, error, services)
         time.sleep(min(2.0, 0.2 * (tried + 1)))
+
+
+def _settle(turn: Turn, report: _Report, entries: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> None:
+    """Settle a report on the board of a turn; it may be called again after a lost race."""
+    turn.recorder.masker = report.recorder.masker
+    turn.recorder.give_back(*entries)
+    if not transitions.holds_lease(report.run_id, report.token):
+        log.info("attempt.stale", extra={"execution": report.execution_id, "task_run": report.run_id})
+        return
+    run = transitions.read_chain(turn.board, report.run_id)
+    if run is None or run.state in TERMINAL:
+        return
+    outcome = _final_outcome(turn.board.root, run, report.outcome)
+    if report.conclude is not None and outcome is report.outcome:
+        report.conclude(turn, run)
+    else:
+        settle_outcome(turn, run, outcome, report.updates)
+
+
+def _final_outcome(root: Root, run: Run, outcome: Outcome) -> Outcome:
+    """Return the outcome that counts: what the attempt came to, unless it was stopped from outside meanwhile."""
+    interrupt = (run.progress or {}).get("interrupt")
+    if interrupt and outcome.state != State(interrupt):
+        return Outcome(State(interrupt), outcome.outputs, "", log_file=outcome.log_file)
+    if root.state == State.KILLING and outcome.state == State.FAILED:
+        return Outcome(State.KILLED, outcome.outputs, "", log_file=outcome.log_file)
+    return outcome
 
 
 def _reason_of(error: Exception) -> str:

@@ -15,6 +15,7 @@ from flows.primitives.errors import InvalidError
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NO_TASKS = frozenset({"inputs", "outputs", "triggers", "pluginDefaults", "variables", "labels", "sla", "checks", "quotas"})
 _STEP = "  "
+_AFTER_LABELS = ("inputs", "variables", "tasks", "triggers")
 
 
 def find_element(source: str, name: str, *, kind: str = "task") -> Path:
@@ -362,3 +363,18 @@ def _gap(lines: Sequence[str], listed: Any) -> list[str]:
         return []
     line = _with_comments(lines, _dash_line(lines, listed.value[1]), len(_dash_indent(lines, listed.value[0])))
     return ["\n"] if line and not lines[line - 1].strip() else []
+
+
+def set_label(source: str, key: str, value: str) -> str:
+    """Return the source with one label set, in the form (mapping or list) that its labels have; others stay."""
+    labels = _find(_compose(source), ("labels",))
+    if labels is None:
+        return set_value(
+            source, ("labels",), f"{_write_text(key, '')}: {_write_text(value, '')}", is_yaml=True, before=_AFTER_LABELS
+        )
+    if isinstance(labels, yaml.SequenceNode):
+        for index, entry in enumerate(labels.value):
+            if any(name.value == "key" and item.value == key for name, item in _pairs(entry)):
+                return set_value(source, ("labels", index, "value"), value)
+        return insert_item(source, ("labels",), 10_000, f"key: {_write_text(key, '')}\nvalue: {_write_text(value, '')}")
+    return set_value(source, ("labels", key), value)

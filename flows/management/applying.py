@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-from django.utils import timezone
 
 from flows.language.parse import parse_flow
 from flows.language.source import read_document
+from flows.management.connecting import add_data_action, open_target
 from flows.management.documents import FlowDocument, move_to_namespace, read_documents
-from flows.management.running import ACTOR
+from flows.management.dry_runs import add_dry_run, conclude
+from flows.management.presentation import Json, present_check
 from flows.management.selection import add_yes
-from flows.management.terminal import Exit, Terminal, UsageError, add_action
-from flows.models import Flow
-from flows.operations.flows import DocumentCheck, SaveMode, check_document, delete_flow, save_flow
+from flows.management.targets import Target
+from flows.management.targets.flows import Name
+from flows.management.terminal import Exit, Terminal, UsageError
+from flows.operations.flows import DocumentCheck, text_to_store
+from flows.operations.trigger_rows import STATEFUL_FAMILIES
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError, InvalidError
-from flows.primitives.problems import Severity
 
 VALIDATE_COLUMNS = ("file", "flow", "status", "constraints", "warnings", "infos", "deprecations")
 APPLY_COLUMNS = ("file", "flow", "namespace", "revision", "action", "error")
@@ -29,7 +29,9 @@ WRITING_ACTIONS = frozenset({"created", "updated", "deleted"})
 
 def add_validate(actions: Any) -> None:
     """Add the action `validate PATH...`."""
-    parser = add_action(actions, "validate", validate_paths, about="Checks flow files; nothing is stored.", aliases=("check",))
+    parser = add_data_action(
+        actions, "validate", validate_paths, about="Checks flow files; nothing is stored.", aliases=("check",)
+    )
     parser.add_argument("path", nargs="+", help='a file, a folder or "-"')
     parser.add_argument("--offline", action="store_true", help="without the database: namespace defaults are not known")
     parser.add_argument("--strict", action="store_true", help="warnings and deprecations fail as well")
@@ -37,21 +39,21 @@ def add_validate(actions: Any) -> None:
 
 def add_apply(actions: Any) -> None:
     """Add the action `apply PATH...`."""
-    parser = add_action(
+    parser = add_data_action(
         actions, "apply", apply_paths, about="Saves the flows of files; unchanged ones stay.", aliases=("deploy",)
     )
     _add_target(parser)
     parser.add_argument("--override", action=argparse.BooleanOptionalAction, default=True, help="replace flows that exist")
     parser.add_argument("--delete", action="store_true", help="delete flows of the touched namespaces that no file holds")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first flow that cannot be saved")
-    parser.add_argument("--dry-run", action="store_true", help="show what would change")
-    parser.add_argument("--exit-code", action="store_true", help="with --dry-run: 1 when something would change")
+    parser.add_argument("--disable-triggers", action="store_true", help="switch the schedules and polls of these flows off")
+    add_dry_run(parser)
     add_yes(parser)
 
 
 def add_diff(actions: Any) -> None:
     """Add the action `diff PATH...`."""
-    parser = add_action(actions, "diff", diff_paths, about="Compares flow files with the stored flows.")
+    parser = add_data_action(actions, "diff", diff_paths, about="Compares flow files with the stored flows.")
     _add_target(parser)
     parser.add_argument("--delete", action="store_true", help="list flows of the touched namespaces that no file holds")
     parser.add_argument("--exit-code", action="store_true", help="1 when something differs")
@@ -66,78 +68,92 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def validate_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     """Check every document; a row each. Status 1 when one is invalid."""
-    rows: list[dict[str, Any]] = []
-    answers: list[dict[str, Any]] = []
-    has_failed = False
-    for document in _read(options.path):
-        check = _check_offline(document.text) if options.offline else check_document(document.text)
-        answer = _describe_check(document, check)
-        faults = check.list_problems(Severity.WARNING) + check.list_problems(Severity.DEPRECATION) if options.strict else []
-        has_failed = has_failed or not check.is_valid or bool(faults)
-        answers.append({"index": len(answers), "filename": document.file, **answer})
-        rows.append(
-            {
-                "file": document.label,
-                "flow": _name_of(check),
-                "status": "valid" if check.is_valid else "invalid",
-                "constraints": answer.get("constraints", "").replace("\n", "; "),
-                "warnings": "; ".join(answer["warnings"]),
-                "infos": "; ".join(answer["infos"]),
-                "deprecations": "; ".join(answer["deprecationPaths"]),
-            }
-        )
-        if terminal.output == "table" and not check.is_valid:
-            # A table cell is cut; whoever repairs the file needs every line.
-            for problem in check.list_problems(Severity.ERROR):
-                terminal.say(f"{document.label}: {problem}")
+    documents = _read(options.path)
+    target = None if options.offline else open_target(options)
+    checks = [
+        _check_offline(document.text) if target is None else target.flows.check(document.text)
+        for document in _count(terminal, "checked", documents)
+    ]
+    rows, has_failed = [], False
+    for document, check in zip(documents, checks, strict=True):
+        has_failed = has_failed or "constraints" in check
+        has_failed = has_failed or (options.strict and bool(check["warnings"] or check["deprecationPaths"]))
+        rows.append(_describe_check(document, check))
+        if terminal.output == "table":
+            _say_faults(terminal, document, check)
+    answers = [
+        {"index": index, "filename": document.file, **check}
+        for index, (document, check) in enumerate(zip(documents, checks, strict=True))
+    ]
     terminal.show_rows(VALIDATE_COLUMNS, rows, json_rows=answers)
     return Exit.FAILED if has_failed else Exit.DONE
 
 
+def _describe_check(document: FlowDocument, check: Json) -> Json:
+    return {
+        "file": document.label,
+        "flow": _label(_name_of(check)),
+        "status": "invalid" if "constraints" in check else "valid",
+        "constraints": check.get("constraints", "").replace("\n", "; "),
+        "warnings": "; ".join(check["warnings"]),
+        "infos": "; ".join(check["infos"]),
+        "deprecations": "; ".join(check["deprecationPaths"]),
+    }
+
+
+def _say_faults(terminal: Terminal, document: FlowDocument, check: Json) -> None:
+    # A table cell is cut; whoever repairs the file needs every line.
+    for line in check.get("constraints", "").splitlines():
+        terminal.say(f"{document.label}: {line}")
+
+
 def apply_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     """Save every document, each in a transaction of its own; nothing is saved when one of them is invalid."""
+    target = open_target(options)
     documents = _read_moved(options)
-    checks = [check_document(document.text) for document in documents]
+    checks = [target.flows.check(document.text) for document in _count(terminal, "checked", documents)]
     _refuse_doubles(documents, checks)
-    at = timezone.now()
-    if all(check.is_valid for check in checks):
-        rows = _save_all(documents, checks, options, at=at)
-        if options.delete and not _has_failure(rows):
-            rows += _delete_missing(terminal, checks, options, at=at)
-    else:
+    if any("constraints" in check for check in checks):
         rows = [_describe_refusal(document, check) for document, check in zip(documents, checks, strict=True)]
+        for document, check in zip(documents, checks, strict=True):
+            _say_faults(terminal, document, check)
+    else:
+        names = [_name_of(check) for check in checks]
+        rows = _save_all(terminal, target, documents, names, options)
+        if options.delete and not _has_failure(rows):
+            rows += _delete_missing(terminal, target, names, options)
     terminal.show_rows(APPLY_COLUMNS, rows, json_rows=[{**row, "filename": row["file"]} for row in rows])
     if _has_failure(rows):
         return Exit.FAILED
-    would_change = any(row["action"] in WRITING_ACTIONS for row in rows)
-    return Exit.FAILED if options.dry_run and options.exit_code and would_change else Exit.DONE
+    return conclude(options, would_change=any(row["action"] in WRITING_ACTIONS for row in rows))
 
 
 def diff_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     """Write a unified diff of stored sources against files, then what is new and what is missing."""
+    target = open_target(options)
     documents = _read_moved(options)
-    checks = [check_document(document.text) for document in documents]
-    at = timezone.now()
-    differences: list[dict[str, Any]] = []
+    checks = [target.flows.check(document.text) for document in _count(terminal, "checked", documents)]
+    differences: list[Json] = []
     for document, check in zip(documents, checks, strict=True):
-        if not check.is_valid:
-            raise InvalidError(f"{document.label} is no valid flow.", problems=check.list_problems(Severity.ERROR))
-        stored = Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).first()
+        if "constraints" in check:
+            raise InvalidError(f"{document.label} is no valid flow: {check['constraints']}")
         name = _name_of(check)
+        stored = target.flows.find(*name)
         if stored is None:
-            differences.append({"flow": name, "action": "created", "diff": ""})
+            differences.append({"flow": _label(name), "action": "created", "diff": ""})
             continue
-        before = stored.revisions.values_list("source", flat=True).get(revision=stored.revision)
-        after = save_flow(document.text, at=at, mode="update", dry_run=True).revision.source
+        before, after = stored["source"], text_to_store(document.text)
         if before != after:
-            differences.append({"flow": name, "action": "updated", "diff": _diff_texts(before, after, name, document.label)})
+            diff = _diff_texts(before, after, _label(name), document.label)
+            differences.append({"flow": _label(name), "action": "updated", "diff": diff})
     if options.delete:
-        differences += [{"flow": str(row), "action": "deleted", "diff": ""} for row in _list_missing(checks)]
+        missing = _list_missing(target, [_name_of(check) for check in checks])
+        differences += [{"flow": _label(name), "action": "deleted", "diff": ""} for name in missing]
     _show_differences(terminal, differences)
     return Exit.FAILED if differences and options.exit_code else Exit.DONE
 
 
-def _show_differences(terminal: Terminal, differences: Sequence[dict[str, Any]]) -> None:
+def _show_differences(terminal: Terminal, differences: Sequence[Json]) -> None:
     if terminal.output == "json":
         terminal.show_json(differences)
         return
@@ -161,114 +177,113 @@ def _read_moved(options: argparse.Namespace) -> list[FlowDocument]:
     return [move_to_namespace(each, namespace=options.namespace, prefix=options.namespace_prefix) for each in documents]
 
 
-def _check_offline(text: str) -> DocumentCheck:
+def _count(terminal: Terminal, what: str, documents: Sequence[FlowDocument]) -> Iterator[FlowDocument]:
+    for position, document in enumerate(documents, 1):
+        yield document
+        terminal.report(what, position, len(documents))
+
+
+def _check_offline(text: str) -> Json:
     data = read_document(text).data
     names = data if isinstance(data, dict) else {}
     result = parse_flow(text, get_registry())
-    namespace, flow_id = names.get("namespace"), names.get("id")
-    return DocumentCheck(
-        0,
-        namespace if isinstance(namespace, str) else None,
-        flow_id if isinstance(flow_id, str) else None,
-        result.flow,
-        tuple(result.problems),
-    )
+    namespace, flow_id = (value if isinstance(value, str) else None for value in (names.get("namespace"), names.get("id")))
+    return present_check(DocumentCheck(0, namespace, flow_id, result.flow, tuple(result.problems)))
 
 
-def _describe_check(document: FlowDocument, check: DocumentCheck) -> dict[str, Any]:
-    """Return the answer in the form of the REST API, 9.9."""
-    answer: dict[str, Any] = {"outdated": check.outdated}
-    if check.namespace:
-        answer["namespace"] = check.namespace
-    if check.flow_id:
-        answer["flow"] = check.flow_id
-    errors = check.list_problems(Severity.ERROR)
-    if errors:
-        answer["constraints"] = "\n".join(str(problem) for problem in errors)
-    answer["warnings"] = [str(problem) for problem in check.list_problems(Severity.WARNING)]
-    answer["infos"] = [str(problem) for problem in check.list_problems(Severity.INFO)]
-    answer["deprecationPaths"] = [str(problem) for problem in check.list_problems(Severity.DEPRECATION)]
-    return answer
+def _name_of(check: Json) -> Name:
+    return check.get("namespace") or "?", check.get("flow") or "?"
 
 
-def _name_of(check: DocumentCheck) -> str:
-    return f"{check.namespace or '?'}/{check.flow_id or '?'}"
+def _label(name: Name) -> str:
+    return "/".join(name)
 
 
-def _refuse_doubles(documents: Sequence[FlowDocument], checks: Sequence[DocumentCheck]) -> None:
-    seen: dict[tuple[str, str], str] = {}
+def _refuse_doubles(documents: Sequence[FlowDocument], checks: Sequence[Json]) -> None:
+    seen: dict[Name, str] = {}
     for document, check in zip(documents, checks, strict=True):
-        if not check.is_valid:
+        name = _name_of(check)
+        if "constraints" in check:
             continue
-        name = (check.namespace or "", check.flow_id or "")
         if name in seen:
-            raise InvalidError(f"Flow {_name_of(check)} stands in {seen[name]} and in {document.label}: keep one of them.")
+            raise InvalidError(f"Flow {_label(name)} stands in {seen[name]} and in {document.label}: keep one of them.")
         seen[name] = document.label
 
 
 def _save_all(
-    documents: Sequence[FlowDocument], checks: Sequence[DocumentCheck], options: argparse.Namespace, *, at: datetime
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for document, check in zip(documents, checks, strict=True):
-        row: dict[str, Any] = {"file": document.label, "flow": check.flow_id, "namespace": check.namespace}
-        is_new = not Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).exists()
-        mode: SaveMode = "upsert" if options.override else "create"
+    terminal: Terminal, target: Target, documents: Sequence[FlowDocument], names: Sequence[Name], options: argparse.Namespace
+) -> list[Json]:
+    rows: list[Json] = []
+    for document, name in zip(_count(terminal, "saved", documents), names, strict=True):
+        row = {"file": document.label, "flow": name[1], "namespace": name[0]}
         try:
-            saved = save_flow(document.text, at=at, actor=ACTOR, mode=mode, dry_run=options.dry_run)
+            rows.append({**row, **_save_one(terminal, target, document, name, options), "error": None})
         except FlowsError as error:
             rows.append({**row, "revision": None, "action": "failed", "error": error.message})
             if options.fail_fast:
-                return rows
-            continue
-        action = "created" if is_new else "updated" if saved.changed else "unchanged"
-        rows.append({**row, "revision": saved.revision.revision, "action": action, "error": None})
+                break
     return rows
 
 
-def _describe_refusal(document: FlowDocument, check: DocumentCheck) -> dict[str, Any]:
-    faults = "; ".join(str(problem) for problem in check.list_problems(Severity.ERROR))
+def _save_one(terminal: Terminal, target: Target, document: FlowDocument, name: Name, options: argparse.Namespace) -> Json:
+    stored = target.flows.find(*name)
+    if stored is not None and not options.override:
+        raise InvalidError(f"Flow {_label(name)} already exists, and --no-override protects it.", code="flow-exists")
+    if options.dry_run:
+        if stored is None:
+            return {"revision": 1, "action": "created"}
+        differs = stored["source"] != text_to_store(document.text)
+        return {"revision": stored["revision"] + differs, "action": "updated" if differs else "unchanged"}
+    stopped = _list_triggers(terminal, document, name) if options.disable_triggers else ()
+    saved = target.flows.save(document.text, name, is_new=stored is None, stopped_triggers=stopped)
+    action = "created" if stored is None else "updated" if saved["revision"] != stored["revision"] else "unchanged"
+    return {"revision": saved["revision"], "action": action}
+
+
+def _list_triggers(terminal: Terminal, document: FlowDocument, name: Name) -> list[str]:
+    flow = parse_flow(document.text, get_registry()).flow
+    triggers = flow.triggers if flow is not None else ()
+    for trigger in triggers:
+        if trigger.family not in STATEFUL_FAMILIES and not trigger.disabled:
+            terminal.say(f'{_label(name)}: trigger "{trigger.id}" has no switch; write "disabled: true" into the flow.')
+    return [trigger.id for trigger in triggers if trigger.family in STATEFUL_FAMILIES]
+
+
+def _describe_refusal(document: FlowDocument, check: Json) -> Json:
     return {
         "file": document.label,
-        "flow": check.flow_id,
-        "namespace": check.namespace,
+        "flow": check.get("flow"),
+        "namespace": check.get("namespace"),
         "revision": None,
-        "action": "skipped" if check.is_valid else "failed",
-        "error": faults or None,
+        "action": "failed" if "constraints" in check else "skipped",
+        "error": check.get("constraints", "").replace("\n", "; ") or None,
     }
 
 
-def _list_missing(checks: Sequence[DocumentCheck]) -> list[Flow]:
-    names = {(check.namespace, check.flow_id) for check in checks}
-    rows = Flow.objects.filter(namespace__in={check.namespace for check in checks}, deleted=False)
-    return [row for row in rows if (row.namespace, row.flow_id) not in names]
+def _list_missing(target: Target, names: Sequence[Name]) -> list[Name]:
+    namespaces = sorted({namespace for namespace, _ in names})
+    stored = [name for namespace in namespaces for name in target.flows.list_of_namespace(namespace)]
+    return [name for name in stored if name not in set(names)]
 
 
-def _delete_missing(
-    terminal: Terminal, checks: Sequence[DocumentCheck], options: argparse.Namespace, *, at: datetime
-) -> list[dict[str, Any]]:
-    doomed = _list_missing(checks)
+def _delete_missing(terminal: Terminal, target: Target, names: Sequence[Name], options: argparse.Namespace) -> list[Json]:
+    doomed = _list_missing(target, names)
     if doomed and not options.dry_run:
-        names = ", ".join(str(row) for row in doomed)
-        if not terminal.confirm(f"Delete {len(doomed)} flows that no file holds ({names})?", yes=options.yes):
+        question = f"Delete {len(doomed)} flows that no file holds ({', '.join(map(_label, doomed))})?"
+        if not terminal.confirm(question, yes=options.yes):
             return []
     rows = []
-    for flow in doomed:
-        revision = flow.revision if options.dry_run else delete_flow(flow.namespace, flow.flow_id, at=at, actor=ACTOR).revision
-        rows.append(
-            {
-                "file": "",
-                "flow": flow.flow_id,
-                "namespace": flow.namespace,
-                "revision": revision,
-                "action": "deleted",
-                "error": None,
-            }
-        )
+    for name in doomed:
+        revision = target.flows.get(*name)["revision"]
+        if not options.dry_run:
+            target.flows.delete(name)
+            revision += 1
+        row = {"file": "", "flow": name[1], "namespace": name[0], "revision": revision, "action": "deleted", "error": None}
+        rows.append(row)
     return rows
 
 
-def _has_failure(rows: Sequence[dict[str, Any]]) -> bool:
+def _has_failure(rows: Sequence[Json]) -> bool:
     return any(row["action"] == "failed" for row in rows)
 
 

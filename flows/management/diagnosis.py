@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import socket
@@ -11,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, run_checks
 
-from flows.conf import Settings, get_settings
+from flows.conf import Settings, get_settings, read_plugin_setting
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -133,19 +135,33 @@ def check_versions(timeout: float) -> Finding:
     return Finding("versions", FAIL if is_old else OK, ", ".join(found))
 
 
+def _knock(address: str, timeout: float) -> None:
+    """Connect to a container engine and hang up. Raises OSError when nothing listens, ValueError when this is no address."""
+    parts = urlsplit(address)
+    if parts.scheme.endswith("unix"):
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(timeout)
+            caller.connect(parts.path)
+        return
+    with socket.create_connection((parts.hostname or "", parts.port or 2375), timeout=timeout):
+        return
+
+
 def check_docker(timeout: float) -> Finding:
     """Look whether Docker answers, when scripts run in it unless they say otherwise."""
     runner = get_settings().script_runner
     if "docker" not in runner.lower():
         return Finding("docker", OK, f'not needed: scripts run with the runner "{runner}"')
-    for path in _DOCKER_SOCKETS:
+    named = read_plugin_setting("scripts.docker.host") or os.environ.get("DOCKER_HOST")
+    for address in [str(named)] if named else [f"unix://{path}" for path in _DOCKER_SOCKETS]:
         try:
-            with socket.socket(socket.AF_UNIX) as caller:
-                caller.settimeout(timeout)
-                caller.connect(str(path))
-                return Finding("docker", OK, f"Docker listens at {path}")
-        except OSError:
+            _knock(address, timeout)
+        except (OSError, ValueError):
             continue
+        return Finding("docker", OK, f"A container engine listens at {address}")
     return Finding(
-        "docker", FAIL, "Scripts run in Docker, and no Docker socket takes connections: start Docker, or set DOCKER_HOST."
+        "docker",
+        FAIL,
+        f"Scripts run in Docker, and no container engine takes connections{f' at {named}' if named else ''}: start it "
+        "(apt install podman runc catatonit brings one), or set DOCKER_HOST.",
     )

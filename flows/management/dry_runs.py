@@ -1,25 +1,18 @@
-"""`--dry-run` for commands whose whole effect is in the database: they do what they would do, and it is undone."""
+"""`--dry-run` and `--exit-code`, which every command has that writes."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from django.db import transaction
+from flows.management.terminal import Exit
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add the option."""
-    parser.add_argument("--dry-run", action="store_true", help="show what would change")
+    """Add the options."""
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--exit-code", action="store_true", help="with --dry-run: status 1 when something would change")
 
 
-@contextmanager
-def undone_if_dry(options: argparse.Namespace) -> Iterator[None]:
-    """Run the block; with `--dry-run` inside a transaction that is rolled back, so that only its rows and errors remain."""
-    if not options.dry_run:
-        yield
-        return
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
+def conclude(options: argparse.Namespace, *, would_change: bool) -> Exit:
+    """Return the exit status of a command that did, or in a dry run would do, what it was asked to."""
+    return Exit.FAILED if options.dry_run and options.exit_code and would_change else Exit.DONE

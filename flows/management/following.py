@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from flows.management.presentation import TASK_RUN_COLUMNS, describe_task_run, format_log, format_seconds
+from flows.management.presentation import TASK_RUN_COLUMNS, Json, describe_execution, describe_task_run, format_log
+from flows.management.targets import Target
 from flows.management.terminal import Exit, Terminal, format_table
-from flows.models import Execution, LogEntry, TaskRun
-from flows.primitives.errors import NotFoundError
 from flows.primitives.states import ENDED_WELL, TERMINAL, State
 
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 0.5
-MAX_LOG_LINES = 1000
+
+
+class NewLines:
+    """Tells which lines of a list were not there the last time; lines with equal words are told apart by their number."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def take(self, entries: Iterable[Json]) -> list[Json]:
+        """Return the entries that are new, in their order."""
+        found, counted = [], Counter[str]()
+        for entry in entries:
+            text = json.dumps(entry, sort_keys=True, default=str)
+            counted[text] += 1
+            if counted[text] > self._seen[text]:
+                found.append(entry)
+        self._seen = counted
+        return found
 
 
 class Follower:
@@ -27,16 +46,17 @@ class Follower:
     standard error, so that standard output holds the result alone.
     """
 
-    def __init__(self, terminal: Terminal, execution_id: str, *, logs: bool = False) -> None:
+    def __init__(self, terminal: Terminal, target: Target, execution_id: str, *, logs: bool = False) -> None:
         self._terminal = terminal
+        self._target = target
         self._execution_id = execution_id
         self._logs = logs
-        self._last_log_id = 0
+        self._lines = NewLines()
         self._known_states: dict[str, str] = {}
         self._drawn_lines = 0
         self._state = ""
 
-    def wait(self, *, timeout: timedelta | None = None) -> Execution:
+    def wait(self, *, timeout: timedelta | None = None) -> Json:
         """
         Return the execution as it was when it ended, or when the time was over.
 
@@ -46,50 +66,45 @@ class Follower:
         deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
         pause = FIRST_WAIT_SECONDS
         while True:
-            row = Execution.objects.filter(pk=self._execution_id).first()
-            if row is None:
-                raise NotFoundError(f'Execution "{self._execution_id}" does not exist.', code="execution-not-found")
-            has_ended = row.state in TERMINAL
-            changed = self._show(row, at=timezone.now())
+            execution = self._target.executions.get(self._execution_id)
+            has_ended = execution["state"]["current"] in TERMINAL
+            changed = self._show(execution, at=timezone.now())
             if has_ended or (deadline is not None and time.monotonic() >= deadline):
-                return row
+                return execution
             pause = FIRST_WAIT_SECONDS if changed else min(pause * 1.5, LONGEST_WAIT_SECONDS)
             left = pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic()))
             time.sleep(left)
 
-    def _show(self, row: Execution, *, at: datetime) -> bool:
+    def _show(self, execution: Json, *, at: datetime) -> bool:
         # Entries are read before the table is drawn, so that the table stays below them.
         lines = self._read_logs() if self._logs else []
-        runs = list(TaskRun.objects.filter(execution_id=row.id).order_by("seq").defer("outputs", "plan", "progress"))
+        runs = execution.get("taskRunList", [])
+        state = execution["state"]["current"]
         if self._terminal.is_interactive:
             self._erase()
             for line in lines:
                 self._terminal.say(line)
-            self._draw(row, runs, at=at)
+            self._draw(execution, runs, at=at)
         else:
             for line in lines:
                 self._terminal.say(line)
-            self._say_changes(row, runs)
-        changed = row.state != self._state
-        self._state = row.state
+            self._say_changes(state, runs)
+        changed = state != self._state
+        self._state = state
         return changed or bool(lines)
 
     def _read_logs(self) -> list[str]:
-        entries = LogEntry.objects.filter(execution_id=self._execution_id, id__gt=self._last_log_id).order_by("id")
-        found = list(entries[:MAX_LOG_LINES])
-        if found:
-            self._last_log_id = found[-1].pk
-        return [format_log(entry) for entry in found]
+        return [format_log(entry) for entry in self._lines.take(self._target.logs.list_of_execution(self._execution_id))]
 
     def _erase(self) -> None:
         if self._drawn_lines:
             self._terminal.say(f"\x1b[{self._drawn_lines}A\x1b[J", end="")
 
-    def _draw(self, row: Execution, runs: list[TaskRun], *, at: datetime) -> None:
+    def _draw(self, execution: Json, runs: list[Json], *, at: datetime) -> None:
         size = shutil.get_terminal_size()
         shown = runs[-max(3, size.lines - 6) :]
-        head = f"{row.id} {row.namespace}/{row.flow_id} {row.state} {format_seconds((row.ended_at or at) - row.created_at)}"
-        lines = [head]
+        facts = describe_execution(execution, at=at)
+        lines = [f"{facts['id']} {facts['namespace']}/{facts['flow']} {facts['state']} {facts['duration']}"]
         if len(shown) < len(runs):
             lines.append(f"... {len(runs) - len(shown)} earlier task runs")
         if shown:
@@ -99,14 +114,15 @@ class Follower:
             self._terminal.say(line[: size.columns - 1])
         self._drawn_lines = len(lines)
 
-    def _say_changes(self, row: Execution, runs: list[TaskRun]) -> None:
+    def _say_changes(self, state: str, runs: list[Json]) -> None:
         for run in runs:
-            if self._known_states.get(run.id) != run.state:
-                self._known_states[run.id] = run.state
-                value = f" [{run.value}]" if run.value else ""
-                self._terminal.say(f"{run.task_id}{value} {run.state}")
-        if row.state != self._state:
-            self._terminal.say(f"{row.id} {row.state}")
+            current = run["state"]["current"]
+            if self._known_states.get(run["id"]) != current:
+                self._known_states[run["id"]] = current
+                value = f" [{run['value']}]" if run.get("value") else ""
+                self._terminal.say(f"{run['taskId']}{value} {current}")
+        if state != self._state:
+            self._terminal.say(f"{self._execution_id} {state}")
 
 
 def exit_of(state: str, *, strict: bool = False) -> Exit:

@@ -1,19 +1,87 @@
-"""Rows as commands show them: short columns for tables, and the field names of the REST API for JSON."""
+"""
+Rows as commands show them. `present_*` makes the documents that `-o json` writes, in the field names of the REST API;
+`describe_*` takes such a document, from here or from another installation, and returns the short columns of tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from flows.conf import DEFAULT_TENANT
-from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, TaskRun, TriggerState
+from flows.language.flow import Flow as TypedFlow
+from flows.language.flow import label_pairs
+from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, Secret, TaskRun, TriggerState
+from flows.operations.flows import DocumentCheck
+from flows.operations.namespace_files import FileFacts
+from flows.operations.namespaces import NamespaceInfo
+from flows.operations.triggers import is_locked
 from flows.primitives.durations import format_duration
+from flows.primitives.problems import Severity
 from flows.primitives.states import TERMINAL
+
+Json = dict[str, Any]
+Shape = Mapping[str, Any]
+"""Which keys of a document are shown, in order; the value is None for all that stands there, or the shape of what does."""
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 EXECUTION_COLUMNS = ("id", "namespace", "flow", "state", "started", "duration")
 TASK_RUN_COLUMNS = ("task", "value", "state", "started", "duration", "attempts")
+
+_STATE: Shape = dict.fromkeys(("current", "histories", "startDate", "duration"))
+_TASK_RUN: Shape = {
+    **dict.fromkeys(("id", "executionId", "namespace", "flowId", "taskId", "parentTaskRunId", "value")),
+    "state": _STATE,
+    "attempts": {"state": _STATE, "workerId": None, "logFile": None, "cached": None},
+    "outputs": None,
+    "iteration": None,
+}
+EXECUTION: Shape = {
+    **dict.fromkeys(("id", "tenantId", "namespace", "flowId", "flowRevision")),
+    "state": _STATE,
+    **dict.fromkeys(("originalId", "parentId", "labels", "inputs", "outputs", "trigger", "scheduleDate", "kind", "error")),
+    "metadata": dict.fromkeys(("attemptNumber", "originalCreatedDate")),
+    "deleted": None,
+    "taskRunList": _TASK_RUN,
+}
+FLOW: Shape = dict.fromkeys(
+    ("id", "namespace", "tenantId", "revision", "description", "labels", "disabled", "deleted", "updated", "exception", "source")
+)
+LOG: Shape = dict.fromkeys(
+    (
+        "namespace", "flowId", "executionId", "taskId", "taskRunId", "triggerId", "attemptNumber", "timestamp", "level", "thread",
+        "message",
+    )
+)  # fmt: skip
+KEY: Shape = dict.fromkeys(("namespace", "key", "revision", "description", "creationDate", "updateDate", "expirationDate"))
+VALUE: Shape = dict.fromkeys(("namespace", "key", "type", "value", "revision", "updated"))
+TRIGGER: Shape = dict.fromkeys(
+    (
+        "tenantId", "namespace", "flowId", "triggerId", "kind", "disabled", "nextEvaluationDate", "lastTriggeredDate",
+        "executionId", "locked", "backfill", "updatedAt",
+    )
+)  # fmt: skip
+NAMESPACE: Shape = dict.fromkeys(("id", "deleted", "description", "variables", "pluginDefaults"))
+FILE: Shape = dict.fromkeys(("fileName", "type", "size", "lastModifiedTime", "creationTime"))
+SECRET: Shape = dict.fromkeys(("namespace", "key", "description", "tags"))
+CHECK: Shape = dict.fromkeys(("outdated", "namespace", "flow", "constraints", "warnings", "infos", "deprecationPaths"))
+
+
+def narrow(document: Mapping[str, Any], shape: Shape, *, drop_empty: bool = False) -> Json:
+    """
+    Return the part of a document that commands show, keys in the order of the shape; None and empty texts are left out, with
+    `drop_empty` empty lists and maps as well. Thus it does not matter which side made the document.
+    """
+    found: Json = {}
+    for key, inner in shape.items():
+        value = document.get(key)
+        if value is None or value == "" or (drop_empty and value in ([], {})):
+            continue
+        if inner is not None:
+            value = [narrow(each, inner) for each in value] if isinstance(value, list) else narrow(value, inner)
+        found[key] = value
+    return found
 
 
 def format_moment(moment: datetime | None) -> str | None:
@@ -30,59 +98,58 @@ def format_seconds(length: timedelta) -> str:
     return f"{minutes}m {rest:02d}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02d}m"
 
 
-def describe_execution(row: Execution, *, at: datetime) -> dict[str, Any]:
+def describe_execution(execution: Json, *, at: datetime) -> Json:
     """Return the columns of one execution."""
     return {
-        "id": row.id,
-        "namespace": row.namespace,
-        "flow": row.flow_id,
-        "state": row.state,
-        "started": f"{row.created_at:%Y-%m-%d %H:%M:%S}",
-        "duration": format_seconds((row.ended_at or at) - row.created_at),
+        "id": execution["id"],
+        "namespace": execution["namespace"],
+        "flow": execution["flowId"],
+        "state": execution["state"]["current"],
+        "started": _shorten(execution["state"].get("startDate")),
+        "duration": format_seconds(_length(execution["state"], at)),
     }
 
 
-def present_execution(row: Execution, task_runs: Sequence[TaskRun] | None = None) -> dict[str, Any]:
-    """Return an execution as the API names its fields; without task runs it is the light row. Source: REST API, 9.2."""
-    data: dict[str, Any] = {
+def present_execution(row: Execution, task_runs: Sequence[TaskRun] | None = None) -> Json:
+    """Return an execution; without task runs it is the light row. Source: REST API, 9.2."""
+    data: Json = {
         "id": row.id,
         "tenantId": DEFAULT_TENANT,
         "namespace": row.namespace,
         "flowId": row.flow_id,
         "flowRevision": row.flow_revision,
-        "state": _present_state(row.state, row.histories),
+        "state": _present_state(row.state, row.histories or [[row.state, row.created_at.isoformat()]]),
         "originalId": row.original_id,
         "parentId": row.parent_id,
         "labels": row.labels,
         "inputs": row.inputs,
         "outputs": row.outputs,
-        "trigger": row.trigger,
+        "trigger": row.trigger or None,
         "scheduleDate": format_moment(row.schedule_at),
         "kind": row.kind,
-        "error": row.error or None,
+        "error": row.error,
         "metadata": {"attemptNumber": row.attempt_number, "originalCreatedDate": format_moment(row.original_created_at)},
         "deleted": False,
     }
     if task_runs is not None:
-        data["taskRunList"] = [present_task_run(run, row) for run in task_runs]
-    return {key: value for key, value in data.items() if value is not None}
+        data["taskRunList"] = [_present_task_run(run, row) for run in task_runs]
+    return narrow(data, EXECUTION)
 
 
-def describe_task_run(run: TaskRun, *, at: datetime) -> dict[str, Any]:
+def describe_task_run(run: Json, *, at: datetime) -> Json:
     """Return the columns of one task run."""
     return {
-        "task": run.task_id,
-        "value": run.value,
-        "state": run.state,
-        "started": _started(run.histories),
-        "duration": format_seconds(_length(run.histories, at)),
-        "attempts": len(run.attempts),
+        "task": run["taskId"],
+        "value": run.get("value"),
+        "state": run["state"]["current"],
+        "started": _shorten(run["state"].get("startDate")),
+        "duration": format_seconds(_length(run["state"], at)),
+        "attempts": len(run.get("attempts") or ()),
     }
 
 
-def present_task_run(run: TaskRun, execution: Execution) -> dict[str, Any]:
-    """Return a task run as the API names its fields. Source: REST API, 9.4."""
-    data = {
+def _present_task_run(run: TaskRun, execution: Execution) -> Json:
+    return {
         "id": run.id,
         "executionId": execution.id,
         "namespace": execution.namespace,
@@ -91,28 +158,39 @@ def present_task_run(run: TaskRun, execution: Execution) -> dict[str, Any]:
         "parentTaskRunId": run.parent_id,
         "value": run.value,
         "state": _present_state(run.state, run.histories),
-        "attempts": run.attempts,
+        "attempts": [_present_attempt(attempt) for attempt in run.attempts],
         "outputs": run.outputs,
         "iteration": run.iteration,
     }
-    return {key: value for key, value in data.items() if value is not None}
 
 
-def describe_flow(row: Flow) -> dict[str, Any]:
+def _present_attempt(attempt: Mapping[str, Any]) -> Json:
+    start, end = attempt.get("startDate"), attempt.get("endDate")
+    current = str(attempt.get("state", "CREATED"))
+    steps = [("CREATED", start), ("RUNNING", start)] if start else []
+    if end:
+        steps.append((current, end))
+    elif steps and current != "RUNNING":
+        steps.append((current, start))
+    noted = {key: attempt.get(key) or None for key in ("workerId", "logFile", "cached")}
+    return {"state": _present_state(current, steps), **noted}
+
+
+def describe_flow(flow: Json) -> Json:
     """Return the columns of one flow."""
     return {
-        "namespace": row.namespace,
-        "id": row.flow_id,
-        "revision": row.revision,
-        "disabled": row.disabled,
-        "updated": f"{row.updated_at:%Y-%m-%d %H:%M:%S}",
-        "problem": row.problem,
+        "namespace": flow["namespace"],
+        "id": flow["id"],
+        "revision": flow["revision"],
+        "disabled": flow["disabled"],
+        "updated": _shorten(flow.get("updated")),
+        "problem": flow.get("exception"),
     }
 
 
-def present_flow(row: Flow) -> dict[str, Any]:
+def present_flow(row: Flow) -> Json:
     """Return a flow as lists of the API name its fields."""
-    return {
+    data = {
         "id": row.flow_id,
         "namespace": row.namespace,
         "tenantId": DEFAULT_TENANT,
@@ -122,32 +200,59 @@ def present_flow(row: Flow) -> dict[str, Any]:
         "disabled": row.disabled,
         "deleted": row.deleted,
         "updated": format_moment(row.updated_at),
+        "exception": row.problem,
     }
+    return narrow(data, FLOW, drop_empty=True)
 
 
-def present_revision(row: FlowRevision, flow: Flow) -> dict[str, Any]:
-    """Return one revision with its source."""
-    return {**present_flow(flow), "revision": row.revision, "deleted": row.deleted, "source": row.source}
+def present_revision(row: FlowRevision, flow: Flow, definition: TypedFlow | None) -> Json:
+    """Return one revision with its source; `definition` is None when the source cannot be used any more."""
+    written: Json = {
+        "revision": row.revision,
+        "deleted": row.deleted,
+        "updated": format_moment(row.created_at),
+        "source": row.source,
+        "description": definition.description if definition else None,
+        "labels": label_pairs(definition.labels) if definition else None,
+        "disabled": definition.disabled if definition else flow.disabled,
+    }
+    return narrow({**present_flow(flow), **written}, FLOW, drop_empty=True)
 
 
-def describe_revision(row: FlowRevision) -> dict[str, Any]:
+def describe_revision(flow: Json) -> Json:
     """Return the columns of one revision."""
     return {
-        "revision": row.revision,
-        "saved": f"{row.created_at:%Y-%m-%d %H:%M:%S}",
-        "by": row.saved_by,
-        "deleted": row.deleted,
-        "lines": row.source.count("\n") + 1,
+        "revision": flow["revision"],
+        "saved": _shorten(flow.get("updated")),
+        "deleted": flow["deleted"],
+        "lines": flow["source"].count("\n") + 1,
     }
 
 
-def format_log(entry: LogEntry) -> str:
+def present_check(check: DocumentCheck) -> Json:
+    """Return what validation says about one document; `constraints` is absent when it is valid. Source: REST API, 9.9."""
+    deprecations = check.list_problems(Severity.DEPRECATION)
+    # The paths alone do not say what to write instead, so the old names of types stand among the remarks as well.
+    old_types = [problem for problem in deprecations if problem.code == "old-type"]
+    paths = [problem.place.path if problem.place and problem.place.path else problem.message for problem in deprecations]
+    data = {
+        "outdated": check.outdated,
+        "namespace": check.namespace,
+        "flow": check.flow_id,
+        "constraints": "\n".join(str(problem) for problem in check.list_problems(Severity.ERROR)),
+        "warnings": [str(problem) for problem in check.list_problems(Severity.WARNING)],
+        "infos": [str(problem) for problem in [*check.list_problems(Severity.INFO), *old_types]],
+        "deprecationPaths": list(dict.fromkeys(paths)),
+    }
+    return narrow(data, CHECK)
+
+
+def format_log(entry: Json) -> str:
     """Return `TIMESTAMP LEVEL MESSAGE`. Source: command line, 2.3."""
-    level = LEVELS[entry.level] if entry.level < len(LEVELS) else str(entry.level)
-    return f"{format_moment(entry.timestamp)} {level:5} {entry.message}"
+    return f"{entry['timestamp']} {entry['level']:5} {entry.get('message', '')}"
 
 
-def present_log(entry: LogEntry) -> dict[str, Any]:
+def present_log(entry: LogEntry) -> Json:
     """Return a log line as the API names its fields. Source: REST API, 9.6."""
     data = {
         "namespace": entry.namespace,
@@ -158,43 +263,66 @@ def present_log(entry: LogEntry) -> dict[str, Any]:
         "triggerId": entry.trigger_id,
         "attemptNumber": entry.attempt_number,
         "timestamp": format_moment(entry.timestamp),
-        "level": LEVELS[entry.level] if entry.level < len(LEVELS) else str(entry.level),
-        "thread": entry.thread or None,
+        "level": LEVELS[min(entry.level, len(LEVELS) - 1)],
+        "thread": entry.thread,
         "message": entry.message,
     }
-    return {key: value for key, value in data.items() if value is not None}
+    return narrow(data, LOG)
 
 
-def present_key_value(row: KeyValue) -> dict[str, Any]:
-    """Return the entry of a key. Source: REST API, 9.7."""
+def present_key(row: KeyValue) -> Json:
+    """Return the entry of a key, without its value. Source: REST API, 9.7."""
     data = {
         "namespace": row.namespace,
         "key": row.key,
-        "type": row.kind,
         "revision": row.revision,
-        "description": row.description or None,
+        "description": row.description,
         "creationDate": format_moment(row.created_at),
         "updateDate": format_moment(row.updated_at),
         "expirationDate": format_moment(row.expires_at),
     }
-    return {key: value for key, value in data.items() if value is not None}
+    return narrow(data, KEY)
 
 
-def describe_trigger(row: TriggerState) -> dict[str, Any]:
-    """Return the columns of one trigger."""
+def present_value(row: KeyValue) -> Json:
+    """Return a value with its type. Source: REST API, 8.7."""
     return {
         "namespace": row.namespace,
-        "flow": row.flow_id,
-        "trigger": row.trigger_id,
-        "kind": row.family.upper(),
-        "disabled": row.disabled or row.source_disabled,
-        "next": format_moment(row.next_at),
-        "last": format_moment(row.last_triggered_at),
-        "locked_by": row.execution_id,
+        "key": row.key,
+        "type": row.kind,
+        "value": row.value,
+        "revision": row.revision,
+        "updated": format_moment(row.updated_at),
     }
 
 
-def present_trigger(row: TriggerState) -> dict[str, Any]:
+def describe_key(pair: Json) -> Json:
+    """Return the columns of one key."""
+    return {
+        "namespace": pair["namespace"],
+        "key": pair["key"],
+        "revision": pair["revision"],
+        "updated": _shorten(pair.get("updateDate")),
+        "expires": pair.get("expirationDate"),
+        "description": pair.get("description"),
+    }
+
+
+def describe_trigger(trigger: Json) -> Json:
+    """Return the columns of one trigger."""
+    return {
+        "namespace": trigger["namespace"],
+        "flow": trigger["flowId"],
+        "trigger": trigger["triggerId"],
+        "kind": trigger["kind"],
+        "disabled": trigger["disabled"],
+        "next": trigger.get("nextEvaluationDate"),
+        "last": trigger.get("lastTriggeredDate"),
+        "locked_by": trigger.get("executionId"),
+    }
+
+
+def present_trigger(row: TriggerState) -> Json:
     """Return the state of a trigger. Source: REST API, 9.5."""
     data = {
         "tenantId": DEFAULT_TENANT,
@@ -206,30 +334,77 @@ def present_trigger(row: TriggerState) -> dict[str, Any]:
         "nextEvaluationDate": format_moment(row.next_at),
         "lastTriggeredDate": format_moment(row.last_triggered_at),
         "executionId": row.execution_id,
-        "locked": bool(row.execution_id),
-        "backfill": row.backfill,
+        "locked": is_locked(row),
+        "backfill": _present_backfill(row.backfill),
         "updatedAt": format_moment(row.updated_at),
     }
-    return {key: value for key, value in data.items() if value is not None}
+    return narrow(data, TRIGGER)
 
 
-def _present_state(current: str, histories: Iterable[Sequence[str]]) -> dict[str, Any]:
+def _present_backfill(stored: Mapping[str, Any] | None) -> Json | None:
+    if not stored:
+        return None
+    data = {key: value for key, value in stored.items() if value is not None}
+    data["paused"] = bool(data.get("paused"))
+    for shown, kept in (("currentDate", "current"), ("previousNextExecutionDate", "regular_next")):
+        if kept in data:
+            data[shown] = data.pop(kept)
+    if isinstance(data.get("labels"), list):
+        pairs = (pair if isinstance(pair, dict) else {"key": pair[0], "value": pair[1]} for pair in data["labels"])
+        data["labels"] = list(pairs)
+    return data
+
+
+def present_namespace(info: NamespaceInfo) -> Json:
+    """Return a namespace."""
+    data = {
+        "id": info.id,
+        "deleted": False,
+        "description": info.description,
+        "variables": dict(info.variables),
+        "pluginDefaults": list(info.plugin_defaults),
+    }
+    return narrow(data, NAMESPACE, drop_empty=True)
+
+
+def present_file(facts: FileFacts) -> Json:
+    """Return what is known of a file or folder; moments are milliseconds. Source: REST API, 9.9."""
+    return {
+        "fileName": facts.name,
+        "type": "Directory" if facts.is_directory else "File",
+        "size": facts.size_bytes,
+        "lastModifiedTime": _milliseconds(facts.modified_at),
+        "creationTime": _milliseconds(facts.created_at),
+    }
+
+
+def _milliseconds(moment: datetime | None) -> int:
+    return int(moment.timestamp() * 1000) if moment else 0
+
+
+def present_secret(row: Secret) -> Json:
+    """Return a secret without its value."""
+    data = {"namespace": row.namespace, "key": row.key, "description": row.description, "tags": row.tags}
+    return narrow(data, SECRET, drop_empty=True)
+
+
+def _present_state(current: str, histories: Sequence[Sequence[str]]) -> Json:
     steps = [(str(state), str(date).replace("+00:00", "Z")) for state, date, *_ in histories]
     length = datetime.fromisoformat(steps[-1][1]) - datetime.fromisoformat(steps[0][1]) if len(steps) > 1 else timedelta(0)
-    state: dict[str, Any] = {"current": current, "histories": [{"state": name, "date": date} for name, date in steps]}
+    state: Json = {"current": current, "histories": [{"state": name, "date": date} for name, date in steps]}
     if steps:
         state["startDate"] = steps[0][1]
     state["duration"] = format_duration(length)
     return state
 
 
-def _started(histories: Sequence[Sequence[str]]) -> str:
-    return str(histories[0][1])[:19].replace("T", " ") if histories else ""
+def _shorten(moment: str | None) -> str:
+    return moment[:19].replace("T", " ") if moment else ""
 
 
-def _length(histories: Sequence[Sequence[str]], at: datetime) -> timedelta:
+def _length(state: Json, at: datetime) -> timedelta:
+    histories = state["histories"]
     if not histories:
         return timedelta(0)
-    first, last = histories[0], histories[-1]
-    end = datetime.fromisoformat(str(last[1])) if last[0] in TERMINAL else at
-    return end - datetime.fromisoformat(str(first[1]))
+    end = datetime.fromisoformat(histories[-1]["date"]) if state["current"] in TERMINAL else at
+    return end - datetime.fromisoformat(histories[0]["date"])

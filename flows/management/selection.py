@@ -16,6 +16,7 @@ from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.pages import Window
 
 DEFAULT_SIZE = 100
+LARGEST_SIZE = 10_000
 _SHORT_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
@@ -28,8 +29,7 @@ _UNITS = {
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose rows. Source: command line, 2.1."""
-    parser.add_argument("--tenant", default="main", choices=("main",), help="the only tenant")
+    """Add the options that choose rows. `--tenant` comes with the choice of the installation. Source: command line, 2.1."""
     parser.add_argument("-n", "--namespace", help="a namespace with its children")
     parser.add_argument("-q", "--query", help="part of an id, namespace or text")
     parser.add_argument("--filter", action="append", default=[], metavar="FIELD:OP=VALUE", help="a filter of the API; repeat it")
@@ -37,9 +37,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def add_page(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a page and its order."""
-    parser.add_argument("--sort", action="append", default=[], metavar="FIELD:asc|desc")
-    parser.add_argument("--page", type=parse_count, default=1)
-    parser.add_argument("--size", type=parse_count, default=DEFAULT_SIZE)
+    parser.add_argument("--sort", action="append", default=[], metavar="FIELD:asc|desc", help="the order; repeat it")
+    parser.add_argument("--page", type=parse_count, default=1, help="which page, from 1")
+    parser.add_argument("--size", type=parse_size, default=DEFAULT_SIZE, help=f"rows per page, {DEFAULT_SIZE} when left out")
 
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def read_criteria(options: argparse.Namespace, *extra: Condition) -> Criteria:
         UsageError: a filter that is not written as FIELD:OP=VALUE. Unknown fields are refused later, by the query.
     """
     conditions = list(extra)
-    if options.namespace:
+    if getattr(options, "namespace", None):
         conditions.append(Condition("namespace", Operation.PREFIX, options.namespace))
     if options.query:
         conditions.append(Condition("q", Operation.EQUALS, options.query))
@@ -150,6 +150,14 @@ def parse_count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f'"{text}" is no whole number of 1 or more')
     return number
+
+
+def parse_size(text: str) -> int:
+    """Return a number of rows per page, for argparse."""
+    size = parse_count(text)
+    if size > LARGEST_SIZE:
+        raise argparse.ArgumentTypeError(f"a page has at most {LARGEST_SIZE} rows")
+    return size
 
 
 def parse_span(text: str) -> timedelta:

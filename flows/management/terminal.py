@@ -44,6 +44,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class ServerUnreachableError(FlowsError):
+    """Another installation does not answer, or cannot work now."""
+
+    code = "server-unreachable"
+
+
 class UsageError(Exception):
     """The command was called in a way that makes no sense; the text says what to write instead."""
 
@@ -71,6 +77,11 @@ class Terminal:
         """Write progress or an error for the person in front of the terminal."""
         self._stderr.write(f"{text}{end}")
         self._stderr.flush()
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Show on a terminal how far long work has come, in one line that is drawn again and again."""
+        if self.is_interactive and total > 1:
+            self.say(f"\r\x1b[K{what} {done}/{total}", end="\n" if done >= total else "")
 
     def show_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, json_rows: Any = None) -> None:
         """
@@ -217,7 +228,7 @@ def status_of(error: FlowsError) -> Exit:
         return Exit.NOT_FOUND
     if isinstance(error, ConflictError | ForbiddenError):
         return Exit.REFUSED
-    if isinstance(error, StorageUnavailableError):
+    if isinstance(error, StorageUnavailableError | ServerUnreachableError):
         return Exit.OUT_OF_REACH
     return Exit.FAILED
 

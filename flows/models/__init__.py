@@ -10,6 +10,7 @@ from flows.models.flow import Flow, FlowRevision
 from flows.models.log import LogEntry, Metric
 from flows.models.namespace import KeyValue, Namespace, Secret
 from flows.models.quota import FlowStart
+from flows.models.request import IdempotencyKey
 from flows.models.session import UserSession
 from flows.models.task_cache import CachedResult
 from flows.models.task_run import TaskRun
@@ -30,6 +31,7 @@ __all__ = [
     "FlowRevision",
     "FlowStart",
     "FlowTriggerWindow",
+    "IdempotencyKey",
     "KeyValue",
     "LogEntry",
     "Metric",

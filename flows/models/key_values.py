@@ -80,7 +80,12 @@ def get_key_value(namespace: str, key: str, *, at: datetime, inherit: bool = Fal
         raise KeyExpiredError(
             f'Key "{key}" of namespace {expired.namespace} expired at {expired.expires_at:%Y-%m-%d %H:%M:%S} UTC.'
         )
-    raise KeyNotFoundError(f'Namespace {namespace} has no key "{key}".')
+    raise missing_key(namespace, key)
+
+
+def missing_key(namespace: str, key: str) -> KeyNotFoundError:
+    """Return the error about a key that nobody knows, or that is none of the caller's business."""
+    return KeyNotFoundError(f'Namespace {namespace} has no key "{key}".')
 
 
 def read_key_value(namespace: str, key: str, *, at: datetime, inherit: bool = False) -> Any:

@@ -227,7 +227,8 @@ def delete_account(user: User) -> None:
     """
     with act_on_account(user, "account.delete", action=Action.DELETE) as doing, owner_remains():
         doing.before = {"name": user.username, "groups": sorted(group.name for group in user.groups.all())}
-        user.delete()
+        # By a query, so that the object keeps its id when the deletion is undone.
+        User.objects.filter(pk=user.pk).delete()
 
 
 def leave_superusers(user: User) -> None:

@@ -15,9 +15,10 @@ from flows.engine.graph import build_graph
 from flows.engine.starting import resolve_for
 from flows.language.flow import Flow as TypedFlow
 from flows.language.inputs import ResolvedInputs
-from flows.models import Blueprint, FlowRevision
-from flows.operations.acts import act
+from flows.models import Blueprint, Execution, FlowRevision
+from flows.operations.acts import act, check_right
 from flows.operations.blueprint_templates import find_template_faults, is_template
+from flows.operations.executions import start_execution
 from flows.operations.flows import SavedFlow, check_document, save_flow
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.ids import new_id
@@ -102,7 +103,7 @@ def install_blueprint(blueprint_id: str, *, namespace: str, at: datetime, actor:
         if need.kind == "flow":
             other = get_any_blueprint(need.text)
             if _find_text(namespace, _id_of(other.source)) is None:
-                save_flow(place_source(other, namespace), at=at, actor=actor)
+                save_flow(place_source(other, namespace), namespace=namespace, at=at, actor=actor)
     source = place_source(entry, namespace)
     flow_id = _id_of(source)
     present = _find_text(namespace, flow_id)
@@ -112,7 +113,32 @@ def install_blueprint(blueprint_id: str, *, namespace: str, at: datetime, actor:
             "the blueprint in the editor and give the flow another id.",
             code="flow-exists",
         )
-    return save_flow(source, at=at, actor=actor)
+    return save_flow(source, namespace=namespace, at=at, actor=actor)
+
+
+def run_blueprint(blueprint_id: str, *, namespace: str, inputs: Mapping[str, Any], at: datetime, actor: str = "") -> Execution:
+    """
+    Save the flow of a blueprint as `install_blueprint` does, start it, and return the execution.
+
+    Inputs are checked before anything is saved, so a wrong one leaves no flow behind.
+
+    Raises:
+        ForbiddenError: the caller may not save flows or start executions in the namespace.
+        InvalidError: an input is missing or wrong, and what `install_blueprint` and `start_execution` raise.
+    """
+    # Defaults may read secrets of the namespace, so nothing is looked at before the right to run there is certain.
+    check_right(Action.CREATE, Resource.FLOW, namespace, what="blueprint.run", object_id=blueprint_id)
+    check_right(Action.CREATE, Resource.EXECUTION, namespace, what="blueprint.run", object_id=blueprint_id)
+    check = check_document(place_source(get_any_blueprint(blueprint_id), namespace))
+    if check.definition is not None and check.definition.namespace == namespace:
+        resolved = preview_inputs(check.definition, inputs, at=at)
+        for value in inputs.values():
+            if hasattr(value, "seek"):
+                value.seek(0)
+        if resolved.problems:
+            raise InvalidError("; ".join(str(problem) for problem in resolved.problems), code="input-invalid")
+    saved = install_blueprint(blueprint_id, namespace=namespace, at=at, actor=actor)
+    return start_execution(namespace=namespace, flow_id=saved.flow.flow_id, inputs=inputs, at=at, actor=actor)
 
 
 def preview_inputs(definition: TypedFlow, given: Mapping[str, Any], *, at: datetime) -> ResolvedInputs:

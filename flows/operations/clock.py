@@ -12,8 +12,10 @@ from django.db import OperationalError
 from flows.conf import get_settings
 from flows.engine import dispatch, recovery
 from flows.engine.concurrency import correct_counts
+from flows.engine.runner_sweep import send_sweeps
 from flows.engine.task_cache import purge_expired_results
 from flows.operations.flow_triggers import purge_windows
+from flows.operations.idempotency import purge_old_keys
 from flows.operations.polling import poll_due_triggers
 from flows.operations.schedules import fire_due_schedules, next_due_at, recover_missed_schedules, release_stale_locks
 from flows.operations.services import SERVICES
@@ -82,6 +84,8 @@ def run_due(*, at: datetime) -> float:
     _rounds.run_every("queued", settings.reaper_sweep_seconds, recovery.send_queued)
     _rounds.run_every("locks", _SLOW_SECONDS, lambda: release_stale_locks(at=at))
     _rounds.run_every("cache", _SLOW_SECONDS, lambda: purge_expired_results(at=at))
+    _rounds.run_every("requests", _SLOW_SECONDS, lambda: purge_old_keys(at=at))
+    _rounds.run_every("runners", _SLOW_SECONDS, send_sweeps)
     _rounds.run_every("windows", _SLOW_SECONDS, lambda: purge_windows(at=at))
     return _seconds_until_next(at)
 

@@ -9,9 +9,11 @@ from django.db import IntegrityError, transaction
 from flows.language.dashboards import Dashboard as TypedDashboard
 from flows.language.dashboards import parse_dashboard
 from flows.models import Dashboard
+from flows.operations.acts import act
 from flows.primitives.errors import InvalidError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.primitives.problems import Problem, Severity
+from flows.primitives.rights import Action, Resource
 
 
 def create_dashboard(source: str, *, at: datetime) -> Dashboard:
@@ -23,15 +25,17 @@ def create_dashboard(source: str, *, at: datetime) -> Dashboard:
 
     Source: REST API, 8.11; catalogue of core tasks, 11.
     """
-    typed = read_dashboard(source)
-    row = _fill(Dashboard(id=typed.id or new_id(), created_at=at), typed, source, at)
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError as error:
-        raise InvalidError(
-            f'A dashboard with the id "{row.id}" exists already. Choose another id, or update it.', code="dashboard-exists"
-        ) from error
+    with act("dashboard.create", Action.CREATE, Resource.DASHBOARD) as doing:
+        typed = read_dashboard(source)
+        row = _fill(Dashboard(id=typed.id or new_id(), created_at=at), typed, source, at)
+        doing.object_id, doing.after = row.id, {"title": row.title}
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError as error:
+            raise InvalidError(
+                f'A dashboard with the id "{row.id}" exists already. Choose another id, or update it.', code="dashboard-exists"
+            ) from error
     return row
 
 
@@ -43,10 +47,15 @@ def update_dashboard(dashboard_id: str, source: str, *, at: datetime) -> Dashboa
         InvalidError: the document has faults, or names another id.
         NotFoundError: no such dashboard.
     """
-    with transaction.atomic():
+    missing = _no_such_dashboard(dashboard_id)
+    with (
+        act("dashboard.update", Action.UPDATE, Resource.DASHBOARD, object_id=dashboard_id, missing=missing) as doing,
+        transaction.atomic(),
+    ):
         row = Dashboard.objects.select_for_update().filter(pk=dashboard_id).first()
         if row is None:
-            raise NotFoundError(f'Dashboard "{dashboard_id[:100]}" does not exist.', code="dashboard-not-found")
+            raise missing
+        doing.before = {"title": row.title}
         typed = read_dashboard(source)
         if typed.id is not None and typed.id != dashboard_id:
             raise InvalidError(
@@ -54,14 +63,21 @@ def update_dashboard(dashboard_id: str, source: str, *, at: datetime) -> Dashboa
                 code="dashboard-id-mismatch",
             )
         _fill(row, typed, source, at).save()
+        doing.after = {"title": row.title}
     return row
 
 
 def delete_dashboard(dashboard_id: str) -> None:
     """Delete a dashboard. Raises NotFoundError."""
-    deleted, _ = Dashboard.objects.filter(pk=dashboard_id).delete()
-    if not deleted:
-        raise NotFoundError(f'Dashboard "{dashboard_id[:100]}" does not exist.', code="dashboard-not-found")
+    missing = _no_such_dashboard(dashboard_id)
+    with act("dashboard.delete", Action.DELETE, Resource.DASHBOARD, object_id=dashboard_id, missing=missing):
+        deleted, _ = Dashboard.objects.filter(pk=dashboard_id).delete()
+        if not deleted:
+            raise missing
+
+
+def _no_such_dashboard(dashboard_id: str) -> NotFoundError:
+    return NotFoundError(f'Dashboard "{dashboard_id[:100]}" does not exist.', code="dashboard-not-found")
 
 
 def read_dashboard(source: str) -> TypedDashboard:

@@ -1,4 +1,4 @@
-"""One action on many executions: all or none of those that are named, or each of those that can take it. One act in the audit log."""
+"""One action on many executions: with all or none of them, or with each that can take it. One act in the audit log."""
 
 from __future__ import annotations
 

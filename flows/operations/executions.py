@@ -23,8 +23,10 @@ from flows.engine.reruns import copy_for_replay, prepare_restart
 from flows.engine.root_scope import RootScope
 from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution, refuse_system_labels, resolve_for
+from flows.engine.starting import list_failing_checks as failing_checks_of
 from flows.engine.turn import Turn
 from flows.engine.visits import begin, take_turn, tell_caller
+from flows.language.flow import Check
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution, LogEntry, Metric
 from flows.operations.acts import Act, act, check_right
@@ -136,6 +138,11 @@ def validate_inputs(
     """Resolve inputs as a start would, without starting: every problem of every input. Uploads are not stored."""
     loaded = load_startable_flow(namespace, flow_id, revision)
     return resolve_for(loaded, inputs, execution_id="preview", at=at or timezone.now())
+
+
+def list_failing_checks(*, namespace: str, flow_id: str, values: Mapping[str, Any], at: datetime) -> list[Check]:
+    """Return the checks of a flow that do not hold for resolved input values, so that a form can tell before it is sent."""
+    return failing_checks_of(get_flow(namespace, flow_id), values, at)
 
 
 def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, actor: str = "") -> Execution:

@@ -93,7 +93,7 @@ def check_document(text: str) -> DocumentCheck:
     Source: flow language, 2.4.
     """
     defaults: Sequence[PluginDefault] = ()
-    name, flow_id = _find_names(text)
+    name, flow_id = find_names(text)
     # The faults of a document may quote the defaults, which strangers to the namespace must not read.
     if name and can_see(Resource.FLOW, name) and Namespace.objects.exclude(plugin_defaults=[]).exists():
         defaults = tuple(list_namespace_defaults(name))
@@ -102,7 +102,8 @@ def check_document(text: str) -> DocumentCheck:
     return DocumentCheck(0, name, flow_id, None if refused else result.flow, (*result.problems, *refused))
 
 
-def _find_names(text: str) -> tuple[str | None, str | None]:
+def find_names(text: str) -> tuple[str | None, str | None]:
+    """Return the namespace and the id that a document names, None for one that it does not name as a text."""
     data = read_document(text).data
     if not isinstance(data, dict):
         return None, None
@@ -192,7 +193,7 @@ def save_flow(
 def _name_flow(source: str, namespace: str | None, flow_id: str | None) -> tuple[str, str]:
     """Return which flow a text is about, before anything is known of its faults."""
     if not namespace or not flow_id:
-        found = _find_names(source)
+        found = find_names(source)
         namespace, flow_id = namespace or found[0], flow_id or found[1]
     if namespace and flow_id:
         return namespace, flow_id

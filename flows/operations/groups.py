@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
@@ -81,7 +82,7 @@ def delete_group(group: Group) -> None:
         members = list(User.objects.filter(groups=group))
         doing.before = {"members": sorted(user.username for user in members)}
         note_changed_rights(user.pk for user in members)
-        group.delete()
+        Group.objects.filter(pk=group.pk).delete()
 
 
 def list_members(group: Group) -> list[User]:
@@ -105,6 +106,26 @@ def remove_member(group: Group, user: User) -> None:
         check_covers_group(group)
         doing.before = {"member": user.get_username()}
         user.groups.remove(group)
+        note_changed_rights([user.pk])
+
+
+def set_groups(user: User, wanted: Sequence[Group]) -> None:
+    """
+    Put an account into exactly these groups.
+
+    Raises:
+        ForbiddenError: a group that it joins or leaves has rights that the caller does not have.
+        ConflictError: no owner would be left.
+    """
+    with act("account.set-groups", Action.UPDATE, Resource.USER, object_id=user.get_username()) as doing, owner_remains():
+        before = {group.pk: group for group in user.groups.all()}
+        after = {group.pk: group for group in wanted}
+        for group in [*before.values(), *after.values()]:
+            if (group.pk in before) != (group.pk in after):
+                check_covers_group(group)
+        doing.before = {"groups": sorted(group.name for group in before.values())}
+        doing.after = {"groups": sorted(group.name for group in after.values())}
+        user.groups.set(after.values())
         note_changed_rights([user.pk])
 
 

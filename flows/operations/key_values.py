@@ -12,9 +12,13 @@ from django.db.models import Q, QuerySet
 from flows.engine.stores import check_name
 from flows.models import KeyValue
 from flows.models import key_values as store
-from flows.models.key_values import list_namespace_chain
+from flows.models.key_values import KeyNotFoundError, list_namespace_chain
+from flows.operations.acts import act
+from flows.primitives.callers import current_caller
 from flows.primitives.identifiers import NameKind
+from flows.primitives.rights import Action, Resource
 from flows.primitives.typed_values import parse_value_text
+from flows.queries.visibility import can_see, visible
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +44,22 @@ def set_key_value(
     """
     check_name(NameKind.NAMESPACE, namespace)
     check_name(NameKind.KEY, key)
-    row = store.write_key_value(namespace, key, value, at=at, kind=kind, ttl=ttl, overwrite=overwrite, description=description)
+    with act("key.set", _choose_action(namespace, key), Resource.KVSTORE, namespace, key) as doing:
+        row = store.write_key_value(
+            namespace, key, value, at=at, kind=kind, ttl=ttl, overwrite=overwrite, description=description
+        )
+        doing.after = {"type": row.kind, "revision": row.revision}
     log.info("key.set", extra={"namespace": namespace, "key": key, "by": actor})
     return row
+
+
+def _choose_action(namespace: str, key: str) -> Action:
+    """Return which right a write needs; for who may both nothing is looked up."""
+    caller = current_caller()
+    may_create, may_update = (caller.may(action, Resource.KVSTORE, namespace) for action in (Action.CREATE, Action.UPDATE))
+    if may_create == may_update:
+        return Action.UPDATE
+    return Action.UPDATE if KeyValue.objects.filter(namespace=namespace, key=key).exists() else Action.CREATE
 
 
 def set_key_value_text(
@@ -61,7 +78,14 @@ def set_key_value_text(
 
 
 def get_key_value(namespace: str, key: str, *, at: datetime, inherit: bool = False) -> KeyValue:
-    """Return the row of a key. Raises KeyExpiredError (a KeyNotFoundError) or KeyNotFoundError."""
+    """
+    Return the row of a key.
+
+    Raises:
+        KeyExpiredError, KeyNotFoundError: it is not there any more, or never was; also for who may not read the namespace.
+    """
+    if not can_see(Resource.KVSTORE, namespace):
+        raise store.missing_key(namespace, key)
     return store.get_key_value(namespace, key, at=at, inherit=inherit)
 
 
@@ -78,7 +102,7 @@ def list_key_values(
         query: part of the key, in any letter case.
         with_expired: whether expired pairs that no purge removed yet are shown.
     """
-    rows = KeyValue.objects.all()
+    rows = visible(KeyValue)
     if namespace is not None:
         rows = rows.filter(namespace__in=list_namespace_chain(namespace) if inherit else [namespace])
     if not with_expired:
@@ -87,8 +111,14 @@ def list_key_values(
 
 
 def delete_key_value(namespace: str, key: str, *, at: datetime, actor: str = "") -> bool:
-    """Delete a key; False when it was missing or expired."""
-    was_there = store.delete_key_value(namespace, key, at=at)
+    """Delete a key; False when it was missing or expired, which is what strangers to the namespace hear of every key."""
+    missing = store.missing_key(namespace, key)
+    try:
+        with act("key.delete", Action.DELETE, Resource.KVSTORE, namespace, key, missing=missing) as doing:
+            was_there = store.delete_key_value(namespace, key, at=at)
+            doing.after = {"deleted": was_there}
+    except KeyNotFoundError:
+        return False
     if was_there:
         log.info("key.deleted", extra={"namespace": namespace, "key": key, "by": actor})
     return was_there
@@ -96,4 +126,10 @@ def delete_key_value(namespace: str, key: str, *, at: datetime, actor: str = "")
 
 def delete_key_values(namespace: str, keys: Iterable[str], *, at: datetime, actor: str = "") -> list[str]:
     """Delete several keys and return those that were there, in the order given."""
-    return [key for key in keys if delete_key_value(namespace, key, at=at, actor=actor)]
+    try:
+        with act("key.delete", Action.DELETE, Resource.KVSTORE, namespace, missing=store.missing_key(namespace, "")) as doing:
+            deleted = [key for key in keys if delete_key_value(namespace, key, at=at, actor=actor)]
+            doing.after = {"count": len(deleted), "keys": deleted[:100]}
+    except KeyNotFoundError:
+        return []
+    return deleted

@@ -17,13 +17,18 @@ from flows.engine import files
 from flows.engine.files import NamespaceFileNotFoundError, normalise_path
 from flows.engine.stores import check_name
 from flows.models import NamespaceFile
+from flows.operations.acts import act, act_on_many
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import InvalidError, TooLargeError
 from flows.primitives.identifiers import NameKind
+from flows.primitives.rights import Action, Resource
+from flows.queries.visibility import can_see, visible
 from flows.storage import get_storage
 
 log = logging.getLogger(__name__)
 
 MAX_ARCHIVE_ENTRIES = 10_000
+MOST_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +53,35 @@ def put_file(
 ) -> NamespaceFile:
     """Store a new version of a file. Arguments and errors as `flows.engine.files.write_namespace_file`; the name is checked."""
     check_name(NameKind.NAMESPACE, namespace)
-    row = files.write_namespace_file(namespace, path, content, at=at, conflict=conflict)
+    with act("file.put", _choose_action(namespace, path), Resource.FILE, namespace, path, atomic=False) as doing:
+        row = files.write_namespace_file(namespace, path, content, at=at, conflict=conflict)
+        doing.object_id, doing.after = row.path, {"version": row.version, "bytes": row.size_bytes}
     log.info("file.put", extra={"namespace": namespace, "path": row.path, "version": row.version, "by": actor})
     return row
 
 
+def _choose_action(namespace: str, path: str) -> Action:
+    """Return which right a write needs; for who may both nothing is looked up."""
+    caller = current_caller()
+    may_create, may_update = (caller.may(action, Resource.FILE, namespace) for action in (Action.CREATE, Action.UPDATE))
+    if may_create == may_update:
+        return Action.UPDATE
+    rows = NamespaceFile.objects.filter(namespace=namespace, path=normalise_path(path), is_current=True)
+    return Action.UPDATE if rows.exists() else Action.CREATE
+
+
 def open_file(namespace: str, path: str, *, version: int | None = None) -> IO[bytes]:
     """Open a file for streaming, its newest version when none is named. Raises NamespaceFileNotFoundError."""
+    if not can_see(Resource.FILE, namespace):
+        raise files.missing_file(namespace, path, version)
     return files.open_namespace_file(namespace, path, version=version)
 
 
 def make_folder(namespace: str, path: str, *, at: datetime, actor: str = "") -> None:
     """Make a folder that stays when it is empty. Raises NamespaceFileExistsError when a file has this path."""
     check_name(NameKind.NAMESPACE, namespace)
-    files.make_namespace_folder(namespace, path, at=at)
+    with act("file.make-folder", Action.CREATE, Resource.FILE, namespace, path):
+        files.make_namespace_folder(namespace, path, at=at)
     log.info("file.folder", extra={"namespace": namespace, "path": path, "by": actor})
 
 
@@ -72,22 +92,28 @@ def delete_file(namespace: str, path: str, *, at: datetime, actor: str = "") -> 
     Raises:
         NamespaceFileNotFoundError: neither a file nor a folder has this path.
     """
-    stat_file(namespace, path)
-    deleted = files.delete_namespace_file(namespace, path)
+    missing = _no_file_or_folder(namespace, normalise_path(path) if path.strip("/") else "/")
+    with act("file.delete", Action.DELETE, Resource.FILE, namespace, path, missing=missing, atomic=False) as doing:
+        _stat(namespace, path)
+        deleted = files.delete_namespace_file(namespace, path)
+        doing.before = {"count": len(deleted), "paths": deleted[:MOST_NAMED]}
     log.info("file.deleted", extra={"namespace": namespace, "paths": deleted, "by": actor, "at": at.isoformat()})
     return deleted
 
 
 def move_file(namespace: str, source: str, target: str, *, at: datetime, actor: str = "") -> list[str]:
     """Give a file or folder another path. Errors and answer as `flows.engine.files.move_namespace_file`."""
-    moved = files.move_namespace_file(namespace, source, target)
+    missing = _no_file_or_folder(namespace, normalise_path(source))
+    with act("file.move", Action.UPDATE, Resource.FILE, namespace, source, missing=missing, atomic=False) as doing:
+        moved = files.move_namespace_file(namespace, source, target)
+        doing.before, doing.after = {"path": source}, {"path": target, "count": len(moved)}
     log.info("file.moved", extra={"namespace": namespace, "source": source, "target": target, "by": actor, "at": at.isoformat()})
     return moved
 
 
 def list_versions(namespace: str, path: str) -> list[NamespaceFile]:
     """Return all versions of a file, oldest first. Raises NamespaceFileNotFoundError."""
-    found = NamespaceFile.objects.filter(namespace=namespace, path=normalise_path(path), is_directory=False).order_by("version")
+    found = visible(NamespaceFile).filter(namespace=namespace, path=normalise_path(path), is_directory=False).order_by("version")
     rows = list(found)
     if not rows:
         raise NamespaceFileNotFoundError(f'Namespace {namespace} has no file "{path}".')
@@ -96,24 +122,40 @@ def list_versions(namespace: str, path: str) -> list[NamespaceFile]:
 
 def search_files(namespace: str, query: str = "") -> list[str]:
     """Return the paths that hold `query`, in any letter case, sorted."""
+    if not can_see(Resource.FILE, namespace):
+        return []
     wanted = query.lower()
     return [path for path in files.list_namespace_files(namespace) if wanted in path.lower()]
 
 
 def stat_file(namespace: str, path: str) -> FileFacts:
     """Return a file, a folder, or the root (`/` or empty), which always exists. Raises NamespaceFileNotFoundError."""
+    if path.strip("/") and not can_see(Resource.FILE, namespace):
+        raise _no_file_or_folder(namespace, normalise_path(path))
+    return _stat(namespace, path)
+
+
+def _stat(namespace: str, path: str) -> FileFacts:
     if not path.strip("/"):
         return FileFacts("/", True, 0, None, None)
     normal = normalise_path(path)
     parent = normal.rpartition("/")[0]
-    for facts in list_folder(namespace, parent):
+    for facts in _list_folder(namespace, parent):
         if facts.path == normal:
             return facts
-    raise NamespaceFileNotFoundError(f'Namespace {namespace} has no file or folder "{normal}".')
+    raise _no_file_or_folder(namespace, normal)
+
+
+def _no_file_or_folder(namespace: str, path: str) -> NamespaceFileNotFoundError:
+    return NamespaceFileNotFoundError(f'Namespace {namespace} has no file or folder "{path}".')
 
 
 def list_folder(namespace: str, path: str = "/") -> list[FileFacts]:
     """Return what lies directly in a folder, folders first, sorted by path; empty for a folder that does not exist."""
+    return _list_folder(namespace, path) if can_see(Resource.FILE, namespace) else []
+
+
+def _list_folder(namespace: str, path: str) -> list[FileFacts]:
     prefix = f"{normalise_path(path)}/" if path.strip("/") else "/"
     found: dict[str, FileFacts] = {}
     rows = NamespaceFile.objects.filter(namespace=namespace, path__startswith=prefix, is_current=True)
@@ -132,7 +174,7 @@ def list_folder(namespace: str, path: str = "/") -> list[FileFacts]:
 
 def export_files(namespace: str) -> bytes:
     """Return all files of a namespace as a zip archive, paths without leading slash. Raises TooLargeError."""
-    rows = list(NamespaceFile.objects.filter(namespace=namespace, is_current=True, is_directory=False).order_by("path"))
+    rows = list(visible(NamespaceFile).filter(namespace=namespace, is_current=True, is_directory=False).order_by("path"))
     limit = get_settings().max_file_bytes
     if sum(row.size_bytes for row in rows) > limit:
         raise TooLargeError(f"The files of namespace {namespace} take more than {limit} bytes: fetch them one by one.")
@@ -161,8 +203,10 @@ def import_files(namespace: str, content: bytes, *, at: datetime, actor: str = "
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         _check_archive(entries)
         paths = [normalise_path(entry.filename) for entry in entries]
-        for entry, path in zip(entries, paths, strict=True):
-            put_file(namespace, path, _read_entry(archive, entry), at=at, actor=actor)
+        with act_on_many("file.import", Action.CREATE, Resource.FILE, object_id=namespace) as doing:
+            for entry, path in zip(entries, paths, strict=True):
+                put_file(namespace, path, _read_entry(archive, entry), at=at, actor=actor)
+            doing.namespace, doing.after = namespace, {"count": len(paths), "paths": paths[:MOST_NAMED]}
     return paths
 
 

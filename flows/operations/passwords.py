@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import CommonPasswordValidator, validate_password
 from django.core.exceptions import ValidationError
 
 from flows.models import Account
@@ -27,6 +27,26 @@ def check_password_strength(password: str, user: User | None = None) -> None:
         validate_password(password, user)
     except ValidationError as error:
         raise InvalidError(" ".join(error.messages), code="password-weak") from error
+
+
+def check_basic_password(password: str) -> None:
+    """
+    Raise InvalidError when a password breaks the rule of the basic account: 8 characters or more, with a capital, a small
+    letter and a digit, and no common one. It holds only where clients of the other product make the first account.
+
+    Source: security, 0b; REST API, 3.
+    """
+    faults = []
+    if not 8 <= len(password) <= LONGEST_PASSWORD or "\0" in password:
+        faults.append("Password must be at least 8 characters long and at most 256.")
+    if not all(any(test(letter) for letter in password) for test in (str.isupper, str.islower, str.isdigit)):
+        faults.append("Password must contain at least one uppercase letter, one lowercase letter and one number.")
+    try:
+        CommonPasswordValidator().validate(password)
+    except ValidationError as error:
+        faults += error.messages
+    if faults:
+        raise InvalidError(" ".join(faults), code="password-weak")
 
 
 def change_own_password(user: User, *, old: str, new: str, keep_session: str = "") -> None:

@@ -16,9 +16,13 @@ from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution
 from flows.language.flow import Flow, Input
 from flows.models import Execution, TaskRun
+from flows.operations.acts import act, check_right
+from flows.operations.flows import find_names
 from flows.primitives.errors import InvalidError
 from flows.primitives.ids import new_id
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
+from flows.queries.visibility import visible
 
 KEPT_RUNS = 10
 _DONE = (State.SUCCESS, State.WARNING)
@@ -40,6 +44,17 @@ def start_playground(
         InvalidError: the text has faults, the flow was never saved, or an input is wrong.
         NotFoundError: the text has no such task.
     """
+    namespace, flow_id = find_names(source)
+    if namespace:
+        # What runs is a text that nobody saved, so it needs the right to save it, too.
+        check_right(Action.UPDATE, Resource.FLOW, namespace, what="execution.start", object_id=flow_id or "")
+    with act("execution.start", Action.CREATE, Resource.EXECUTION, namespace or "", flow_id or "", atomic=False) as doing:
+        execution = _start(source, task_id=task_id, up_to=up_to, inputs=inputs, at=at, actor=actor)
+        doing.object_id, doing.after = execution.id, {"flow": flow_id, "task": task_id, "kind": KIND}
+    return execution
+
+
+def _start(source: str, *, task_id: str, up_to: bool, inputs: Mapping[str, Any] | None, at: datetime, actor: str) -> Execution:
     flow = parse_part(source)
     row = find_current(flow.namespace, flow.id)
     if row is None:
@@ -72,7 +87,7 @@ def start_playground(
 
 def list_playground_runs(namespace: str, flow_id: str) -> list[Execution]:
     """Return the kept playground executions of a flow, newest first."""
-    return list(Execution.objects.filter(namespace=namespace, flow_id=flow_id, kind=KIND).order_by("-created_at")[:KEPT_RUNS])
+    return list(visible(Execution).filter(namespace=namespace, flow_id=flow_id, kind=KIND).order_by("-created_at")[:KEPT_RUNS])
 
 
 def _find_last(flow: Flow) -> Execution | None:

@@ -12,6 +12,7 @@ from flows.language.inputs import ResolvedInputs
 from flows.models import Execution, TaskRun
 from flows.primitives.errors import ConflictError, NotFoundError
 from flows.primitives.states import State
+from flows.queries.visibility import visible
 
 
 def validate_resume_inputs(execution_id: str, *, inputs: Mapping[str, Any], at: datetime) -> ResolvedInputs:
@@ -24,7 +25,7 @@ def validate_resume_inputs(execution_id: str, *, inputs: Mapping[str, Any], at: 
 
     Source: REST API, 8.2; flow language, 3.6.
     """
-    execution = Execution.objects.filter(pk=execution_id).first()
+    execution = visible(Execution).filter(pk=execution_id).first()
     if execution is None:
         raise NotFoundError(f'Execution "{execution_id}" does not exist.', code="execution-not-found")
     run = TaskRun.objects.filter(execution_id=execution_id, state=State.PAUSED).order_by("seq").first()

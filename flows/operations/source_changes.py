@@ -12,8 +12,8 @@ LARGEST_DIFF_BYTES = 20 * 1024
 MASK = "******"
 
 _TELLING = re.compile(
-    r"^(?P<before>[ +-]?[ \t]*(?:-[ \t]+)?[\"']?[\w.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
-    r"credential|passphrase)[\w.-]*[\"']?[ \t]*:[ \t]+)(?P<value>\S.*)$",
+    r"^(?P<before>[ +-]?[ \t]*(?:-[ \t]+)?[\"']?[\w.-]*"
+    r"(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|passphrase)[\w.-]*[\"']?[ \t]*:[ \t]+)(?P<value>\S.*)$",
     re.IGNORECASE,
 )
 

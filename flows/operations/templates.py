@@ -14,9 +14,12 @@ from flows.language.flow import Flow
 from flows.language.templates import Template as TypedTemplate
 from flows.language.templates import list_template_tasks, parse_template
 from flows.models import Template, TemplateRevision
+from flows.operations.acts import act
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import InvalidError, NotFoundError
 from flows.primitives.problems import Place, Problem, Severity
+from flows.primitives.rights import Action, Resource
+from flows.queries.visibility import visible
 
 SaveMode = Literal["create", "update", "upsert"]
 
@@ -57,6 +60,25 @@ def save_template(
     Source: flow language, 6.14; REST API, 8.15.
     """
     definition = _read(source)
+    names = (namespace or definition.namespace, template_id or definition.id)
+    missing = _not_found(*names) if mode == "update" else None
+    action = Action.CREATE if mode == "create" else Action.UPDATE
+    with act("template.save", action, Resource.TEMPLATE, names[0], names[1], missing=missing) as doing:
+        saved = _save(definition, source, at=at, actor=actor, namespace=namespace, template_id=template_id, mode=mode)
+        doing.after = {"revision": saved.revision.revision}
+    return saved
+
+
+def _save(
+    definition: TypedTemplate,
+    source: str,
+    *,
+    at: datetime,
+    actor: str,
+    namespace: str | None,
+    template_id: str | None,
+    mode: SaveMode,
+) -> SavedTemplate:
     for name, wanted, found in (("namespace", namespace, definition.namespace), ("id", template_id, definition.id)):
         if wanted is not None and wanted != found:
             raise _refuse(
@@ -76,7 +98,7 @@ def save_template(
 
 def get_template(namespace: str, template_id: str, revision: int | None = None) -> SavedTemplate:
     """Return a revision of a template, the newest when `revision` is None. Raises NotFoundError."""
-    row = Template.objects.filter(namespace=namespace, template_id=template_id, deleted=False).first()
+    row = visible(Template).filter(namespace=namespace, template_id=template_id, deleted=False).first()
     if row is None:
         raise _not_found(namespace, template_id)
     found = row.revisions.filter(revision=row.revision if revision is None else revision).first()
@@ -93,11 +115,13 @@ def delete_template(namespace: str, template_id: str, *, at: datetime) -> None:
     Raises:
         NotFoundError: there is no such template, or it was deleted before.
     """
-    deleted = Template.objects.filter(namespace=namespace, template_id=template_id, deleted=False).update(
-        deleted=True, updated_at=at
-    )
-    if not deleted:
-        raise _not_found(namespace, template_id)
+    missing = _not_found(namespace, template_id)
+    with act("template.delete", Action.DELETE, Resource.TEMPLATE, namespace, template_id, missing=missing):
+        deleted = Template.objects.filter(namespace=namespace, template_id=template_id, deleted=False).update(
+            deleted=True, updated_at=at
+        )
+        if not deleted:
+            raise missing
 
 
 def list_refused_templates(flow: Flow) -> list[Problem]:

@@ -35,7 +35,7 @@ class SignInThrottle:
             count, last_at = self._failures.get(key, (0, now))
         if count < free or now - last_at > FORGET_SECONDS:
             return 0.0
-        delay: float = min(LONGEST_SECONDS, 2.0 ** min(count - free, 10))
+        delay: float = min(LONGEST_SECONDS, 2.0 ** min(count - free + 1, 10))
         return max(0.0, last_at + delay - now)
 
     def add_failure(self, account: str, address: str) -> None:

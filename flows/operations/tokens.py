@@ -15,7 +15,8 @@ from django.utils.crypto import salted_hmac
 
 from flows.models import ApiToken
 from flows.operations.account_acts import act_on_account
-from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
+from flows.primitives.callers import current_caller
+from flows.primitives.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.identifiers import NameKind, find_name_fault
 from flows.primitives.ids import new_id
 from flows.primitives.rights import Action
@@ -98,6 +99,8 @@ def create_token(
         raise ConflictError(
             f"{user.get_username()} has {MOST_TOKENS} tokens, which is the limit. Revoke one first.", code="token-count"
         )
+    if current_caller().token:
+        raise ForbiddenError("A token cannot make tokens. Sign in with your password.", code="token-makes-token")
     with act_on_account(user, "token.create", action=Action.CREATE) as doing:
         doing.after = {"token": name, "writes": can_write, "namespaces": row.namespaces, "until": row.expires_at.isoformat()}
         try:

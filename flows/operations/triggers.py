@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -11,27 +12,72 @@ from django.db import transaction
 from flows.engine.catalog import get_flow
 from flows.language.flow import Trigger
 from flows.models import TriggerState
+from flows.operations.acts import Act, act, act_on_many, check_right
 from flows.operations.schedules import date_filter_of
 from flows.operations.trigger_rows import read_state, reset_row, write_state
 from flows.operations.trigger_starts import find_trigger
-from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
+from flows.primitives.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
+from flows.primitives.rights import Action, Resource
 from flows.triggers.backfill import list_backfill_dates, start_backfill
 from flows.triggers.firing import ScheduleState, end_backfill, first_waiting_date
 from flows.triggers.schedule import DateFilter, Schedule, read_schedule
 
 SYSTEM_PREFIX = "system."
+MOST_NAMED = 100
 
 
 def get_trigger_for_update(namespace: str, flow_id: str, trigger_id: str) -> TriggerState:
     """Return the locked state row of a trigger. Raises NotFoundError. Call it in a transaction."""
     row = TriggerState.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id).first()
     if row is None:
-        raise NotFoundError(
-            f'Trigger not found: flow "{namespace}/{flow_id}" has no trigger "{trigger_id}" with a state.',
-            code="trigger-not-found",
-        )
+        raise _no_such_trigger(namespace, flow_id, trigger_id)
     return row
+
+
+def _no_such_trigger(namespace: str, flow_id: str, trigger_id: str) -> NotFoundError:
+    return NotFoundError(
+        f'Trigger not found: flow "{namespace}/{flow_id}" has no trigger "{trigger_id}" with a state.', code="trigger-not-found"
+    )
+
+
+def act_on_trigger(
+    what: str, namespace: str, flow_id: str, trigger_id: str, action: Action = Action.UPDATE
+) -> AbstractContextManager[Act]:
+    """
+    Let the block do something with a trigger. Arguments and errors as `flows.operations.acts.act`; unknown triggers and those
+    of strangers give the same NotFoundError.
+    """
+    missing = _no_such_trigger(namespace, flow_id, trigger_id)
+    return act(what, action, Resource.TRIGGER, namespace, f"{flow_id}/{trigger_id}", missing=missing)
+
+
+def act_on_triggers(
+    what: str, names: Sequence[tuple[str, str, str]], do: Callable[[tuple[str, str, str]], Any], action: Action = Action.UPDATE
+) -> int:
+    """
+    Do something with every trigger (namespace, flow, id) that exists and can take it, and return with how many. One act.
+
+    Raises:
+        ForbiddenError: the caller may do it with none of them.
+        InvalidError: as `do` raises it.
+    """
+    done: list[tuple[str, str, str]] = []
+    forbidden: list[ForbiddenError] = []
+    with act_on_many(what, action, Resource.TRIGGER) as doing:
+        for name in names:
+            try:
+                do(name)
+            except ForbiddenError as error:
+                forbidden.append(error)
+            except (ConflictError, NotFoundError):
+                continue
+            else:
+                done.append(name)
+        if forbidden and not done and len(forbidden) == len(names):
+            raise forbidden[0]
+        doing.after = {"count": len(done), "triggers": ["/".join(name) for name in done[:MOST_NAMED]]}
+    return len(done)
 
 
 def set_trigger_disabled(
@@ -48,13 +94,17 @@ def set_trigger_disabled(
 
     Source: flow language, 13.3 and 13.9.
     """
-    with transaction.atomic():
+    with (
+        act_on_trigger("trigger.disable" if disabled else "trigger.enable", namespace, flow_id, trigger_id) as doing,
+        transaction.atomic(),
+    ):
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
         if not disabled and row.source_disabled:
             raise ConflictError(
                 f'Trigger "{trigger_id}" of flow "{namespace}/{flow_id}" is disabled in the source: enable it there.',
                 code="trigger-disabled-in-source",
             )
+        doing.before, doing.after = {"disabled": row.disabled}, {"disabled": disabled}
         if row.disabled != disabled:
             row.disabled = disabled
             if disabled:
@@ -73,12 +123,13 @@ def unlock_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: datetim
         NotFoundError: no such trigger has a state.
         ConflictError: nothing holds it.
     """
-    with transaction.atomic():
+    with act_on_trigger("trigger.unlock", namespace, flow_id, trigger_id) as doing, transaction.atomic():
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
         if not is_locked(row):
             raise ConflictError(
                 f'Trigger "{trigger_id}" of flow "{namespace}/{flow_id}" is not locked.', code="trigger-not-locked"
             )
+        doing.before = {"execution": row.execution_id, "worker": row.worker_id}
         _unlock(row)
         row.save()
     return row
@@ -93,7 +144,7 @@ def restart_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: dateti
 
     Source: flow language, 13.9.
     """
-    with transaction.atomic():
+    with act_on_trigger("trigger.restart", namespace, flow_id, trigger_id), transaction.atomic():
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
         _unlock(row)
         row.backfill = None
@@ -113,7 +164,7 @@ def delete_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: datetim
         NotFoundError: no such trigger has a state.
         ConflictError: the flow still has the trigger.
     """
-    with transaction.atomic():
+    with act_on_trigger("trigger.delete", namespace, flow_id, trigger_id, Action.DELETE), transaction.atomic():
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
         try:
             still_there = find_trigger(get_flow(namespace, flow_id), trigger_id) is not None
@@ -156,8 +207,11 @@ def create_backfill(
     wrong = [key for key, _ in labels if key.startswith(SYSTEM_PREFIX)]
     if wrong:
         raise InvalidError(f'Label "{wrong[0]}" belongs to the system; choose another key.', code="system-label")
-    with transaction.atomic():
+    with act_on_trigger("backfill.create", namespace, flow_id, trigger_id) as doing, transaction.atomic():
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
+        # Every date of it starts an execution, so this needs what a start needs.
+        check_right(Action.CREATE, Resource.EXECUTION, namespace, what="backfill.create", object_id=f"{flow_id}/{trigger_id}")
+        doing.after = {"start": start.isoformat(), "end": end.isoformat() if end else None}
         if row.disabled or row.source_disabled:
             raise ConflictError(f'Trigger "{trigger_id}" is disabled. Enable it to run a backfill.', code="trigger-disabled")
         if row.backfill:
@@ -189,7 +243,10 @@ def set_backfill_paused(
         NotFoundError: no such trigger has a state.
         ConflictError: it has no backfill.
     """
-    with transaction.atomic():
+    with (
+        act_on_trigger("backfill.pause" if paused else "backfill.continue", namespace, flow_id, trigger_id),
+        transaction.atomic(),
+    ):
         row = _get_with_backfill(namespace, flow_id, trigger_id)
         row.backfill = {**(row.backfill or {}), "paused": paused}
         state = read_state(row)
@@ -206,7 +263,7 @@ def delete_backfill(*, namespace: str, flow_id: str, trigger_id: str, at: dateti
         NotFoundError: no such trigger has a state.
         ConflictError: it has no backfill.
     """
-    with transaction.atomic():
+    with act_on_trigger("backfill.delete", namespace, flow_id, trigger_id), transaction.atomic():
         row = _get_with_backfill(namespace, flow_id, trigger_id)
         _, schedule, _ = _get_schedule(row, at)
         write_state(row, end_backfill(schedule, read_state(row), at=at))
@@ -218,6 +275,8 @@ def preview_backfill(
     *, namespace: str, flow_id: str, trigger_id: str, start: datetime, end: datetime | None, at: datetime, limit: int = 1000
 ) -> list[datetime]:
     """Return the dates that a backfill would fire, in order, at most `limit`. Raises NotFoundError, ConflictError."""
+    missing = _no_such_trigger(namespace, flow_id, trigger_id)
+    check_right(Action.READ, Resource.TRIGGER, namespace, missing=missing)
     with transaction.atomic():
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
     _, schedule, accepts = _get_schedule(row, at)

@@ -15,7 +15,9 @@ from django.conf import settings
 
 from flows.language.source import read_document
 from flows.models import Blueprint
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.queries.criteria import SortError
 from flows.queries.pages import Page, Window, slice_page
 
@@ -104,7 +106,8 @@ def list_blueprints(text: str = "", *, tags: Collection[str] = (), kind: str = "
 
 def list_own_blueprints(text: str = "", *, tags: Collection[str] = ()) -> list[BlueprintEntry]:
     """Return the flows that people saved as blueprints, filtered like `list_blueprints`, by title."""
-    return _select((read_entry(row) for row in Blueprint.objects.all()), text, tags, "flow")
+    rows = Blueprint.objects.all() if _may_read_own() else Blueprint.objects.none()
+    return _select((read_entry(row) for row in rows), text, tags, "flow")
 
 
 def list_starters() -> list[BlueprintEntry]:
@@ -133,7 +136,7 @@ def get_blueprint(blueprint_id: str, *, kind: str = "flow") -> BlueprintEntry:
 
 def get_own_blueprint(blueprint_id: str) -> BlueprintEntry:
     """Return a blueprint that somebody saved. Raises NotFoundError."""
-    row = Blueprint.objects.filter(pk=blueprint_id).first()
+    row = Blueprint.objects.filter(pk=blueprint_id).first() if _may_read_own() else None
     if row is None:
         raise _not_found(blueprint_id)
     return read_entry(row)
@@ -199,7 +202,11 @@ def _select(entries: Iterable[BlueprintEntry], text: str, tags: Collection[str],
         for one in entries
         if one.kind == kind and wanted <= {tag.lower() for tag in one.tags} and all(word in one.haystack for word in words)
     ]
-    return sorted(found, key=lambda one: (one.starter or 99, one.title.lower()))
+    return sorted(found, key=lambda one: (one.starter or 99, "getting-started" not in one.tags, one.title.lower()))
+
+
+def _may_read_own() -> bool:
+    return current_caller().may(Action.READ, Resource.BLUEPRINT)
 
 
 def _not_found(blueprint_id: str) -> NotFoundError:

@@ -49,7 +49,8 @@ def median_durations(flows: Sequence[tuple[str, str]], *, latest: int = LATEST) 
     if not names:
         return {}
     parts = [
-        visible(Execution).filter(namespace=namespace, flow_id=flow_id, ended_at__isnull=False, kind="NORMAL")
+        visible(Execution)
+        .filter(namespace=namespace, flow_id=flow_id, ended_at__isnull=False, kind="NORMAL")
         .order_by("-created_at")
         .values_list("namespace", "flow_id", "created_at", "ended_at")[:latest]
         for namespace, flow_id in names

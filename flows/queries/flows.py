@@ -138,7 +138,8 @@ def list_limited_flows() -> list[Flow]:
 def list_newest_sources(rows: Sequence[Flow] | QuerySet[Flow]) -> list[FlowRevision]:
     """Return the newest revision of each flow, with the flow at hand, by namespace and id."""
     return list(
-        visible(FlowRevision).filter(flow__in=rows, revision=F("flow__revision"))
+        visible(FlowRevision)
+        .filter(flow__in=rows, revision=F("flow__revision"))
         .select_related("flow")
         .order_by("flow__namespace", "flow__flow_id")
     )

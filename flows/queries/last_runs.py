@@ -59,4 +59,4 @@ def list_owned_names(namespace: str, kind: str) -> list[str]:
         files = visible(NamespaceFile).filter(namespace=namespace, is_current=True, is_directory=False)
         return sorted(files.values_list("path", flat=True)[:MOST_NAMES])
     model = KeyValue if kind == "kv" else Secret
-    return sorted(set(model.objects.filter(namespace__in=chain).values_list("key", flat=True)[:MOST_NAMES]))
+    return sorted(set(visible(model).filter(namespace__in=chain).values_list("key", flat=True)[:MOST_NAMES]))

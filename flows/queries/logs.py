@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.db.models import Avg, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncHour, TruncMonth, TruncWeek
 
@@ -42,6 +42,7 @@ METRIC_SORTABLE = {"timestamp": "timestamp", "name": "name", "value": "value", "
 MOST_COUNTED = 10_000
 NEWEST_LINES = 20_000
 SAMPLED_LINES = 4_000
+LONGEST_PATTERN = 200
 AGGREGATIONS = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 
 
@@ -185,6 +186,22 @@ def search_metrics(execution_id: str, window: Window, *, task_run_id: str = "", 
     if task_id:
         rows = rows.filter(task_id=task_id)
     return take_page(order_rows(rows, window, METRIC_SORTABLE, then=("id",)), window)
+
+
+def check_pattern(pattern: str) -> None:
+    """
+    Let the database read a regular expression before lines are searched with it.
+
+    Raises:
+        CriteriaError: it cannot be read, or is longer than 200 characters.
+    """
+    if len(pattern) > LONGEST_PATTERN:
+        raise CriteriaError(f"A pattern may have {LONGEST_PATTERN} characters; this one has {len(pattern)}.")
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("select '' ~ %s", [pattern])
+    except DataError as error:
+        raise CriteriaError(f'The pattern "{pattern[:60]}" cannot be read: {str(error).splitlines()[0]}.') from error
 
 
 def list_task_metrics(execution_id: str, task_run_id: str, *, limit: int = 50) -> list[Metric]:

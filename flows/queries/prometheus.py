@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.registry import Collector
 
 from flows.conf import DEFAULT_TENANT, get_settings
+from flows.engine.dispatch import read_dropped_lines
 from flows.models import Execution, Firing, TaskRun, TriggerState
 from flows.primitives.states import TERMINAL
 from flows.queries.health import list_worker_names
@@ -63,6 +64,9 @@ class _Figures(Collector):
         yield from _collect_executions(self._at)
         yield from _collect_task_runs()
         yield from _collect_triggers(self._at)
+        dropped = _counter("worker_log_dropped_count", "Log lines dropped while the database did not take entries.", ())
+        dropped.add_metric([], read_dropped_lines())
+        yield dropped
 
     def describe(self) -> Iterable[Metric]:
         return []

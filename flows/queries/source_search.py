@@ -42,12 +42,17 @@ def search_texts(
     return hits
 
 
-def _make_test(text: str, case_sensitive: bool, whole_word: bool, is_pattern: bool) -> Callable[[str], bool]:
+def compile_search(text: str, *, case_sensitive: bool, whole_word: bool, is_pattern: bool) -> regex.Pattern[str]:
+    """Return the pattern of a search. Raises CriteriaError when `text` is no regular expression although it should be one."""
     written = text if is_pattern else regex.escape(text)
     try:
-        pattern = regex.compile(rf"\b(?:{written})\b" if whole_word else written, 0 if case_sensitive else regex.IGNORECASE)
+        return regex.compile(rf"\b(?:{written})\b" if whole_word else written, 0 if case_sensitive else regex.IGNORECASE)
     except regex.error as error:
         raise CriteriaError(f'"{text[:100]}" is no regular expression: {error}.') from error
+
+
+def _make_test(text: str, case_sensitive: bool, whole_word: bool, is_pattern: bool) -> Callable[[str], bool]:
+    pattern = compile_search(text, case_sensitive=case_sensitive, whole_word=whole_word, is_pattern=is_pattern)
 
     def holds(line: str) -> bool:
         try:

@@ -22,7 +22,7 @@ from flows.models import (
     TriggerState,
 )
 from flows.primitives.callers import current_caller
-from flows.primitives.rights import Action, Resource
+from flows.primitives.rights import EVERYWHERE, Action, Resource
 
 M = TypeVar("M", bound=Model)
 
@@ -74,6 +74,6 @@ def visible(model: type[M]) -> QuerySet[M]:
     return model._default_manager.filter(match_visible(resource, field=field))
 
 
-def can_see(resource: Resource, namespace: str) -> bool:
+def can_see(resource: Resource, namespace: str = EVERYWHERE) -> bool:
     """Tell whether the caller may read objects of a namespace."""
     return current_caller().may(Action.READ, resource, namespace)

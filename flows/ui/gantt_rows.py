@@ -186,6 +186,7 @@ def find_critical_ids(runs: Sequence[TaskRun]) -> frozenset[str]:
     """
     parents = {run.parent_id for run in runs}
     by_id = {run.id: run for run in runs}
+    begins = {run.id: read_history(run.histories)[0][1] for run in runs}
     ends: list[tuple[datetime, str]] = []
     running = []
     for run in runs:
@@ -195,17 +196,17 @@ def find_critical_ids(runs: Sequence[TaskRun]) -> frozenset[str]:
         if run.state in TERMINAL:
             ends.append((history[-1][1], run.id))
         else:
-            running.append((history[0][1], run.id))
+            running.append((begins[run.id], run.id))
     ends.sort()
     moments = [moment for moment, _ in ends]
     at = min(running)[1] if running else ends[-1][1] if ends else ""
     found: set[str] = set()
     while at:
         found.add(at)
-        created = read_history(by_id[at].histories)[0][1]
+        created = begins[at]
         index = bisect_right(moments, created + _TOLERANCE) - 1
-        # Clocks of several processes: what ended as soon as it began must not be its own predecessor.
-        while index >= 0 and ends[index][1] in found:
+        # What began together, as siblings do, did not wait for one another, however short it was.
+        while index >= 0 and (ends[index][1] in found or begins[ends[index][1]] >= created):
             index -= 1
         at = ends[index][1] if index >= 0 else ""
     for one in list(found):

@@ -61,6 +61,8 @@ def route(pattern: str, name: str, *, get: Handler | None = None, post: Handler 
         answered.headers.setdefault("Cache-Control", "private, no-store")
         return answered
 
+    # For whoever walks the address table: which methods do something here.
+    view.answered_methods = frozenset(method for method, handler in handlers.items() if handler)  # type: ignore[attr-defined]
     return path(pattern, view, name=name)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.acceptance.building import log, returned, shell, task
+from tests.acceptance.building import Task, log, returned, shell, task
 from tests.acceptance.workspace import Workspace
+from tests.support import eventually
+from tests.support.container_engine import TINY_IMAGE, ContainerEngine
 
 
 def test_ct_19_the_error_tasks_can_read_the_exit_code(workspace: Workspace) -> None:
@@ -78,9 +82,55 @@ def test_ct_23_a_plain_name_finds_namespace_files_at_any_level(workspace: Worksp
     assert sorted(run.task("down").outputs["files"]) == ["a.txt", "sub/a.txt"]
 
 
-@pytest.mark.skip(reason="needs a container engine on this machine")
-def test_ct_24_a_kill_stops_and_removes_the_container() -> None:
-    """Covered against the engine's interface in the tests of the script plugins."""
+def in_container(task_id: str, engine: ContainerEngine, /, *commands: str, **properties: Any) -> Task:
+    """Return a task that runs shell commands in a container of the engine."""
+    runner = {
+        "type": "io.kestra.plugin.scripts.runner.docker.Docker",
+        "host": engine.address,
+        "killGracePeriod": "PT2S",
+    }
+    return shell(task_id, *commands, taskRunner=runner, containerImage=TINY_IMAGE, **properties)
+
+
+def find_containers(engine: ContainerEngine, execution_id: str) -> list[str]:
+    """Return the state of each container of an execution."""
+    with engine.client() as client:
+        found = client.containers(all=True, filters={"label": [f"kestra.io/execution-id={execution_id}"]})
+    return [container["State"] for container in found]
+
+
+def test_ct_24_a_container_gives_what_a_process_gives(workspace: Workspace, container_engine: ContainerEngine) -> None:
+    commands = ["""echo '::{"outputs":{"n":1}}::'""", "echo said", "echo wrong >&2", "cp in.txt out.txt", "exit 3"]
+    work = in_container("t", container_engine, *commands, inputFiles={"in.txt": "x"}, outputFiles=["out.txt"])
+
+    run = workspace.run("in-container", tasks=[work], errors=[returned("seen", "{{ outputs.t.exitCode }}")])
+
+    outputs = run.task("t").outputs
+    workspace.wait_for_log(run.id, "wrong")
+    assert run.summary() == {"t": "FAILED", "seen": "SUCCESS"}
+    assert (outputs["vars"], outputs["exitCode"], list(outputs["outputFiles"])) == ({"n": 1}, 3, ["out.txt"])
+    assert {("INFO", "said"), ("ERROR", "wrong")} <= set(workspace.logs(run.id))
+    assert find_containers(container_engine, run.id) == []
+
+
+def test_ct_24_a_kill_stops_and_removes_the_container(workspace: Workspace, container_engine: ContainerEngine) -> None:
+    workspace.load(
+        "killed-container", tasks=[in_container("t", container_engine, "trap '' TERM", "while true; do sleep 1; done")]
+    )
+    execution_id = workspace.start("killed-container")
+    eventually(lambda: find_containers(container_engine, execution_id) == ["running"], within=30)
+
+    workspace.kill(execution_id)
+
+    eventually(lambda: find_containers(container_engine, execution_id) == [], within=15)
+    assert workspace.wait_for(execution_id).state == "KILLED"
+
+
+def test_ct_24_a_timeout_removes_the_container(workspace: Workspace, container_engine: ContainerEngine) -> None:
+    run = workspace.run("late-container", tasks=[in_container("t", container_engine, "sleep 60", timeout="PT2S")])
+
+    assert run.state == "FAILED"
+    assert find_containers(container_engine, run.id) == []
 
 
 def test_ct_25_the_old_runner_property_beats_the_task_runner(workspace: Workspace) -> None:

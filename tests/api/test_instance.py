@@ -68,7 +68,7 @@ def test_plugins_are_listed_described_and_drawn(api: Api) -> None:
     assert api.client.get("/api/v1/plugins/triggers").json()["total"] > 0
 
 
-@pytest.mark.parametrize("path", ["/api/v1/main/nope", "/api/v2/x", "/api/", "/api/v1/other/flows/search", "/api/v1/main/users"])
+@pytest.mark.parametrize("path", ["/api/v1/main/nope", "/api/v2/x", "/api/", "/api/v1/other/flows/search", "/api/v1/main/people"])
 def test_unknown_addresses_answer_in_json(api: Api, path: str) -> None:
     answer = api.client.get(path)
 

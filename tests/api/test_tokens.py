@@ -183,7 +183,7 @@ def test_a_token_of_a_namespace_reaches_no_other_one(daily: dict[str, Any], api:
 
     assert caller.send_yaml("POST", "/flows", FOREIGN).status_code == 403
     for namespace in ("company", "company.teams", "company.tea", "other"):
-        assert caller.get(f"/flows/{namespace}/daily").status_code == 403
+        assert caller.get(f"/flows/{namespace}/daily").status_code == 404
         assert caller.send("PUT", f"/namespaces/{namespace}/kv/a", "1").status_code == 403
     for path in ("/secrets", "/flows/distinct-namespaces", "/namespaces/search", "/dependencies"):
         assert caller.get(path).status_code == 403

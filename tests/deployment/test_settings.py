@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from flows.conf import changed_settings, read_plugin_setting
 from orchestrator import env
 from orchestrator.keys import read_keys
 from tests.support.system_process import ROOT, make_environment
@@ -125,3 +126,32 @@ def test_the_deployment_check_is_clean_behind_https(tmp_path: Path) -> None:
     )
 
     assert (ended.returncode, ended.stdout) == (0, "System check identified no issues (0 silenced).\n"), ended.stderr
+
+
+def test_settings_of_plugins_are_read_as_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELESTRA_SCRIPTS_PROCESS_ENABLED", "false")
+    monkeypatch.setenv("CELESTRA_SCRIPTS_DOCKER_CAPABILITIES", "[CHOWN, FOWNER]")
+    monkeypatch.setenv("CELESTRA_SCRIPTS_MEMORY_LIMIT", "512MiB")
+    monkeypatch.setenv("CELESTRA_OTHER_THING", "5")
+
+    found = env.read_plugin_settings(("SCRIPTS",))
+
+    assert found == {
+        "SCRIPTS_PROCESS_ENABLED": False,
+        "SCRIPTS_DOCKER_CAPABILITIES": ["CHOWN", "FOWNER"],
+        "SCRIPTS_MEMORY_LIMIT": "512MiB",
+    }
+
+
+def test_a_setting_of_a_plugin_that_is_no_yaml_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELESTRA_SCRIPTS_DOCKER_CAPABILITIES", "[CHOWN")
+
+    with pytest.raises(ImproperlyConfigured, match="CELESTRA_SCRIPTS_DOCKER_CAPABILITIES"):
+        env.read_plugin_settings(("SCRIPTS",))
+
+
+def test_plugins_read_the_settings_of_the_operator() -> None:
+    with changed_settings(plugin_settings={"SCRIPTS_MEMORY_LIMIT": "512MiB"}):
+        assert read_plugin_setting("scripts.memory-limit") == "512MiB"
+        assert read_plugin_setting("scripts.process-limit", 7) == 7
+        assert len(read_plugin_setting("installation")) == 16

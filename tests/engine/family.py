@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from django.db import connection
+from hypothesis import HealthCheck, Phase, note, settings
 
-from flows.engine import catalog, recovery, transitions, visits
+from flows.engine import catalog, dispatch, recovery, transitions, visits
 from flows.engine.catalog import LoadedFlow
 from flows.engine.graph import build_graph
 from flows.engine.rows import NewExecution, insert_execution
@@ -23,8 +27,15 @@ from flows.primitives.states import EXECUTION_MACHINE, TASK_RUN_MACHINE, TERMINA
 from tests.support import driving
 
 from .flow_strategies import Case
+from .model import expect
 from .rehearsal import Key, check_history
 
+RANDOM_FLOWS = settings(
+    deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck)
+)
+"""How random flows are made: as in the tests of interleavings, a failure is not made smaller in every run."""
+
+_numbers = itertools.count()
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _MOST_STEPS = 3_000
 
@@ -45,8 +56,8 @@ class Family:
     """
     Plays what workers, timers, people and messages do to a flow and to the flows that it starts, until nothing is left to do.
 
-    With `disturb`, workers die and report late, visits come without need or are lost, and what an execution has to tell its caller
-    is lost with its process until a sweep finds it.
+    With `disturb`, workers die and report late, visits come without need or are lost, and what an execution has to tell its
+    caller is lost with its process until a sweep finds it.
     """
 
     def __init__(self, case: Case, random: Random, *, namespace: str, disturb: bool = True) -> None:
@@ -56,8 +67,11 @@ class Family:
             flow = replace(flow, namespace=namespace)
             catalog._cache[(namespace, flow.id, 1)] = LoadedFlow(flow, 1, "", build_graph(flow))
         self.id = insert_execution(NewExecution(namespace=namespace, flow_id=case.flow.id, flow_revision=1, at=datetime.now(UTC)))
-        self._leaves = {task.id for flow in (case.flow, *case.flows.values()) for task in flow.all_tasks() if _is_leaf(task)}
+        tasks = [task for flow in (case.flow, *case.flows.values()) for task in flow.all_tasks()]
+        self._leaves = {task.id for task in tasks if task.arrangement is None}
+        self._pauses = {task.id for task in tasks if task.arrangement == "pause"}
         self._held: dict[str, tuple[Waiting, str]] = {}
+        self._addresses: dict[str, tuple[str, ...]] = {}
         # A third loss fails a task run, which the model does not know.
         self._losses_left = 2
 
@@ -87,16 +101,10 @@ class Family:
                 yield (self._work, run) if run.task_id in self._leaves else (self._visit_lost, run.execution_id)
             elif run.is_timed:
                 yield self._pass_time, run.execution_id
-            elif run.state == "PAUSED" and states[run.execution_id] == "PAUSED" and run.task_id in self.pauses:
+            elif run.state == "PAUSED" and states[run.execution_id] == "PAUSED" and run.task_id in self._pauses:
                 yield self._resume, run
         for run_id in self._held:
             yield self._report, run_id
-
-    @property
-    def pauses(self) -> set[str]:
-        """Ids of the tasks that wait for a person."""
-        flows = (self.case.flow, *self.case.flows.values())
-        return {task.id for flow in flows for task in flow.all_tasks() if task.arrangement == "pause"}
 
     def _read(self) -> tuple[list[tuple[str, str, bool]], list[Waiting]]:
         with connection.cursor() as cursor:
@@ -177,6 +185,11 @@ class Family:
 
     def _address_of(self, execution_id: str) -> tuple[str, ...]:
         """Return what the paths of an execution's task runs begin with, as the model tells executions apart."""
+        if execution_id not in self._addresses:
+            self._addresses[execution_id] = self._find_address(execution_id)
+        return self._addresses[execution_id]
+
+    def _find_address(self, execution_id: str) -> tuple[str, ...]:
         row = Execution.objects.values("caller_execution_id", "caller_task_run_id", "loop").get(id=execution_id)
         if row["caller_execution_id"] is None:
             return ()
@@ -219,5 +232,30 @@ class Family:
                 assert run.outputs["terminatedIterations"] == children.count(), run
 
 
-def _is_leaf(task: Any) -> bool:
-    return task.arrangement is None
+@contextmanager
+def send_nothing() -> Iterator[None]:
+    """Send no messages: nobody would read them, since what a message causes is called by hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dispatch, "send", lambda *_, **__: None)
+        patch.setattr(dispatch, "send_execution", lambda _: True)
+        yield
+
+
+def play_and_check(case: Case, seed: int) -> None:
+    """Play the events of one case in an order that follows from `seed`, and compare what is there then with the model."""
+    note(f"seed {seed} of\n{case}")
+    expected = expect(case.flow, case.results, case.flows)
+    catalog.forget_flows()
+    family = Family(case, Random(seed), namespace=f"company.n{next(_numbers)}")
+
+    family.play()
+
+    family.check_rest()
+    before = driving.picture(family.id)
+    driving.visit(family.id)
+    assert driving.picture(family.id) == before
+    ends = family.list_ends()
+    created = {key for key, _ in ends}
+    assert driving.state_of(family.id) == expected.state
+    assert (expected.must - created, created - expected.may, expected.sure - set(ends)) == (set(), set(), set())
+    assert [pair for pair, count in ends.items() if count > 1] == []

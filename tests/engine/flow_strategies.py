@@ -97,7 +97,11 @@ class _Maker:
         self.count = 0
 
     def flow(self, flow_id: str, tasks: list[Task]) -> Flow:
-        tails = {"errors": tuple(self.tail()), "finally_": tuple(self.tail()), "after_execution": tuple(self.tail())}
+        tails = {"errors": tuple(self.tail()), "finally_": tuple(self.tail())}
+        kinds, self.kinds = self.kinds, tuple(kind for kind in self.kinds if kind != "pause")
+        # An execution that has ended is not paused, so nobody could resume a Pause there.
+        tails["after_execution"] = tuple(self.tail())
+        self.kinds = kinds
         return replace(make_flow(*tasks, **tails), id=flow_id)
 
     def nest(self, kinds: Sequence[str]) -> Task:
@@ -121,7 +125,7 @@ class _Maker:
             self.table[task_id] = [self.draw(st.sampled_from(_ENDS)) for _ in range(3)]
             return leaf(task_id, **self.common())
         kind = self.draw(st.sampled_from(self.kinds))
-        return self.flowable(task_id, kind, lambda: self.tasks(depth=depth - 1, most=3 if self.kinds is _KINDS else 2))
+        return self.flowable(task_id, kind, lambda: self.tasks(depth=depth - 1, most=2 if "loop" in self.kinds else 3))
 
     def flowable(self, task_id: str, kind: str, make_tasks: Callable[[], list[Task]]) -> Task:
         """Return a flowable of a kind with the tasks that the function makes."""

@@ -32,8 +32,8 @@ Results = Callable[[str, tuple[str, ...]], Sequence[State]]
 NOTHING = Verdict(State.SUCCESS)
 
 
-# Their children, if they have any, live in other executions, or there is none.
-_WITHOUT_TAILS = frozenset({"loop", "subflow", "pause"})
+# They have no `errors` and `finally` in their own execution, or see to them by themselves.
+_WITHOUT_TAILS = frozenset({"loop", "subflow", "pause", "loop-until"})
 _ENDS_OF_PAUSE = {"RESUME": State.SUCCESS, "WARN": State.WARNING, "FAIL": State.FAILED}
 
 
@@ -116,12 +116,13 @@ class _Reader:
     def read_loop_until(self, task: Task, path: tuple[str, ...], attempts: int | None) -> Verdict:
         """Every pass ends alike, and only the last one's task runs are kept."""
         one_pass = self.sequence(task.branches["tasks"], path, attempts)
+        finally_ = task.branches.get("finally", ())
         most = task.properties.get("checkFrequency", {}).get("maxIterations")
         is_over_limit = most is not None and most < task.properties["passes"] and task.properties.get("failOnMaxReached")
         if one_pass.state != State.FAILED and is_over_limit:
             # No child failed, so there is nothing for `errors` to answer.
-            return replace(self.close(one_pass, (), task.branches.get("finally", ()), path, attempts), state=State.FAILED)
-        return one_pass
+            return replace(self.close(one_pass, (), finally_, path, attempts), state=State.FAILED)
+        return self.close(one_pass, task.branches.get("errors", ()), finally_, path, attempts)
 
     def read_loop(self, task: Task, path: tuple[str, ...], attempts: int | None) -> Verdict:
         errors, finally_ = task.branches.get("errors", ()), task.branches.get("finally", ())

@@ -101,3 +101,19 @@ def test_the_children_of_a_loop_are_on_a_graph_of_their_own() -> None:
 def test_a_loop_that_is_not_there_has_no_graph() -> None:
     with pytest.raises(KeyError):
         graph_of(leaf("a")).iteration_graph("b")
+
+
+def test_the_tasks_of_a_loop_inherit_the_retry_of_the_nearest_ancestor() -> None:
+    loop = group("loop", "loop", [leaf("a")])
+    graph = graph_of(group("outer", "sequence", [loop], retry=retry_of(3)))
+
+    node = graph.iteration_graph("loop").nodes["a"]
+
+    assert node.retry == retry_of(3)
+
+
+def test_what_comes_after_all_values_of_a_for_each_carries_none() -> None:
+    each = group("each", "each", [leaf("a")], errors=[leaf("e")], finally_=[leaf("f")])
+    graph = graph_of(each)
+
+    assert {name: graph.nodes[name].value_depth for name in ("a", "e", "f")} == {"a": 1, "e": 0, "f": 0}

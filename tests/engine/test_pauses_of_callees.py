@@ -27,7 +27,7 @@ def start_loop(*tasks: dict[str, Any], values: list[str], **more: Any) -> tuple[
     execution_id = driving.start()
     driving.visit(execution_id)
     settle()
-    return execution_id, [child.id for child in children_of(execution_id)]
+    return execution_id, [child.id for child in sorted(children_of(execution_id), key=lambda child: child.loop["index"])]
 
 
 def start_caller(*tasks: dict[str, Any], **more: Any) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from flows.management.following import Follower
+from flows.management.targets import local_target
 from flows.management.terminal import Terminal
 from flows.models import Execution, LogEntry, TaskRun
 from tests.management.conftest import Run
@@ -139,7 +140,7 @@ def test_on_a_terminal_the_table_is_drawn_in_place() -> None:
     _save("exec1", "RUNNING")
     _save_task_run("exec1", state="RUNNING")
     screen = Screen()
-    follower = Follower(Terminal(io.StringIO(), screen), "exec1")
+    follower = Follower(Terminal(io.StringIO(), screen), local_target(), "exec1")
 
     follower.wait(timeout=timedelta(milliseconds=30))
 
@@ -203,7 +204,7 @@ def test_a_dry_run_only_lists(run: Run) -> None:
 
     answer = run("executions", "delete", "--state", "FAILED", "--dry-run", "-o", "json")
 
-    assert (answer.status, answer.json) == (0, [{"id": "exec1"}])
+    assert (answer.status, [row["id"] for row in answer.json]) == (0, ["exec1"])
     assert Execution.objects.exists()
 
 
@@ -220,7 +221,11 @@ def test_old_executions_are_counted_and_purged(run: Run) -> None:
     _save("old", created_at=timezone.now() - timedelta(days=40))
     _save("new")
 
-    assert run("executions", "purge", "--older-than", "30d", "--dry-run").json == {"executions": 1}
+    _save_log("old", "gone soon")
+
+    counted = run("executions", "purge", "--older-than", "30d", "--dry-run", "-o", "json")
+
+    assert counted.json == {"executions": 1, "logs": 1, "storages": 0, "metrics": 0}
     assert run("executions", "purge", "--older-than", "30d").status == 2
     assert run("executions", "purge", "--older-than", "30d", "-y").status == 0
     assert list(Execution.objects.values_list("id", flat=True)) == ["new"]

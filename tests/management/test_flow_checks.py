@@ -91,7 +91,7 @@ def test_dependencies_show_which_flow_starts_which(run: Run, write_flow: Callabl
 
     assert table.status == 0
     assert table.out.splitlines()[1].split() == ["company.team/caller", "company.team/daily", "starts"]
-    assert data["edges"] == [{"source": "company.team/caller", "target": "company.team/daily", "relation": "FLOW_TASK"}]
+    assert data["edges"] == [{"source": "main_company.team_caller", "target": "main_company.team_daily", "relation": "FLOW_TASK"}]
     assert '"company.team/caller" -> "company.team/daily"' in dot
 
 

@@ -22,7 +22,7 @@ PROGRAMS = {"podman": "podman", "runc": "runc", "busybox": "busybox-static"}
 """Programs that the engine and its image need, with the Debian packages that bring them."""
 
 TINY_IMAGE = "localhost/celestra-tests/tiny:latest"
-"""Nothing but BusyBox, with an entry point that fails if nobody clears it."""
+"""BusyBox, a stand-in for Python that says how it was called, and an entry point that fails if nobody clears it."""
 
 # An engine may lower the limits that it inherited, and must not raise them on every machine.
 _OPEN_FILES, _PROCESSES = 4096, 4096
@@ -113,6 +113,10 @@ def _make_root_folder() -> bytes:
             member.type, member.mode = tarfile.DIRTYPE, mode
             archive.addfile(member)
         archive.add(busybox, arcname="bin/busybox")
+        stand_in = b'#!/bin/sh\necho "python $*"\n'
+        member = tarfile.TarInfo("bin/python")
+        member.size, member.mode = len(stand_in), 0o755
+        archive.addfile(member, io.BytesIO(stand_in))
         for name in names:
             if name != "busybox":
                 member = tarfile.TarInfo(f"bin/{name}")

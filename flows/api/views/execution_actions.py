@@ -25,6 +25,7 @@ from flows.api.describing import (
     object_of,
 )
 from flows.api.endpoint import now, read_list, read_object, read_text
+from flows.api.idempotency import KEY_VALUE, start_for_key
 from flows.api.multipart import read_inputs
 from flows.api.pagination import find_number, read_flag, read_required
 from flows.api.views.executions import (
@@ -54,6 +55,7 @@ def kill(request: Request, execution_id: str) -> HttpResponse:
 
 
 @describes(
+    KEY_VALUE,
     REVISION,
     Value("taskRunId", "Where a replay begins."),
     Value("status", "The state of `change-status`."),
@@ -90,29 +92,28 @@ def _restart(request: Request, execution_id: str) -> Execution:
 
 
 def _replay(request: Request, execution_id: str) -> Execution:
-    return operations.replay_execution(
+    return _replay_once(request, execution_id, None)
+
+
+def _replay_once(request: Request, execution_id: str, inputs: dict[str, Any] | None) -> Execution:
+    begin = partial(
+        operations.replay_execution,
         execution_id,
         task_run_id=request.query_params.get("taskRunId") or None,
         revision=find_number(request, "revision"),
+        inputs=inputs,
         breakpoints=read_breakpoints(request),
         at=now(),
         actor=name_of(request),
     )
+    return start_for_key(request, inputs or {}, begin)[0]
 
 
 def _replay_with_inputs(request: Request, execution_id: str) -> Execution:
     old = queries.get_execution(execution_id)
     revision = find_number(request, "revision")
     declared = declared_inputs(old.namespace, old.flow_id, revision or old.flow_revision)
-    return operations.replay_execution(
-        execution_id,
-        task_run_id=request.query_params.get("taskRunId") or None,
-        revision=revision,
-        inputs=read_inputs(request, declared),
-        breakpoints=read_breakpoints(request),
-        at=now(),
-        actor=name_of(request),
-    )
+    return _replay_once(request, execution_id, read_inputs(request, declared))
 
 
 def _resume_from_breakpoint(request: Request, execution_id: str) -> Execution:

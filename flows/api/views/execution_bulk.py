@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -21,7 +20,9 @@ from flows.api.views.execution_actions import read_label_list, read_state
 from flows.api.views.executions import read_delete_flags
 from flows.models import Execution
 from flows.operations import executions as operations
-from flows.primitives.errors import FlowsError, InvalidError
+from flows.operations.execution_bulk import run_on_all, run_on_each
+from flows.primitives.errors import InvalidError
+from flows.primitives.rights import Action
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.queries.flows import get_flow_row
@@ -30,6 +31,9 @@ from flows.queries.visibility import visible
 CASCADE = Value("isOnKillCascade", "Whether what they started is killed, too.", FLAG)
 LATEST = Value("latestRevision", "Whether the newest revision runs.", FLAG)
 NEW_STATUS = Value("newStatus", "The state to set.", required=True)
+
+RIGHTS = {"delete": Action.DELETE, "replay": Action.CREATE}
+"""The right of an action that is not UPDATE."""
 
 Act = Callable[[str], Any]
 MakeAct = Callable[[Request], Act]
@@ -42,16 +46,9 @@ def _run_by_ids(request: Request, action: str, ids: Sequence[str], act: Act) -> 
     invalids = [_describe("execution not found", one) for one in ids if one not in known]
     if invalids:
         raise BulkError(f"invalid bulk {action}", invalids)
-    with transaction.atomic():
-        for one in ids:
-            try:
-                with transaction.atomic():
-                    act(one)
-            except FlowsError as error:
-                invalids.append(_describe(error.message, one))
-        if invalids:
-            # Leaving with an error takes back what was done for the others.
-            raise BulkError(f"invalid bulk {action}", invalids)
+    refused = run_on_all(f"execution.{action}", RIGHTS.get(action, Action.UPDATE), ids, act).refused
+    if refused:
+        raise BulkError(f"invalid bulk {action}", [_describe(error.message, one) for one, error in refused])
     return answer_bulk(len(ids), f"executions-{action}")
 
 
@@ -61,14 +58,13 @@ def _describe(message: str, execution_id: str) -> dict[str, str]:
 
 def _run_by_query(request: Request, action: str, act: Act) -> HttpResponse:
     """Do it for every execution that matches and can take it; count those."""
-    count = 0
-    for one in queries.list_execution_ids(read_criteria(request, queries.EXECUTION_FIELDS), at=now()):
-        try:
-            act(one)
-        except FlowsError:
-            continue
-        count += 1
-    return answer_bulk(count, f"executions-{action}")
+    ids = queries.list_execution_ids(read_criteria(request, queries.EXECUTION_FIELDS), at=now())
+    return _run_on_each(action, ids, act)
+
+
+def _run_on_each(action: str, ids: Sequence[str], act: Act) -> HttpResponse:
+    done = run_on_each(f"execution.{action}", RIGHTS.get(action, Action.UPDATE), ids, act).done
+    return answer_bulk(len(done), f"executions-{action}")
 
 
 def _by_ids(action: str, make: MakeAct, *values: Value) -> Callable[[Request], HttpResponse]:
@@ -203,11 +199,4 @@ def delete_by_query(request: Request) -> HttpResponse:
         return _run_by_query(request, "delete", act)
     criteria = read_criteria(request, queries.EXECUTION_FIELDS)
     ended = queries.filter_executions(criteria, at=now()).filter(state__in=TERMINAL)
-    count = 0
-    for one in list(ended.values_list("pk", flat=True)):
-        try:
-            act(one)
-        except FlowsError:
-            continue
-        count += 1
-    return answer_bulk(count, "executions-delete")
+    return _run_on_each("delete", list(ended.values_list("pk", flat=True)), act)

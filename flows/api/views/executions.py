@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -25,6 +26,7 @@ from flows.api.describing import (
     describes,
 )
 from flows.api.endpoint import now
+from flows.api.idempotency import KEY_VALUE, start_for_key
 from flows.api.multipart import read_inputs
 from flows.api.pagination import find_moment, find_number, read_flag
 from flows.api.presenters import (
@@ -32,7 +34,7 @@ from flows.api.presenters import (
     present_execution,
     present_status_event,
 )
-from flows.api.sse import answer_slow_json, answer_stream, follow, follow_each, wait_for_end
+from flows.api.sse import Viewer, answer_slow_json, answer_stream, follow, follow_each, wait_for_end
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution
@@ -95,6 +97,7 @@ def refuse_unknown(request: Request, namespace: str, flow_id: str) -> HttpRespon
 
 
 @describes(
+    KEY_VALUE,
     LABELS,
     Value("wait", "Whether the answer comes after the end.", FLAG),
     REVISION,
@@ -113,11 +116,14 @@ def start(request: Request, namespace: str, flow_id: str) -> HttpResponseBase:
         raise InvalidError(
             f'"kind" must be one of {", ".join(sorted(STARTABLE_KINDS))}; got "{kind[:60]}".', code="execution-kind"
         )
-    execution = operations.start_execution(
+    wait = read_flag(request, "wait", default=False)
+    inputs = read_inputs(request, declared_inputs(namespace, flow_id, revision))
+    begin = partial(
+        operations.start_execution,
         namespace=namespace,
         flow_id=flow_id,
         revision=revision,
-        inputs=read_inputs(request, declared_inputs(namespace, flow_id, revision)),
+        inputs=inputs,
         labels=read_labels(request.query_params.getlist("labels")),
         schedule_at=find_moment(request, "scheduleDate"),
         breakpoints=read_breakpoints(request),
@@ -125,14 +131,16 @@ def start(request: Request, namespace: str, flow_id: str) -> HttpResponseBase:
         at=now(),
         actor=name_of(request),
     )
-    if read_flag(request, "wait", default=False):
-        return answer_after_end(execution.id)
-    return answer({**present_execution(execution, ()), "url": execution_url(execution)})
+    execution, mark = start_for_key(request, inputs, begin)
+    if wait:
+        return answer_after_end(request, execution)
+    return mark(answer({**present_execution(execution, ()), "url": execution_url(execution)}))
 
 
-def answer_after_end(execution_id: str) -> HttpResponseBase:
+def answer_after_end(request: Request, execution: Execution) -> HttpResponseBase:
     """Answer with the execution once it has ended."""
-    return answer_slow_json(wait_for_end(execution_id, _read_ended))
+    viewer = Viewer(request, execution.namespace)
+    return answer_slow_json(wait_for_end(execution.id, viewer.look(_read_ended)))
 
 
 def _read_ended(execution_id: str) -> tuple[dict[str, Any], bool] | None:
@@ -212,8 +220,8 @@ def read_delete_flags(request: Request) -> dict[str, bool]:
 @describes(answer=TEXT, media=STREAM_TYPE)
 def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream an execution until it and all its task runs have ended."""
-    queries.get_execution(execution_id)
-    return answer_stream(follow(execution_id, _read_followed))
+    viewer = Viewer(request, queries.get_execution(execution_id).namespace)
+    return answer_stream(follow(execution_id, viewer.look(_read_followed)))
 
 
 def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
@@ -233,8 +241,8 @@ def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
 )
 def follow_dependencies(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the states of an execution and of its relatives until all have ended."""
-    queries.get_execution(execution_id)
-    return answer_stream(follow_each(execution_id, _read_relatives))
+    viewer = Viewer(request, queries.get_execution(execution_id).namespace)
+    return answer_stream(follow_each(execution_id, viewer.look(_read_relatives)))
 
 
 def _read_relatives(execution_id: str) -> tuple[dict[str, Any], bool] | None:

@@ -6,20 +6,23 @@ import uuid
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth import login as open_session
-from django.contrib.auth import logout as close_session
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing
 from flows.api.auth import verify_password
 from flows.api.describing import ANYTHING, OBJECT, TEXT, describes, list_of, object_of
-from flows.api.endpoint import read_object
+from flows.api.endpoint import now, read_object
+from flows.api.limits import address_of
+from flows.api.views.own_account import list_rights
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.expressions import list_filters, list_functions
+from flows.operations import accounts, sessions, sign_in
 from flows.plugin_api.registry import get_registry
-from flows.primitives.errors import ConflictError, InvalidError
+from flows.primitives.callers import Door
+from flows.primitives.errors import InvalidError
 
 PLATFORM_VERSION = "0.1.0"
 LONGEST_NAME = 150
@@ -63,7 +66,7 @@ def show_login(request: Request) -> HttpResponse:
     return answer({"isBasicAuthInitialized": _has_account()})
 
 
-@describes(body=object_of(["username", "password"], username=TEXT, password=TEXT), answer=None)
+@describes(body=object_of(["username", "password"], username=TEXT, password=TEXT, code=TEXT), answer=None)
 def login(request: Request) -> HttpResponse:
     """Open a session for a browser. The cookie is opaque and never holds the password."""
     body = read_object(request)
@@ -71,14 +74,34 @@ def login(request: Request) -> HttpResponse:
     if not isinstance(name, str) or not isinstance(password, str) or len(name) > 256 or len(password) > 256:
         raise InvalidError('The body must hold "username" and "password", texts of at most 256 characters.', code="json-shape")
     user = verify_password(request, name, password)
-    open_session(request._request, user)
+    method = _take_second_step(request, user, body.get("code"))
+    sessions.open_session(request._request, user, door=Door.API, method=method)
     return answer(_present_user(user))
+
+
+def _take_second_step(request: Request, user: User, code: Any) -> str:
+    step = sign_in.next_step(user)
+    if step is sign_in.SecondStep.NONE:
+        return "password"
+    if step is sign_in.SecondStep.ENROL or not isinstance(code, str):
+        raise AuthenticationFailed(
+            'This account needs a second factor: send the code of the app as "code".'
+            if step is sign_in.SecondStep.CODE
+            else "This account must set up a second factor first: sign in at /ui/login with a browser."
+        )
+    try:
+        sign_in.verify_code(user, code, address=address_of(request), door=Door.API, at=now())
+    except sign_in.TooManyTriesError as error:
+        raise Throttled(wait=error.wait_seconds) from error
+    except sign_in.WrongCredentialsError as error:
+        raise AuthenticationFailed(error.message) from error
+    return "password, second-factor"
 
 
 @describes(answer=None)
 def logout(request: Request) -> HttpResponse:
     """Close the session of a browser."""
-    close_session(request._request)
+    sessions.close_session(request._request, door=Door.API)
     return answer_nothing(200)
 
 
@@ -86,7 +109,7 @@ def logout(request: Request) -> HttpResponse:
 def show_me(request: Request) -> HttpResponse:
     """Return who is signed in."""
     assert isinstance(request.user, User)
-    return answer(_present_user(request.user))
+    return answer({**_present_user(request.user), "rights": list_rights()})
 
 
 def _present_user(user: User) -> dict[str, Any]:
@@ -106,21 +129,12 @@ def update_me(request: Request) -> HttpResponse:
     body = read_object(request)
     user = request.user
     assert isinstance(user, User)
-    for key, name in (("firstName", "first_name"), ("lastName", "last_name")):
+    for key in ("firstName", "lastName"):
         value = body.get(key)
-        if value is None:
-            continue
-        if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        if value is not None and (not isinstance(value, str) or len(value) > LONGEST_NAME):
             raise InvalidError(f'"{key}" must be a text of at most {LONGEST_NAME} characters.', code="json-shape")
-        setattr(user, name, value)
-    user.save(update_fields=["first_name", "last_name"])
+    accounts.update_person(user, first_name=body.get("firstName"), last_name=body.get("lastName"))
     return answer(_present_user(user))
-
-
-@describes(body=OBJECT, needs_body=False, answer={409: "Error"})
-def refuse_account(request: Request) -> HttpResponse:
-    """Refuse to make the first account: whoever could sign in to ask for it has one."""
-    raise ConflictError("An account exists already. Administrators make others at /admin/.", code="account-exists")
 
 
 @describes(answer=OBJECT)
@@ -147,12 +161,6 @@ def show_info(request: Request) -> HttpResponse:
 def list_validation_errors(request: Request) -> HttpResponse:
     """Return what is wrong with the configured account; an account that exists was checked when it was made."""
     return answer([])
-
-
-@describes(answer=list_of(ANYTHING))
-def list_auths(request: Request) -> HttpResponse:
-    """Return which ways to sign in exist."""
-    return answer(["BASIC_AUTH"])
 
 
 @describes(answer=list_of(TEXT))

@@ -17,7 +17,7 @@ from flows.api.endpoint import now
 from flows.api.filters import read_criteria
 from flows.api.pagination import find_number, read_window
 from flows.api.presenters import LEVELS, present_log
-from flows.api.sse import answer_stream, follow_rows
+from flows.api.sse import Viewer, answer_stream, follow_rows
 from flows.models import LogEntry
 from flows.operations import logs as operations
 from flows.primitives.states import TERMINAL
@@ -87,11 +87,11 @@ def _write_lines(rows: QuerySet[LogEntry]) -> Iterator[bytes]:
 @describes(LEVEL_VALUE, answer=TEXT, media=STREAM_TYPE)
 def follow(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the stored log lines of an execution, then those that come."""
-    execution_queries.get_execution(execution_id)
+    viewer = Viewer(request, execution_queries.get_execution(execution_id).namespace)
     min_level = request.query_params.get("minLevel", "")
     if min_level:
         queries.read_level(min_level)
-    return answer_stream(follow_rows(execution_id, partial(_read_after, min_level)))
+    return answer_stream(follow_rows(execution_id, viewer.look(partial(_read_after, min_level))))
 
 
 def _read_after(min_level: str, execution_id: str, after_id: int) -> list[tuple[int, dict[str, Any]]]:
@@ -108,7 +108,7 @@ def _read_after(min_level: str, execution_id: str, after_id: int) -> list[tuple[
 )
 def delete_of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Delete log lines of an execution."""
-    operations.delete_logs(_read_selection(request, execution_id))
+    operations.delete_execution_logs(execution_id, _read_selection(request, execution_id))
     return answer_nothing(200)
 
 

@@ -140,7 +140,7 @@ def autocomplete(request: Request) -> HttpResponse:
 @describes(answer=OBJECT)
 def read_variables(request: Request, namespace: str) -> HttpResponse:
     """Return the variables of a namespace with those of its parents."""
-    return answer(operations.read_inherited_variables(namespace))
+    return answer(operations.show_inherited_variables(namespace))
 
 
 @describes(answer=map_of(list_of(TEXT)))

@@ -13,7 +13,7 @@ from flows.api.answers import answer, answer_nothing, answer_page, format_moment
 from flows.api.describing import FLAG, OBJECT, PAGING, QUERY, TEXT, describes, list_of, object_of, page_of
 from flows.api.endpoint import now, read_object
 from flows.api.pagination import read_window
-from flows.api.views.tokens import make_token, present_token
+from flows.api.views.tokens import TOKEN_BODY, make_token, present_token
 from flows.conf import DEFAULT_TENANT
 from flows.models import Account
 from flows.operations import accounts, groups, passwords, second_factor, service_accounts, sessions, tokens
@@ -246,14 +246,14 @@ def delete_service_account(request: Request, user_id: str) -> HttpResponse:
     return answer_nothing()
 
 
-@describes(answer=page_of(OBJECT))
+@describes(answer=page_of("Token"))
 def list_service_tokens(request: Request, user_id: str) -> HttpResponse:
     """Return the tokens of a service account, without their texts."""
     at, rows = now(), list_tokens(_get(user_id, SERVICE))
     return answer_page((present_token(row, at) for row in rows), len(rows))
 
 
-@describes(body="ApiTokenRequest", answer="ApiTokenCreated")
+@describes(body=TOKEN_BODY, answer="NewToken")
 def create_service_token(request: Request, user_id: str) -> HttpResponse:
     """Make a token for a service account; its text is shown only here."""
     return make_token(request, _get(user_id, SERVICE))
@@ -264,5 +264,3 @@ def revoke_service_token(request: Request, user_id: str, token_id: str) -> HttpR
     """Revoke a token of a service account; it is refused from now on."""
     tokens.revoke_token(_get(user_id, SERVICE), token_id)
     return answer_nothing()
-
-

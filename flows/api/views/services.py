@@ -11,7 +11,9 @@ from flows.api.answers import answer, answer_text
 from flows.api.describing import NUMBER, OBJECT, PAGING, TEXT, describes, list_of, object_of, page_of
 from flows.api.endpoint import now
 from flows.conf import DEFAULT_TENANT
+from flows.operations.acts import check_right
 from flows.primitives.errors import NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.queries.health import list_worker_names
 from flows.queries.prometheus import write_metrics
 from flows.queries.usage import count_usage
@@ -29,6 +31,7 @@ def list_services() -> list[dict[str, Any]]:
 @describes(PAGING, answer=page_of("Service"))
 def search(request: Request) -> HttpResponse:
     """Return the parts of the system that report."""
+    check_right(Action.READ, Resource.SETTING)
     services = list_services()
     return answer({"results": services, "total": len(services)})
 
@@ -36,6 +39,7 @@ def search(request: Request) -> HttpResponse:
 @describes(answer="Service")
 def get(request: Request, service_id: str) -> HttpResponse:
     """Return one part of the system."""
+    check_right(Action.READ, Resource.SETTING)
     found = next((service for service in list_services() if service["id"] == service_id), None)
     if found is None:
         raise NotFoundError(f'No part of the system reports as "{service_id[:100]}".', code="service-not-found")
@@ -45,6 +49,7 @@ def get(request: Request, service_id: str) -> HttpResponse:
 @describes(answer=object_of(["total", "services"], total=NUMBER, services=list_of(OBJECT)))
 def count(request: Request) -> HttpResponse:
     """Return how many parts of each kind report."""
+    check_right(Action.READ, Resource.SETTING)
     counts: dict[str, int] = {}
     for service in list_services():
         counts[service["type"]] = counts.get(service["type"], 0) + 1
@@ -54,12 +59,14 @@ def count(request: Request) -> HttpResponse:
 @describes(answer=list_of(OBJECT))
 def list_metrics(request: Request, service_type: str) -> HttpResponse:
     """Return the figures that parts of one kind report themselves: none do, see /prometheus."""
+    check_right(Action.READ, Resource.SETTING)
     return answer([])
 
 
 @describes(answer=OBJECT)
 def show_maintenance(request: Request) -> HttpResponse:
     """Return whether the system is under maintenance, which it never is: it can be upgraded while it runs."""
+    check_right(Action.READ, Resource.SETTING)
     services = {service["id"]: service["state"] for service in list_services()}
     return answer({"maintenance": False, "ready": True, "services": services})
 
@@ -67,6 +74,7 @@ def show_maintenance(request: Request) -> HttpResponse:
 @describes(answer=TEXT, media="text/plain")
 def show_prometheus(request: Request) -> HttpResponse:
     """Return the figures of the system as Prometheus text."""
+    check_right(Action.READ, Resource.SETTING)
     return answer_text(write_metrics(at=now()).decode(), PROMETHEUS_TYPE)
 
 

@@ -19,7 +19,8 @@ from flows.primitives.errors import InvalidError
 from flows.queries.tokens import list_tokens
 
 
-def _present(token: ApiToken, at: datetime) -> dict[str, Any]:
+def present_token(token: ApiToken, at: datetime) -> dict[str, Any]:
+    """Return a token as clients see it, without its text."""
     data: dict[str, Any] = {
         "id": token.id,
         "name": token.name,
@@ -48,23 +49,28 @@ def list_own(request: Request) -> HttpResponse:
     """Return the caller's tokens, without their texts."""
     at = now()
     rows = list_tokens(_owner(request))
-    return answer_page((_present(row, at) for row in rows), len(rows))
+    return answer_page((present_token(row, at) for row in rows), len(rows))
 
 
-@describes(
-    body=object_of(
-        ["name"],
-        name=TEXT,
-        description=TEXT,
-        maxAge=TEXT,
-        extended=FLAG,
-        access={"type": "string", "enum": ["READ", "WRITE"]},
-        namespaces=list_of(TEXT),
-    ),
-    answer="NewToken",
+TOKEN_BODY = object_of(
+    ["name"],
+    name=TEXT,
+    description=TEXT,
+    maxAge=TEXT,
+    extended=FLAG,
+    access={"type": "string", "enum": ["READ", "WRITE"]},
+    namespaces=list_of(TEXT),
 )
+
+
+@describes(body=TOKEN_BODY, answer="NewToken")
 def create(request: Request) -> HttpResponse:
     """Make a token for the caller. Besides the known keys, `access` (READ or WRITE) and `namespaces` limit what it reaches."""
+    return make_token(request, _owner(request))
+
+
+def make_token(request: Request, owner: User) -> HttpResponse:
+    """Make a token for an account as the body says."""
     body = read_object(request)
     name, description = body.get("name"), body.get("description") or ""
     extended, namespaces = body.get("extended") or False, body.get("namespaces") or []
@@ -78,7 +84,7 @@ def create(request: Request) -> HttpResponse:
     if access not in ("READ", "WRITE"):
         raise InvalidError('"access" must be READ or WRITE.', code="json-shape")
     made = operations.create_token(
-        _owner(request),
+        owner,
         name=name,
         description=description,
         lifetime=_read_lifetime(body.get("maxAge")),
@@ -87,7 +93,7 @@ def create(request: Request) -> HttpResponse:
         namespaces=namespaces,
         at=now(),
     )
-    return answer({**_present(made.row, made.row.created_at), "fullToken": made.text})
+    return answer({**present_token(made.row, made.row.created_at), "fullToken": made.text})
 
 
 def _read_lifetime(text: Any) -> timedelta:

@@ -34,7 +34,8 @@ from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Trigger
 from flows.models import TriggerState
 from flows.operations import triggers as operations
-from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
+from flows.primitives.errors import InvalidError
+from flows.primitives.rights import Action
 from flows.queries import triggers as queries
 from flows.queries.criteria import Condition, Criteria, Operation, read_moment
 
@@ -172,6 +173,11 @@ def update(request: Request) -> HttpResponse:
     """Bring a trigger into the state that an older client sends: switched off or on, with or without a backfill."""
     body = read_object(request)
     name = read_name(body)
+    with operations.act_on_trigger("trigger.update", *name):
+        return answer(present_trigger_state(_bring_into_state(request, name, body)))
+
+
+def _bring_into_state(request: Request, name: Name, body: dict[str, Any]) -> TriggerState:
     row = queries.get_trigger_state(*name)
     at, actor = now(), name_of(request)
     if isinstance(body.get("disabled"), bool) and body["disabled"] != (row.disabled or row.source_disabled):
@@ -181,7 +187,7 @@ def update(request: Request) -> HttpResponse:
         row = _create_backfill(name, backfill, request)
     elif isinstance(backfill, dict) and isinstance(backfill.get("paused"), bool):
         row = operations.set_backfill_paused(**_as_arguments(name), paused=backfill["paused"], at=at, actor=actor)
-    return answer(present_trigger_state(row))
+    return row
 
 
 @describes(answer="TriggerState")
@@ -275,13 +281,9 @@ Act = Callable[[Request, Name], Any]
 
 def _run(request: Request, names: Sequence[Name], act: Act, operation_id: str) -> HttpResponse:
     """Do it for every trigger that exists and can take it; count those."""
-    count = 0
-    for name in names:
-        try:
-            act(request, name)
-        except (ConflictError, NotFoundError):
-            continue
-        count += 1
+    kind, _, verb = operation_id.partition("s-")
+    action = Action.DELETE if operation_id == "triggers-delete" else Action.UPDATE
+    count = operations.act_on_triggers(f"{kind}.{verb}", names, lambda name: act(request, name), action)
     return answer_bulk(count, operation_id)
 
 

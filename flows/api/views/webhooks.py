@@ -24,6 +24,7 @@ from flows.api.sse import CHANNEL_PREFIX
 from flows.conf import get_settings
 from flows.models import Execution
 from flows.operations.webhooks import WebhookCall, WebhookNotFoundError, render_webhook_response_code, start_from_webhook
+from flows.primitives.callers import acting_for_platform
 from flows.primitives.errors import NotFoundError
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
@@ -87,6 +88,12 @@ def _read_facts(request: Request) -> RequestFacts:
 )
 def receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: str = "") -> HttpResponse:
     """Start the execution that a call asks for. Unknown namespace, flow, key and path give the same answer."""
+    # The key is the credential, and what it permits is this start alone: the flow acts, not the caller.
+    with acting_for_platform():
+        return _receive(request, namespace, flow_id, key, sub_path)
+
+
+def _receive(request: Request, namespace: str, flow_id: str, key: str, sub_path: str) -> HttpResponse:
     caller = (address_of(request), namespace, flow_id)
     webhook_keys.check(caller)
     try:

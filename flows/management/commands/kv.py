@@ -6,18 +6,20 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from django.utils import timezone
+from flows.management.connecting import add_data_action, open_target
+from flows.management.dry_runs import add_dry_run, conclude
+from flows.management.presentation import describe_key
+from flows.management.selection import add_page, add_yes, parse_span, read_criteria, read_window
+from flows.management.targets.keys import Pair
+from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError
+from flows.models.key_values import list_namespace_chain
+from flows.primitives.errors import NotFoundError
+from flows.primitives.typed_values import Kind, ValueTypeError, parse_kind, parse_value_text, to_stored
+from flows.queries.criteria import Condition, Operation
 
-from flows.management.dry_runs import add_dry_run, undone_if_dry
-from flows.management.presentation import format_moment, present_key_value
-from flows.management.running import ACTOR
-from flows.management.selection import add_yes, parse_span
-from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action
-from flows.models import KeyValue
-from flows.operations import key_values
-from flows.primitives.typed_values import Kind, ValueTypeError, parse_value_text
-
-COLUMNS = ("namespace", "key", "type", "revision", "updated", "expires", "description")
+COLUMNS = ("namespace", "key", "revision", "updated", "expires", "description")
+VALUE_COLUMNS = ("namespace", "key", "type", "value")
+SET_COLUMNS = ("namespace", "key", "type", "action")
 
 
 class Command(GroupCommand):
@@ -27,87 +29,102 @@ class Command(GroupCommand):
 
     def add_actions(self, actions: Any) -> None:
         """Add the actions in the order of the reference."""
-        parser = add_action(actions, "list", list_pairs, about="Lists keys.")
-        parser.add_argument("namespace", nargs="?")
+        parser = add_data_action(actions, "list", list_pairs, about="Lists keys.")
+        parser.add_argument("owner", nargs="?", metavar="NS", help="one namespace instead of all")
         parser.add_argument("--inherited", action="store_true", help="with the keys of the parents")
-        parser.add_argument("-q", "--query", default="", help="part of the key")
-        parser = add_action(actions, "get", show_pair, about="Shows one value.")
+        parser.add_argument("-q", "--query", default="", help="part of the key, the namespace or the description")
+        parser.add_argument(
+            "--filter", action="append", default=[], metavar="FIELD:OP=VALUE", help="a filter of the API; repeat it"
+        )
+        add_page(parser)
+        parser = add_data_action(actions, "get", show_pair, about="Shows one value.")
         _add_name(parser)
         parser.add_argument("--inherited", action="store_true", help="ask the parents as well")
         parser.add_argument("--raw", action="store_true", help="the value alone")
-        parser = add_action(actions, "set", set_pair, about="Stores a value.")
+        parser = add_data_action(actions, "set", set_pair, about="Stores a value.")
         _add_name(parser)
-        parser.add_argument("value", nargs="?")
+        parser.add_argument("value", nargs="?", help="the value; or take it with --from-file")
         parser.add_argument("--type", choices=[kind.value for kind in Kind], type=str.upper, help="deduced when left out")
         parser.add_argument("--ttl", type=parse_span, help="life of the pair, such as 1h")
-        parser.add_argument("--description")
+        parser.add_argument("--description", help="what the pair is for")
         parser.add_argument("--from-file", metavar="PATH", help="take the value from a file")
-        parser.add_argument("--dry-run", action="store_true", help="check the value only")
-        parser = add_action(actions, "delete", delete_pairs, about="Deletes keys.")
-        parser.add_argument("namespace")
-        parser.add_argument("key", nargs="+")
+        add_dry_run(parser)
+        parser = add_data_action(actions, "delete", delete_pairs, about="Deletes keys.")
+        parser.add_argument("namespace", help="whose keys")
+        parser.add_argument("key", nargs="+", help="the keys")
         add_dry_run(parser)
         add_yes(parser)
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("namespace")
-    parser.add_argument("key")
+    parser.add_argument("namespace", help="whose key")
+    parser.add_argument("key", help="the key")
 
 
 def list_pairs(terminal: Terminal, options: argparse.Namespace) -> None:
     """Show the keys of one or all namespaces."""
-    rows = list(key_values.list_key_values(options.namespace, at=timezone.now(), inherit=options.inherited, query=options.query))
-    terminal.show_rows(COLUMNS, [_describe(row) for row in rows], json_rows=[present_key_value(row) for row in rows])
+    extra = []
+    if options.owner:
+        owners = list_namespace_chain(options.owner) if options.inherited else [options.owner]
+        extra.append(Condition("namespace", Operation.IN, ",".join(owners)))
+    elif options.inherited:
+        raise UsageError("--inherited needs a namespace.")
+    found = open_target(options).keys.search(read_criteria(options, *extra), read_window(options))
+    terminal.show_rows(COLUMNS, [describe_key(each) for each in found], json_rows=found)
 
 
 def show_pair(terminal: Terminal, options: argparse.Namespace) -> None:
     """Show a pair with its value, or the value alone: text as it is, other types as JSON."""
-    row = key_values.get_key_value(options.namespace, options.key, at=timezone.now(), inherit=options.inherited)
-    if options.raw and isinstance(row.value, str):
-        terminal.write(row.value)
+    pair = open_target(options).keys.get(options.namespace, options.key, inherit=options.inherited)
+    if options.raw and isinstance(pair["value"], str):
+        terminal.write(pair["value"])
     elif options.raw:
-        terminal.show_json(row.value)
+        terminal.show_json(pair["value"])
     elif terminal.output == "json":
-        terminal.show_json({**present_key_value(row), "value": row.value})
+        terminal.show_json(pair)
     else:
-        terminal.show_rows((*COLUMNS[:3], "value"), [{**_describe(row), "value": row.value}])
+        terminal.show_rows(VALUE_COLUMNS, [pair])
 
 
-def set_pair(terminal: Terminal, options: argparse.Namespace) -> None:
+def set_pair(terminal: Terminal, options: argparse.Namespace) -> int:
     """Store a value; without --type, text that is no JSON, date or duration is a STRING."""
-    text = _read_value(options)
-    kind, value = options.type, text
+    text, kind = _read_value(options), options.type
     if kind is None:
         try:
             kind, value = parse_value_text(text)
         except ValueTypeError:
-            kind = Kind.STRING
+            kind, value = Kind.STRING, text
+    else:
+        kind, value = parse_kind(kind), to_stored(text, parse_kind(kind))
+    keys = open_target(options).keys
+    pair = Pair(options.namespace, options.key, kind, value, options.ttl, options.description)
+    would_change = True
     if options.dry_run:
-        terminal.show_rows(("namespace", "key", "type"), [{"namespace": options.namespace, "key": options.key, "type": kind}])
-        return
-    row = key_values.set_key_value(
-        options.namespace,
-        options.key,
-        value,
-        kind=kind,
-        ttl=options.ttl,
-        description=options.description,
-        at=timezone.now(),
-        actor=ACTOR,
+        try:
+            before = keys.get(options.namespace, options.key)
+            would_change = (before["type"], before["value"]) != (kind, value) or options.ttl is not None
+            action = "updated" if would_change else "unchanged"
+        except NotFoundError:
+            action = "created"
+    stored = keys.set(pair, dry_run=options.dry_run)
+    terminal.show_rows(
+        SET_COLUMNS if options.dry_run else SET_COLUMNS[:3], [{**stored, "action": action} if options.dry_run else stored]
     )
-    terminal.show_rows(COLUMNS, [_describe(row)], json_rows=present_key_value(row))
+    return conclude(options, would_change=would_change)
 
 
 def delete_pairs(terminal: Terminal, options: argparse.Namespace) -> int:
     """Delete keys; status 3 when none was there."""
+    keys = open_target(options).keys
     question = f"Delete {len(options.key)} keys of {options.namespace}?"
     if not options.dry_run and not terminal.confirm(question, yes=options.yes):
         return Exit.FAILED
-    with undone_if_dry(options):
-        deleted = key_values.delete_key_values(options.namespace, options.key, at=timezone.now(), actor=ACTOR)
+    deleted = keys.delete(options.namespace, options.key, dry_run=options.dry_run)
     terminal.show_rows(("key",), [{"key": key} for key in deleted], json_rows={"keys": deleted})
-    return Exit.DONE if deleted else Exit.NOT_FOUND
+    if not deleted:
+        terminal.say(f"Namespace {options.namespace} has none of these keys.")
+        return Exit.NOT_FOUND
+    return conclude(options, would_change=True)
 
 
 def _read_value(options: argparse.Namespace) -> str:
@@ -119,15 +136,3 @@ def _read_value(options: argparse.Namespace) -> str:
         return Path(options.from_file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f'"{options.from_file}" cannot be read as UTF-8 text.') from error
-
-
-def _describe(row: KeyValue) -> dict[str, Any]:
-    return {
-        "namespace": row.namespace,
-        "key": row.key,
-        "type": row.kind,
-        "revision": row.revision,
-        "updated": f"{row.updated_at:%Y-%m-%d %H:%M:%S}",
-        "expires": format_moment(row.expires_at),
-        "description": row.description,
-    }

@@ -8,9 +8,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from flows.management.dry_runs import add_dry_run, undone_if_dry
+from flows.management.dry_runs import add_dry_run
 from flows.management.presentation import format_moment
 from flows.management.selection import add_yes, parse_span
+from flows.management.targets.actor import undone_if
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action
 from flows.models import ApiToken
 from flows.operations.tokens import DEFAULT_LIFETIME, create_token, revoke_token
@@ -46,7 +47,7 @@ class Command(GroupCommand):
 
 def create(terminal: Terminal, options: argparse.Namespace) -> None:
     """Make a token. Standard output holds its text: as a line of its own, or under `token` in JSON."""
-    with undone_if_dry(options):
+    with undone_if(options.dry_run):
         made = create_token(
             _get_user(options.user),
             name=options.name,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from flows.conf import get_settings
-from flows.management.supervisor.system import run_system
+from flows.management.supervisor.system import Plan, run_system
 
 
 class Command(BaseCommand):
@@ -24,4 +24,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the system and leave with its exit status."""
         examples = Path(settings.BASE_DIR) / "examples"
-        sys.exit(run_system(get_settings(), examples=examples, trusted_proxies=",".join(settings.TRUSTED_PROXIES)))
+        plan = Plan(examples=examples, trusted_proxies=",".join(settings.TRUSTED_PROXIES))
+        sys.exit(run_system(get_settings(), plan))

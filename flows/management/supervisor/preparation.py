@@ -33,17 +33,20 @@ EXAMPLES_DATABASE = "examples"
 _EXAMPLES_VARIABLE = "SECRET_EXAMPLES_DATABASE_URL"
 
 
-def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, examples: Path) -> str | None:
+def prepare_database(
+    given: Settings, postgres: EmbeddedPostgres | None, examples: Path | None, *, migrates: bool = True
+) -> str | None:
     """
     Bring the database up to date, and return the administrator's password when one was generated. Idempotent.
 
     Args:
         given: our settings.
         postgres: the embedded server, or None when the database lies elsewhere.
-        examples: folder of the flows that a new installation begins with.
+        examples: folder of the flows that a new installation begins with, None for none.
+        migrates: whether missing migrations are applied. Those of the embedded server always are.
 
     Raises:
-        StartError: the database cannot be reached or the examples cannot be loaded.
+        StartError: the examples cannot be loaded, or migrations are missing that are not to be applied.
     """
     if postgres is not None:
         postgres.ensure_database("celestra", "celestra")
@@ -53,13 +56,17 @@ def prepare_database(given: Settings, postgres: EmbeddedPostgres | None, example
         cursor.execute("set statement_timeout = 0")
         cursor.execute("set lock_timeout = 0")
         cursor.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
-    migrate()
+    if migrates or postgres is not None:
+        migrate()
+    else:
+        refuse_missing_migrations()
     password = None
     if given.first_start == "setup" and not given.admin_password:
         show_setup_token(given.public_url)
     else:
         password = ensure_administrator(given.admin_user, given.admin_password)
-    load_examples(examples)
+    if examples is not None:
+        load_examples(examples)
     connection.close()
     return password
 
@@ -76,6 +83,16 @@ def migrate() -> None:
     if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
         print(f"Applying {len(plan)} migrations.", flush=True)
         call_command("migrate", interactive=False, verbosity=0)
+
+
+def refuse_missing_migrations() -> None:
+    """Raise StartError when migrations are missing."""
+    executor = MigrationExecutor(connection)
+    if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise StartError(
+            "migrations-missing",
+            f"{len(plan)} migrations are missing in this database: start with --migrate, or run `manage.py migrate` first.",
+        )
 
 
 def ensure_administrator(email: str, password: str) -> str | None:

@@ -5,32 +5,42 @@ from __future__ import annotations
 import importlib
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from flows.conf import Settings
+from flows.conf import DEFAULT_QUEUE, Settings
+from flows.management.supervisor.management_port import limit_to_management
 from flows.management.supervisor.parts import Part
 
 STREAM_GRACE_SECONDS = 2
 """How long the web part waits for open requests and live streams when it stops."""
 
 
-def make_web_part(given: Settings, listening: socket.socket, trusted_proxies: str, is_ready: Callable[[], bool]) -> Part:
-    """Return the web part; it serves on a socket that is already bound."""
+def make_web_part(
+    listening: socket.socket, management: socket.socket | None, trusted_proxies: str, is_ready: Callable[[], bool]
+) -> Part:
+    """Return the web part; it serves on sockets that are already bound."""
     return Part(
         name="web",
-        body=lambda: serve_web(listening, trusted_proxies),
+        body=lambda: serve_web(listening, management, trusted_proxies),
         is_ready=is_ready,
         grace_seconds=STREAM_GRACE_SECONDS + 6.0,
     )
 
 
-def serve_web(listening: socket.socket, trusted_proxies: str) -> int:
-    """Serve the site until TERM."""
+def serve_web(listening: socket.socket, management: socket.socket | None, trusted_proxies: str) -> int:
+    """Serve the site until TERM, and on the socket `management` its state and figures alone."""
     import uvicorn
 
+    application: Any = "orchestrator.asgi:application"
+    sockets = [listening]
+    if management is not None:
+        whole = importlib.import_module("orchestrator.asgi").application
+        application = limit_to_management(whole, port=management.getsockname()[1])
+        sockets.append(management)
     config = uvicorn.Config(
-        "orchestrator.asgi:application",
+        application,
         lifespan="off",
         log_config=None,
         timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
@@ -41,22 +51,42 @@ def serve_web(listening: socket.socket, trusted_proxies: str) -> int:
         server_header=False,
         date_header=True,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=sockets)
     return 0
 
 
-def make_worker_part(given: Settings, ready_path: Path) -> Part:
-    """Return one worker for all queues of this installation; it makes the file `ready_path` when it takes messages."""
-    arguments = ["worker", "--hostname", "worker@%h", "--concurrency", str(given.worker_concurrency)]
-    arguments += ["--queues", ",".join(given.worker_queues)]
+def make_worker_part(given: Settings, ready_path: Path, *, queues: Sequence[str]) -> Part:
+    """Return one worker for some queues; it makes the file `ready_path` when it takes messages."""
 
     def work() -> int:
         from celery.signals import worker_ready
 
         worker_ready.connect(lambda **_: ready_path.touch(), weak=False)
-        return run_celery(arguments)
+        return run_worker(queues, threads=given.worker_concurrency, drain_seconds=given.soft_shutdown_seconds)
 
     return Part(name="worker", body=work, is_ready=ready_path.exists, grace_seconds=given.soft_shutdown_seconds + 10)
+
+
+def run_worker(queues: Sequence[str], *, threads: int, drain_seconds: float) -> int:
+    """
+    Run a worker in this process until TERM, and return its exit status.
+
+    Args:
+        queues: which queues it takes messages from.
+        threads: processes that run tasks at the same time.
+        drain_seconds: how long running tasks may go on after TERM.
+    """
+    from celery import current_app
+
+    current_app.conf.worker_soft_shutdown_timeout = drain_seconds
+    names = ",".join(queues)
+    return run_celery(["worker", "--hostname", "worker@%h", "--concurrency", str(threads), "--queues", names])
+
+
+def choose_queues(given: Settings, roles: frozenset[str]) -> list[str]:
+    """Return the queues of a worker with these roles: the engine's work is in the default queue, scripts may have others."""
+    engine = [DEFAULT_QUEUE] if "executor" in roles else []
+    return list(dict.fromkeys([*engine, *(given.worker_queues if "worker" in roles else ())]))
 
 
 def make_beat_part() -> Part:

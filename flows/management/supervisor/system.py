@@ -7,6 +7,8 @@ import socket
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from flows.management.supervisor.parts import Part
 from flows.management.supervisor.postgres import EmbeddedPostgres
 from flows.management.supervisor.preparation import offer_examples_database, prepare_database
 from flows.management.supervisor.roles import (
+    choose_queues,
     load_shared_modules,
     make_beat_part,
     make_listener_part,
@@ -28,23 +31,69 @@ from flows.management.supervisor.roles import (
     make_worker_part,
 )
 from flows.management.supervisor.valkey import EmbeddedValkey
+from flows.management.watching import watch_flows
+
+ROLES = ("web", "executor", "scheduler", "worker")
+"""The parts of a system that may run on different hosts. What belongs to one of them only starts with it."""
 
 
-def run_system(given: Settings, *, examples: Path, trusted_proxies: str = "") -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
     """
-    Start everything, say where it is, and run until INT, TERM or HUP. Return the exit status: 0 after a wish to stop.
+    What a start begins with.
+
+    Attributes:
+        examples: folder of the flows of a new installation, None for none.
+        trusted_proxies: addresses whose word about the outer connection is believed, with commas between.
+        roles: some of `ROLES`.
+        flow_path: folder whose flows are saved now and whenever they change, None for none.
+        management_port: second port with state and figures alone, None for none.
+        migrates: whether missing migrations are applied; those of our own embedded database always are.
+    """
+
+    examples: Path | None = None
+    trusted_proxies: str = ""
+    roles: frozenset[str] = frozenset(ROLES)
+    flow_path: Path | None = None
+    management_port: int | None = None
+    migrates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """What the web part listens on; None where it does not."""
+
+    site: socket.socket | None
+    management: socket.socket | None
+
+    def close(self) -> None:
+        """Close them in this process."""
+        for each in (self.site, self.management):
+            if each is not None:
+                each.close()
+
+
+def run_system(given: Settings, plan: Plan) -> int:
+    """
+    Start what the plan says, say where it is, and run until INT, TERM or HUP. Return the exit status: 0 after a wish to stop.
 
     Nothing is left behind in either case: no process, no socket, no lock. The data stays in the home.
     """
     console = Console()
     try:
         # The supervisor comes first, so that a wish to stop is heard before there is anything to leave behind.
-        with Supervisor(console) as supervisor, Home(given.home, given.run_folder) as home, bind_port(given) as listening:
+        with (
+            Supervisor(console) as supervisor,
+            Home(given.home, given.run_folder) as home,
+            closing(_bind(given, plan)) as sockets,
+        ):
             postgres = _make_postgres(given)
             try:
-                password = start_parts(supervisor, given, postgres, listening, examples=examples, trusted_proxies=trusted_proxies)
+                password = start_parts(supervisor, given, postgres, sockets, plan)
                 home.write_parts({running.part.name: running.pid for running in supervisor.running})
-                console.say(describe_ready(given, password))
+                console.say(
+                    describe_ready(given, password) if sockets.site else f"Celestra is ready: {', '.join(sorted(plan.roles))}."
+                )
                 supervisor.run()
             except StopRequested:
                 console.say("Stopping.")
@@ -58,6 +107,18 @@ def run_system(given: Settings, *, examples: Path, trusted_proxies: str = "") ->
         console.say(str(error))
         return error.exit_status
     return 0
+
+
+def _bind(given: Settings, plan: Plan) -> Sockets:
+    if "web" not in plan.roles:
+        return Sockets(None, None)
+    site = bind_port(given)
+    try:
+        management = None if plan.management_port is None else bind_port(replace(given, port=plan.management_port))
+    except StartError:
+        site.close()
+        raise
+    return Sockets(site, management)
 
 
 def bind_port(given: Settings) -> socket.socket:
@@ -98,35 +159,39 @@ def _name_listener(port: int) -> str:
 
 
 def start_parts(
-    supervisor: Supervisor,
-    given: Settings,
-    postgres: EmbeddedPostgres | None,
-    listening: socket.socket,
-    *,
-    examples: Path,
-    trusted_proxies: str,
+    supervisor: Supervisor, given: Settings, postgres: EmbeddedPostgres | None, sockets: Sockets, plan: Plan
 ) -> str | None:
     """Start the servers, prepare the database, start our processes, wait until all work; return a new password."""
     supervisor.console.say(f"Starting in {given.home}. Stop with Ctrl-C.")
     _start_servers(supervisor, given, postgres)
-    password = _prepare(supervisor, given, postgres, examples)
+    password = _prepare(supervisor, given, postgres, plan)
     if postgres is not None:
         offer_examples_database(postgres)
     # Pages that all forks share stay shared only while the collector does not touch them.
     gc.collect()
     gc.freeze()
-    awaited = []
-    for part in (
-        make_web_part(given, listening, trusted_proxies, lambda: is_healthy(given)),
-        make_worker_part(given, given.run_folder / "worker.ready"),
-        make_beat_part(),
-        make_listener_part(),
-    ):
-        awaited.append(supervisor.start(part))
-    listening.close()
+    awaited = [supervisor.start(part) for part in _list_parts(given, sockets, plan)]
+    sockets.close()
     for running in awaited:
         supervisor.wait_ready(running, within=60)
     return password
+
+
+def _list_parts(given: Settings, sockets: Sockets, plan: Plan) -> list[Part]:
+    parts = []
+    if sockets.site is not None:
+        parts.append(make_web_part(sockets.site, sockets.management, plan.trusted_proxies, lambda: is_healthy(given)))
+    queues = choose_queues(given, plan.roles)
+    if queues and given.worker_concurrency:
+        parts.append(make_worker_part(given, given.run_folder / "worker.ready", queues=queues))
+    if "scheduler" in plan.roles:
+        parts.append(make_beat_part())
+    if "worker" in plan.roles:
+        parts.append(make_listener_part())
+    if plan.flow_path is not None:
+        folder = plan.flow_path
+        parts.append(Part(name="flows", body=lambda: watch_flows(folder), grace_seconds=5.0))
+    return parts
 
 
 def _make_postgres(given: Settings) -> EmbeddedPostgres | None:
@@ -164,12 +229,12 @@ def refuse_unsafe_broker() -> None:
             raise StartError("broker-unsafe", f"{fault.msg} {fault.hint} ({fault.id})")
 
 
-def _prepare(supervisor: Supervisor, given: Settings, postgres: EmbeddedPostgres | None, examples: Path) -> str | None:
+def _prepare(supervisor: Supervisor, given: Settings, postgres: EmbeddedPostgres | None, plan: Plan) -> str | None:
     # A process of its own: ours must hold no connection when it forks. The file hands the password over and has no name.
     with tempfile.TemporaryFile("w+", encoding="utf-8", dir=given.home) as report:
 
         def prepare() -> None:
-            report.write(prepare_database(given, postgres, examples) or "")
+            report.write(prepare_database(given, postgres, plan.examples, migrates=plan.migrates) or "")
             report.flush()
 
         supervisor.run_to_end(Part(name="setup", body=prepare, grace_seconds=3.0))

@@ -93,7 +93,8 @@ class _Painter:
             return f'<div class="t-leaf">{name}<span class="faint">{HIDDEN} secret</span></div>'
         if isinstance(value, Mapping | list | tuple) and value:
             is_map = isinstance(value, Mapping)
-            size = f"{len(value):,} {'keys' if is_map else 'items'}"
+            noun = "key" if is_map else "item"
+            size = f"{len(value):,} {noun if len(value) == 1 else noun + 's'}"
             if self._count > MOST_NODES and not self._owner:
                 return f'<div class="t-leaf">{name}<span class="faint">{size}; download the file</span></div>'
             if self._count > MOST_NODES:

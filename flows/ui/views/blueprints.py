@@ -15,7 +15,6 @@ from flows.language.flow import Flow as TypedFlow
 from flows.language.parse import parse_flow
 from flows.operations import blueprints as operations
 from flows.operations.blueprint_templates import is_template
-from flows.operations.executions import start_execution
 from flows.plugin_api.registry import get_registry
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
@@ -100,10 +99,7 @@ def run(request: HttpRequest, blueprint_id: str) -> HttpResponse:
         raise InvalidError(f'The flow cannot live in the namespace "{namespace[:150]}".', code="invalid-namespace")
     supplied = read_inputs(request, definition.inputs)
     try:
-        saved = operations.install_blueprint(entry.id, namespace=namespace, at=at, actor=actor)
-        execution = start_execution(
-            namespace=saved.flow.namespace, flow_id=saved.flow.flow_id, inputs=supplied, at=at, actor=actor
-        )
+        execution = operations.run_blueprint(entry.id, namespace=namespace, inputs=supplied, at=at, actor=actor)
     except (InvalidError, ConflictError) as error:
         return _answer(request, entry, namespace=namespace, given=supplied, error=error)
     return redirect("execution", execution.namespace, execution.flow_id, execution.id)
@@ -118,7 +114,9 @@ def refresh_fields(request: HttpRequest, blueprint_id: str) -> HttpResponse:
 
 
 def _place(entry: BlueprintEntry, namespace: str) -> TypedFlow | None:
-    return _parse(operations.place_source(entry, namespace))
+    """Return the flow as it would be in a namespace; None when its text cannot be put there."""
+    definition = _parse(operations.place_source(entry, namespace)) if entry.kind == "flow" else None
+    return definition if definition is not None and definition.namespace == namespace else None
 
 
 def _answer(
@@ -131,8 +129,10 @@ def _answer(
 ) -> HttpResponse:
     definition = _parse(entry.source) if entry.kind == "flow" else None
     caller = current_caller()
+    # The form renders defaults, which may read what the namespace holds: it is made for the one that the caller may use.
+    placed = _place(entry, namespace)
     can_run = (
-        definition is not None
+        placed is not None
         and not is_template(entry.source)
         and caller.may(Action.CREATE, Resource.FLOW, namespace)
         and caller.may(Action.CREATE, Resource.EXECUTION, namespace)
@@ -154,7 +154,7 @@ def _answer(
             for name in entry.task_types
         ],
         "all_tags": [{"id": tag, "name": queries.name_tag(tag)} for tag in entry.tags],
-        "fields": _make_fields(request, definition, given, error) if can_run and definition else [],
+        "fields": _make_fields(request, placed, given, error) if can_run and placed else [],
         "can_run": can_run,
         "can_change": entry.origin is Origin.OWN and caller.may(Action.UPDATE, Resource.BLUEPRINT),
         "namespace": namespace,

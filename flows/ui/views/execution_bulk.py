@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from flows.models import Execution
-from flows.primitives.errors import FlowsError, InvalidError
+from flows.operations.execution_bulk import run_on_each
+from flows.primitives.errors import InvalidError
+from flows.primitives.rights import Action
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.queries.criteria import read_moment
@@ -90,11 +92,11 @@ def run_step(request: HttpRequest) -> HttpResponse:
     act = _read_act(request.POST.get("act", ""))
     filters = read_filters(request, names=FILTERS, find_text=find_text)
     rows = queries.filter_executions(filters.criteria, at=timezone.now())
-    rows = rows.filter(created_at__lte=read_moment(request.POST.get("until", "")))
+    rows = rows.filter(created_at__lte=read_moment(request.POST.get("until", ""), name="until"))
     after = request.POST.get("after", "")
     if after:
         moment, _, key = after.partition("~")
-        at = read_moment(moment)
+        at = read_moment(moment, name="after")
         rows = rows.filter(created_at__lte=at).exclude(created_at=at, id__lte=key)
     found = list(rows.order_by("-created_at", "id").only("id", "created_at")[:STEP])
     outcome = _change(request, act, [row.id for row in found])
@@ -118,14 +120,14 @@ def _read_act(act: str) -> str:
 
 
 def _change(request: HttpRequest, act: str, ids: Sequence[str]) -> Outcome:
+    def change(execution_id: str) -> None:
+        change_one(execution_id, act, actor=name_of(request), **_read_extra(request, act, execution_id))
+
+    right = {"delete": Action.DELETE, "replay": Action.CREATE}.get(act, Action.UPDATE)
+    result = run_on_each(f"execution.{act}", right, ids, change)
     outcome = Outcome()
-    for execution_id in ids:
-        try:
-            change_one(execution_id, act, actor=name_of(request), **_read_extra(request, act, execution_id))
-        except FlowsError as error:
-            outcome.skipped.append((execution_id, error.message))
-        else:
-            outcome.done += 1
+    outcome.done = len(result.done)
+    outcome.skipped.extend((execution_id, error.message) for execution_id, error in result.refused)
     return outcome
 
 

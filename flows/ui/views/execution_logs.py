@@ -11,15 +11,13 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from flows.models import LogEntry
-from flows.primitives.errors import InvalidError
 from flows.queries.criteria import read_moment
-from flows.queries.logs import LEVEL_NUMBERS, filter_logs, iterate_logs
+from flows.queries.logs import LEVEL_NUMBERS, check_pattern, filter_logs, iterate_logs
 from flows.ui.painters.log_lines import in_time_order, paint_gap, paint_log_lines
 from flows.ui.views.execution_page import ExecutionPage, get_named, make_link
 
 WINDOW = 200
 POLL_WINDOW = 1000
-LONGEST_PATTERN = 200
 MOST_COUNTED = 10_000
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
@@ -74,7 +72,7 @@ def _write_line(entry: LogEntry) -> str:
 
 
 def filter_log_window(request: HttpRequest, execution_id: str) -> QuerySet[LogEntry]:
-    """Return the lines of an execution that the filters of the address leave. Raises InvalidError for a wrong pattern."""
+    """Return the lines of an execution that the filters of the address leave. Raises CriteriaError for a wrong pattern."""
     query = request.GET
     level = query.get("level", "").upper()
     attempt = query.get("attempt", "")
@@ -91,8 +89,7 @@ def filter_log_window(request: HttpRequest, execution_id: str) -> QuerySet[LogEn
 def _match_text(text: str) -> Q:
     """Return what a text asks for: `/pattern/`, `"a phrase"`, or words that all stand in the line."""
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
-        if len(text) > LONGEST_PATTERN:
-            raise InvalidError(f"A pattern may have {LONGEST_PATTERN} characters; this one has {len(text)}.", code="log-pattern")
+        check_pattern(text[1:-1])
         return Q(message__iregex=text[1:-1])
     if len(text) > 2 and text.startswith('"') and text.endswith('"'):
         return Q(message__icontains=text[1:-1])
@@ -132,7 +129,7 @@ def _read_place(request: HttpRequest, rows: QuerySet[LogEntry]) -> _Place:
         errors = rows.filter(level__gte=LEVEL_NUMBERS["ERROR"]).order_by("id")
         return _Place(line=errors.values_list("id", flat=True).first() or 0)
     if query.get("at"):
-        later = rows.filter(timestamp__gte=read_moment(query["at"])).order_by("timestamp", "id")
+        later = rows.filter(timestamp__gte=read_moment(query["at"], name="at")).order_by("timestamp", "id")
         return _Place(line=later.values_list("id", flat=True).first() or 0)
     return _Place(start=read_id(request, "from"), before=read_id(request, "before"), line=read_id(request, "line"))
 

@@ -25,10 +25,10 @@ from flows.ui.input_fields import flatten
 from flows.ui.keyset import take_slice
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
-from flows.ui.painters.diff import count_changes, paint_difference
 from flows.ui.painters.topology import draw_topology
 from flows.ui.views.editor import present_problem
 from flows.ui.views.flow_list import list_last_runs
+from flows.ui.views.flow_tabs import describe_revisions, list_relations, make_grid, show_concurrency, show_metrics
 
 TABS = (
     ("overview", "Overview"),
@@ -36,7 +36,9 @@ TABS = (
     ("executions", "Executions"),
     ("revisions", "Revisions"),
     ("triggers", "Triggers"),
+    ("metrics", "Metrics"),
     ("dependencies", "Dependencies"),
+    ("concurrency", "Concurrency"),
 )
 PANELS = (
     ("topology", "Topology"),
@@ -76,7 +78,9 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
         "executions": _executions,
         "revisions": _revisions,
         "triggers": _triggers,
+        "metrics": show_metrics,
         "dependencies": _dependencies,
+        "concurrency": show_concurrency,
     }
     maker = makers.get(tab)
     if maker is None:
@@ -111,6 +115,7 @@ def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
         "median": lengths[len(lengths) // 2] if lengths else None,
         "inputs": list(flatten(found.definition.inputs)) if found.definition else [],
         "triggers": _list_trigger_rows(flow, count=1),
+        **list_relations(found),
     }
 
 
@@ -141,6 +146,7 @@ def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]
         "filters": filters,
         "states": LISTED_STATES,
         "is_bound": True,
+        **({} if filters.chips or request.GET.get("before") or request.GET.get("after") else make_grid(found)),
     }
 
 
@@ -152,8 +158,7 @@ def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     right = by_number.get(_read_number(request, "to", newest), rows[0])
     context: dict[str, Any] = {"rows": rows, "left": left, "right": right}
     if left is not None and left is not right:
-        context["difference"] = paint_difference(left.source, right.source)
-        context["added"], context["removed"] = count_changes(left.source, right.source)
+        context |= describe_revisions(left.source, right.source)
     return context
 
 

@@ -9,13 +9,17 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from flows.language.text_edits import set_label
 from flows.models import Execution, TriggerState
 from flows.operations import flows as operations
+from flows.operations.flow_bundles import export_flows
+from flows.primitives.errors import FlowsError
+from flows.primitives.rights import Resource
 from flows.queries import flows as queries
 from flows.queries.criteria import Criteria
 from flows.queries.pages import Window
 from flows.queries.source_search import search_texts
-from flows.queries.visibility import visible
+from flows.queries.visibility import can_see, visible
 from flows.ui.filters import read_filters, write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
@@ -66,6 +70,7 @@ def list_last_runs(names: Sequence[tuple[str, str]], count: int = RUNS_IN_STRIP)
     Args:
         names: pairs of namespace and flow id, at most a page of them.
     """
+    names = [name for name in names if can_see(Resource.EXECUTION, name[0])]
     if not names:
         return {}
     # Written by hand, with parameters only: the ORM has no lateral join, and a window over all runs would read the whole history.
@@ -97,6 +102,8 @@ def change_flows(request: HttpRequest) -> HttpResponse:
     act, at, actor = request.POST.get("act", ""), timezone.now(), name_of(request)
     parts = [text.partition("/") for text in request.POST.getlist("flow")[:1000]]
     names = [(namespace, flow_id) for namespace, _, flow_id in parts]
+    if act == "export":
+        return _export(names)
     done, refused = 0, []
     if act in ("enable", "disable", "delete"):
         if act == "delete":
@@ -105,9 +112,37 @@ def change_flows(request: HttpRequest) -> HttpResponse:
             result = operations.set_flows_disabled(names, disabled=act == "disable", at=at, actor=actor)
         done = len(names) - len(result.refused)
         refused = [f"{namespace}/{flow_id}: {error.message}" for (namespace, flow_id), error in result.refused]
-    words = {"enable": "enabled", "disable": "disabled", "delete": "deleted"}.get(act, "changed")
+    elif act == "labels":
+        done, refused = _set_labels(request, names)
+    words = {"enable": "enabled", "disable": "disabled", "delete": "deleted", "labels": "labelled"}.get(act, "changed")
     note = f"{done} {'flow' if done == 1 else 'flows'} {words}"
     return redirect("flows", note=note if not refused else f"{note}; {'; '.join(refused)}"[:600])
+
+
+def _export(names: Sequence[tuple[str, str]]) -> HttpResponse:
+    response = HttpResponse(export_flows(queries.list_flows_by_names(names)), content_type="application/zip")
+    response["Content-Disposition"] = 'attachment; filename="flows.zip"'
+    return response
+
+
+def _set_labels(request: HttpRequest, names: Sequence[tuple[str, str]]) -> tuple[int, list[str]]:
+    """Write the labels into the text of each flow, which makes a revision; returns how many, and why not for the others."""
+    pairs = [text.strip().partition(":") for text in request.POST.get("labels", "").split(",") if text.strip()]
+    if not pairs or any(not key.strip() or not value.strip() for key, _, value in pairs):
+        return 0, ["labels are written as key:value, divided by commas"]
+    done, refused = 0, []
+    for namespace, flow_id in names:
+        try:
+            source = queries.get_flow_text(namespace, flow_id).revision.source
+            for key, _, value in pairs:
+                source = set_label(source, key.strip(), value.strip())
+            operations.save_flow(
+                source, namespace=namespace, flow_id=flow_id, mode="update", at=timezone.now(), actor=name_of(request)
+            )
+            done += 1
+        except FlowsError as error:
+            refused.append(f"{namespace}/{flow_id}: {error.message}")
+    return done, refused
 
 
 def search_sources(request: HttpRequest) -> HttpResponse:

@@ -82,7 +82,7 @@ def _overview(request: HttpRequest, namespace: str) -> dict[str, Any]:
         "key_count": key_values.list_key_values(namespace, at=timezone.now()).count(),
         "secret_count": len(operations.list_secrets(namespace)),
         "file_count": len(namespace_files.search_files(namespace)),
-        "variables": operations.read_inherited_variables(namespace),
+        "variables": operations.show_inherited_variables(namespace),
     }
 
 
@@ -128,7 +128,7 @@ def _variables(request: HttpRequest, namespace: str) -> dict[str, Any]:
     return {
         "own_text": write(dict(info.variables)),
         "defaults_text": write([dict(one) for one in info.plugin_defaults]),
-        "inherited": write(operations.read_inherited_variables(namespace)),
+        "inherited": write(operations.show_inherited_variables(namespace)),
     }
 
 

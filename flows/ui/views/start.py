@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +16,13 @@ from flows.operations import executions as operations
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError
 from flows.queries import flows as queries
 from flows.queries.criteria import read_moment
+from flows.queries.last_runs import list_newest_runs
 from flows.queries.visibility import visible
 from flows.ui.errors import status_of
 from flows.ui.input_fields import flatten, make_fields, read_inputs, read_prefill
 from flows.ui.page import Crumb, answer_page, name_of, redirect
+
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 
 
 def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
@@ -58,6 +62,7 @@ def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
         execution = operations.start_execution(
             namespace=namespace,
             flow_id=flow_id,
+            revision=revision,
             inputs=supplied,
             labels=_read_labels(request.POST.get("labels", "")),
             schedule_at=_read_schedule(request.POST.get("schedule", "")),
@@ -67,6 +72,11 @@ def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     except (InvalidError, ConflictError) as error:
         return _answer_form(request, flow, given=supplied, error=error)
     return redirect("execution", execution.namespace, execution.flow_id, execution.id)
+
+
+def _read_revision(request: HttpRequest) -> int | None:
+    text = request.POST.get("revision") or request.GET.get("revision") or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _read_labels(text: str) -> list[tuple[str, str]]:
@@ -82,7 +92,14 @@ def _read_labels(text: str) -> list[tuple[str, str]]:
 
 
 def _read_schedule(text: str) -> datetime | None:
-    return read_moment(text, name="Start at") if text.strip() else None
+    """Return when to start: a moment, or a while from now such as `+2h`."""
+    text = text.strip()
+    if not text:
+        return None
+    ahead = re.fullmatch(r"\+\s*(\d{1,4})\s*(m|min|h|d)", text)
+    if ahead is not None:
+        return timezone.now() + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
+    return read_moment(text, name="Start at")
 
 
 def _answer_form(
@@ -92,7 +109,9 @@ def _answer_form(
     for value in given.values():
         if hasattr(value, "seek"):
             value.seek(0)
-    resolved = operations.validate_inputs(namespace=flow.namespace, flow_id=flow.id, inputs=given, at=timezone.now())
+    resolved = operations.validate_inputs(
+        namespace=flow.namespace, flow_id=flow.id, revision=_read_revision(request), inputs=given, at=timezone.now()
+    )
     fields = make_fields(flow.inputs, given=texts, resolved=resolved, show_errors=error is not None)
     at_fields = any(field.errors for field in fields)
     row = queries.get_flow_row(flow.namespace, flow.id)
@@ -105,6 +124,11 @@ def _answer_form(
         "faulty": [field for field in fields if field.errors],
         "labels": request.POST.get("labels", ""),
         "schedule": request.POST.get("schedule", ""),
+        "revision": _read_revision(request),
+        "earlier": list_newest_runs(flow.namespace, flow.id, at=timezone.now(), count=8),
+        "checks": operations.list_failing_checks(
+            namespace=flow.namespace, flow_id=flow.id, values=resolved.values, at=timezone.now()
+        ),
         "flow_url": flow_url,
     }
     crumbs = [

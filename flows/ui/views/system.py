@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from flows.conf import get_settings
 from flows.models import Execution, TaskRun
+from flows.operations.acts import check_right
 from flows.plugin_api.registry import get_registry
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
 from flows.queries.health import check_parts, list_worker_names
 from flows.queries.visibility import visible
@@ -22,6 +24,7 @@ MOST_ROWS = 100
 
 def show_system(request: HttpRequest) -> HttpResponse:
     """Show which parts answer, which workers live and what they do."""
+    check_right(Action.READ, Resource.SETTING)
     running = (
         visible(TaskRun).filter(lease_until__isnull=False).select_related("execution").order_by("lease_owner", "seq")[:MOST_ROWS]
     )

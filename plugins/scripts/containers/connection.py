@@ -45,6 +45,9 @@ def connected(address: str | None, config: Callable[[str, Any], Any]) -> Iterato
             f'The address of the container engine, "{chosen}", must begin with {", ".join(_SCHEMES[:-1])} or {_SCHEMES[-1]}.',
             permanent=True,
         )
+    path = chosen.partition("://")[2]
+    if "unix://" in chosen and not Path(f"/{path.lstrip('/')}").is_socket():
+        raise TaskFailure(f'No container engine answers at "{chosen}": there is no such socket. {_NO_ENGINE}')
     try:
         client = docker.APIClient(base_url=chosen, version="auto", timeout=_ANSWER_SECONDS, tls=_make_tls(chosen))
     except ENGINE_ERRORS as error:

@@ -28,6 +28,8 @@ from plugins.scripts.stopping import KILLED, LOOK_SECONDS, TIMEOUT, find_stop_ca
 _LONGEST_GRACE_SECONDS = 10.0
 _AFTER_KILL_SECONDS = 3.0
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "command that was not found", "not found in $path")
+# What the small first processes of Podman and Docker print when the program is missing; the engine itself does not notice then.
+_INIT_FAULTS = ("failed to exec pid1", "[FATAL tini")
 _KILL_CODE = 137
 
 
@@ -51,7 +53,7 @@ class ContainerRun:
         self._image = command.image or ""
         self._id = ""
         self._folder = str(command.workdir)
-        self._cause = ""
+        self._cause = self._start_fault = ""
         self._kill_at = self._give_up_at = float("inf")
 
     def run(self) -> RunResult:
@@ -165,21 +167,26 @@ class ContainerRun:
         except docker.errors.APIError as error:
             reason = explain(error)
             if any(words in reason.lower() for words in _NO_PROGRAM):
-                program = next((word for word in (*self._props.entry_point, *self._command.argv) if word), "")
-                return RunResult(
-                    127,
-                    f'The program "{program}" could not be started in the image "{self._image}": {reason}. '
-                    "Take an image that has it, or name another interpreter.",
-                    self._facts,
-                )
+                return self._explain_no_program(reason)
             raise TaskFailure(f'The container of image "{self._image}" could not be started: {reason}.') from error
         return None
+
+    def _explain_no_program(self, reason: str) -> RunResult:
+        program = next((word for word in (*self._props.entry_point, *self._command.argv) if word), "")
+        return RunResult(
+            127,
+            f'The program "{program}" could not be started in the image "{self._image}": {reason}. '
+            "Take an image that has it, or name another interpreter.",
+            self._facts,
+        )
 
     def _follow(self, output: ContainerOutput) -> None:
         """Pass the lines on until the container has ended; end it when the run has to stop."""
         while True:
             for line, is_error in output.read_lines(LOOK_SECONDS):
                 self._take_line(line, is_error)
+                if is_error and any(words in line for words in _INIT_FAULTS):
+                    self._start_fault = line
             self._check_stop()
             if not output.is_over:
                 continue
@@ -224,6 +231,8 @@ class ContainerRun:
             with contextlib.suppress(TaskFailure, *ENGINE_ERRORS):
                 self._copy_back(give_up_at=time.monotonic() + _AFTER_KILL_SECONDS)
             return self._explain_stop(code)
+        if code and self._start_fault:
+            return self._explain_no_program(self._start_fault)
         self._copy_back()
         if self._find_cause():
             return self._explain_stop(code)

@@ -75,7 +75,7 @@ function completeValue(place, key) {
 async function ask(context, post) {
   const answer = await post("/ui/flows/suggest", context());
   const { items } = answer.ok ? await answer.json() : { items: [] };
-  return items.map(([text, value, meta, note, score]) => entry(text, value, meta, score, note));
+  return items.map(([text, value, meta, note, score]) => entry(value.includes(".") ? value : text, value, meta, score, note));
 }
 
 export function makeCompleter(editor, context, post) {

@@ -47,14 +47,15 @@ export function openStream(url, ring, ended) {
 }
 
 function followExecution(place, replaceParts) {
-  let waiting = false, again = false, ended = false, askedAt = Date.now();
+  let waiting = false, again = false, ended = false, askedAt = 0;
   const refresh = async () => {
     if (waiting) { again = true; return; }
     waiting = true;
-    askedAt = Date.now();
-    await new Promise((done) => setTimeout(done, GATHER_MS));
+    // The first change is shown at once; those that follow closely are gathered.
     do {
+      await new Promise((done) => setTimeout(done, Math.max(0, askedAt + GATHER_MS - Date.now())));
       again = false;
+      askedAt = Date.now();
       const { ok, page } = await load(location.href);
       if (ok && !document.querySelector("dialog[open]")) {
         replaceParts(page, PARTS);
@@ -73,5 +74,5 @@ function poll(list, replaceParts) {
     if (document.hidden || list.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]")) return;
     const { ok, page } = await load(location.href);
     if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
-  }, 4000);
+  }, Number(list.dataset.every || 4) * 1000);
 }

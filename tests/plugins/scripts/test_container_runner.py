@@ -14,11 +14,13 @@ from flows.plugin_api.fields import load_properties
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.plugin_api.testing import FakeContext
 from plugins.scripts import tasks
+from plugins.scripts.docker_runner import Docker
 from tests.support.container_engine import TINY_IMAGE, ContainerEngine
 from tests.support.waiting import eventually
 
 DOCKER = "io.kestra.plugin.scripts.runner.docker.Docker"
 Shell = tasks.ShellCommands  # type: ignore[attr-defined]
+PythonCommands = tasks.PythonCommands  # type: ignore[attr-defined]
 ShellScript = tasks.ShellScript  # type: ignore[attr-defined]
 
 
@@ -376,20 +378,22 @@ def test_an_engine_that_is_not_there_is_named_with_the_way_out(context: FakeCont
     assert "io.kestra.plugin.core.runner.Process" in failure.message
 
 
-def test_python_packages_are_installed_inside(context: FakeContext) -> None:
-    stand_in = '#!/bin/sh\n[ "$1" = -m ] && { shift; echo "$@"; exit; }\necho "ran $1"; echo "$PYTHONPATH"\n'
-    raw = {
-        **in_container("chmod +x python", 'PATH="$PWD:$PATH"'),
-        "beforeCommands": ["true"],
-        "inputFiles": {"python": stand_in},
-        "env": {"PATH": f"{context.workdir.resolve()}:/bin"},
-        "dependencies": ["pandas==2"],
-        "commands": ["python x.py"],
-    }
+def test_python_packages_are_installed_inside_and_the_helper_is_there(context: FakeContext) -> None:
+    raw = in_container('ls "${PYTHONPATH##*:}/kestra/__init__.py"', 'echo "${PYTHONPATH%%:*}"', dependencies=["pandas==2"])
 
-    failure = fail(context, raw, tasks.PythonCommands())  # type: ignore[attr-defined]
+    context.run(PythonCommands(), raw)
 
-    assert "126" in failure.message or "127" in failure.message or context.log.messages("INFO")
+    called, helper, packages = context.log.messages("INFO")
+    assert called.startswith("python -m pip install")
+    assert called.endswith("/requirements.txt")
+    assert helper.endswith("/kestra/__init__.py")
+    assert packages == "/tmp/celestra-packages"
+
+
+def test_packages_need_a_shell_to_be_installed_in_a_container(context: FakeContext) -> None:
+    failure = fail(context, in_container("x", dependencies=["pandas"], interpreter=["python", "-c"]), PythonCommands())
+
+    assert '"interpreter"' in failure.message
 
 
 def test_json_of_the_context_is_read_inside(context: FakeContext) -> None:
@@ -405,3 +409,87 @@ def test_json_of_the_context_is_read_inside(context: FakeContext) -> None:
 
     assert output["exitCode"] == 0
     assert isinstance(json.loads(context.log.messages("INFO")[0]), dict)
+
+
+def leave_behind(engine: ContainerEngine, context: FakeContext, *commands: str) -> str:
+    """Start a container as an attempt does whose worker is then lost, and return its id."""
+    output = context.run(Shell(), in_container(*commands, runner={"wait": False, "delete": False}))
+    lost = output["taskRunner"]["containerId"]
+    with engine.client() as client:
+        made = client.inspect_container(lost)
+        client.remove_container(lost, v=True, force=True)
+        again = client.create_container(
+            TINY_IMAGE,
+            entrypoint=[""],
+            command=["/bin/sh", "-c", "; ".join(commands)],
+            working_dir=made["Config"]["WorkingDir"],
+            volumes=[made["Config"]["WorkingDir"]],
+            labels={**made["Config"]["Labels"], "celestra.io/removable": "true"},
+        )["Id"]
+        client.start(again)
+    context.attempt += 1
+    return str(again)
+
+
+def test_the_next_attempt_goes_on_with_the_container_of_a_lost_worker(
+    context: FakeContext, container_engine: ContainerEngine
+) -> None:
+    lines = ["echo first", """echo '::{"outputs": {"n": 1}}::'""", "sleep 1", "echo last >&2", "echo x > out.txt"]
+    lost = leave_behind(container_engine, context, *lines)
+
+    output = context.run(Shell(), in_container("echo another", outputFiles=["out.txt"]))
+
+    assert (output["taskRunner"]["containerId"], output["vars"]) == (lost, {"n": 1})
+    assert list(output["outputFiles"]) == ["out.txt"]
+    assert ("first" in context.log.messages("INFO"), context.log.messages("ERROR")) == (True, ["last"])
+    assert list_containers(container_engine) == []
+
+
+def test_a_container_that_ended_while_nobody_looked_is_taken_over(
+    context: FakeContext, container_engine: ContainerEngine
+) -> None:
+    leave_behind(container_engine, context, "echo done", "exit 4")
+    eventually(lambda: not is_running(container_engine))
+
+    failure = fail(context, in_container("echo another"))
+
+    assert (failure.outputs.exit_code, context.log.messages("INFO")[1:]) == (4, ["done"])
+    assert list_containers(container_engine) == []
+
+
+def test_without_resume_the_lost_container_is_removed_first(context: FakeContext, container_engine: ContainerEngine) -> None:
+    leave_behind(container_engine, context, "sleep 60")
+
+    context.run(Shell(), in_container("echo another", runner={"resume": False}))
+
+    assert context.log.messages("INFO") == ["another"]
+    assert list_containers(container_engine) == []
+
+
+@pytest.mark.parametrize(("is_open", "left"), [(True, 1), (False, 0)])
+def test_the_sweep_removes_containers_of_task_runs_that_are_over(
+    context: FakeContext, container_engine: ContainerEngine, is_open: bool, left: int
+) -> None:
+    leave_behind(container_engine, context, "sleep 60")
+
+    removed = Docker().remove_leftovers(context.config, lambda ids: ids if is_open else set())
+
+    assert (removed, len(list_containers(container_engine))) == (1 - left, left)
+    remove_all(container_engine)
+
+
+def test_the_sweep_leaves_containers_of_others_alone(context: FakeContext, container_engine: ContainerEngine) -> None:
+    leave_behind(container_engine, context, "sleep 60")
+    other = {"scripts.docker.host": container_engine.address, "installation": "other"}
+
+    removed = Docker().remove_leftovers(lambda key, default=None: other.get(key, default), lambda ids: set())
+
+    assert (removed, len(list_containers(container_engine))) == (0, 1)
+    remove_all(container_engine)
+
+
+def test_a_server_without_an_engine_has_nothing_to_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.scripts.containers.address.LOCAL_SOCKETS", ())
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+
+    assert Docker().remove_leftovers(lambda key, default=None: default, lambda ids: set()) == 0

@@ -1,0 +1,1 @@
+"""Tests of who may do what, what is written down, and what strangers cannot see."""

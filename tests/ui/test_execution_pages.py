@@ -1,0 +1,286 @@
+"""The pages of one execution in detail: log windows, evaluation, comparison, drawer, metrics, and what they cost."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from flows.models import Execution, Flow, LogEntry, Metric
+from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
+
+pytestmark = pytest.mark.django_db
+EXECUTION = f"/ui/executions/{NAMESPACE}/{FLOW_ID}/exec1"
+TABS = ("", "/gantt", "/topology", "/logs", "/outputs", "/metrics", "/dependencies")
+HOSTILE = "<script>alert(1)</script>"
+
+
+def _save_lines(execution: Execution, count: int, **fields: Any) -> list[int]:
+    rows = [
+        LogEntry(
+            namespace=NAMESPACE, flow_id=FLOW_ID, execution_id=execution.id, level=2, message=f"line {number}",
+            timestamp=AT + timedelta(milliseconds=number), **fields,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    return [row.id for row in LogEntry.objects.bulk_create(rows)]
+
+
+def save_metric(execution: Execution, name: str, value: float) -> Metric:
+    """Store a counter of the task "hello"."""
+    facts = {"namespace": NAMESPACE, "flow_id": FLOW_ID, "execution_id": execution.id, "task_id": "hello", "timestamp": AT}
+    return Metric.objects.create(**facts, kind="counter", name=name, value=value)
+
+
+def _shown(client: Client, query: str = "") -> list[str]:
+    text = client.get(f"{EXECUTION}/logs{query}").content.decode()
+    return [part.partition("</span>")[0] for part in text.split('<span class="l-text">')[1:]]
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_no_tab_costs_more_than_fifteen_statements(alice: Client, flow: Flow, tab: str) -> None:
+    execution = save_execution(state="FAILED", caller_execution_id="parent")
+    save_execution("parent", state="RUNNING")
+    for number in range(30):
+        run = save_task_run(execution, "say", number=number, state="FAILED", outputs={"value": {"a": [number]}})
+        save_log(execution, "x", level=4, task_run_id=run.id)
+        save_metric(execution, f"m{number}", 1)
+    alice.get(f"{EXECUTION}{tab}?task={run.id}")
+
+    with CaptureQueriesContext(connection) as found:
+        assert alice.get(f"{EXECUTION}{tab}?task={run.id}").status_code == 200
+
+    assert len(found) <= 15, [one["sql"][:120] for one in found]
+
+
+@pytest.mark.parametrize("state", ["CREATED", "QUEUED", "PAUSED", "RETRYING", "RESTARTED", "RUNNING", "KILLING", "BREAKPOINT"])
+def test_every_waiting_state_is_told_in_words(alice: Client, flow: Flow, state: str) -> None:
+    long_ago = datetime(2021, 5, 4, tzinfo=UTC)
+    execution = save_execution(state=state, created_at=long_ago)
+    histories = [["CREATED", long_ago.isoformat()]]
+    save_task_run(
+        execution, "hello", histories=histories, state=state if state in ("PAUSED", "RETRYING", "BREAKPOINT") else "CREATED"
+    )
+
+    wait = alice.get(EXECUTION).context["wait"]
+
+    assert wait is not None
+    assert len(wait.text) > 15
+
+
+def test_the_log_opens_at_its_end_and_leads_to_what_was_before(alice: Client, flow: Flow) -> None:
+    ids = _save_lines(save_execution(), 500)
+
+    assert _shown(alice)[0] == "line 300"
+    assert _shown(alice)[-1] == "line 499"
+    assert _shown(alice, f"?before={ids[300]}")[-1] == "line 299"
+    assert _shown(alice, f"?from={ids[99]}")[0] == "line 100"
+
+
+def test_a_link_to_a_line_opens_around_it(alice: Client, flow: Flow) -> None:
+    ids = _save_lines(save_execution(), 500)
+
+    response = alice.get(f"{EXECUTION}/logs?line={ids[250]}&to={ids[260]}")
+
+    assert response.context["marked"] == [ids[250], ids[260]]
+    assert f'id="l{ids[250]}"' in response.content.decode()
+
+
+def test_the_log_jumps_to_the_first_error(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    _save_lines(execution, 300)
+    error = save_log(execution, "it broke", level=4)
+    _save_lines(execution, 300)
+
+    response = alice.get(f"{EXECUTION}/logs?jump=error")
+
+    assert response.context["marked"][0] == error.id
+
+
+def test_the_log_jumps_to_a_moment(alice: Client, flow: Flow) -> None:
+    ids = _save_lines(save_execution(), 300)
+
+    response = alice.get(f"{EXECUTION}/logs", {"at": (AT + timedelta(milliseconds=40)).isoformat()})
+
+    assert response.context["marked"][0] == ids[40]
+    assert alice.get(f"{EXECUTION}/logs", {"at": "yesterday"}).status_code == 422
+
+
+def test_new_lines_come_in_order_and_too_many_leave_a_gap_that_is_told(alice: Client, flow: Flow) -> None:
+    ids = _save_lines(save_execution(state="RUNNING"), 1500)
+
+    assert _shown(alice, f"?after={ids[1399]}") == [f"line {number}" for number in range(1400, 1500)]
+    text = alice.get(f"{EXECUTION}/logs?after={ids[0]}").content.decode()
+    assert "499 lines skipped here" in text
+    assert text.count('<span class="l-text">') == 1000
+
+
+@pytest.mark.parametrize(
+    ("searched", "found"),
+    [
+        ("line 7", ["line 7", "line 17"]),
+        ('"line 7"', ["line 7"]),
+        ("/ne 1.$/", [f"line 1{n}" for n in range(10)]),
+        ("nothing", []),
+    ],
+)
+def test_the_log_is_searched_by_words_phrase_and_pattern(alice: Client, flow: Flow, searched: str, found: list[str]) -> None:
+    _save_lines(save_execution(), 20)
+
+    response = alice.get(f"{EXECUTION}/logs", {"q": searched})
+
+    text = response.content.decode().replace("<mark>", "").replace("</mark>", "")
+    assert [part.partition("</span>")[0] for part in text.split('<span class="l-text">')[1:]] == found
+    assert response.context["hit_count"] == str(len(found))
+
+
+def test_a_pattern_that_cannot_be_read_is_told(alice: Client, flow: Flow) -> None:
+    save_log(save_execution(), "x")
+
+    assert alice.get(f"{EXECUTION}/logs", {"q": "/(/"}).status_code in (400, 422)
+    assert alice.get(f"{EXECUTION}/logs", {"q": f"/{'a' * 300}/"}).status_code == 422
+
+
+def test_what_is_filtered_can_be_downloaded(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    save_log(execution, "good", task_id="hello")
+    save_log(execution, "bad", level=4, task_id="hello")
+
+    text = alice.get(f"{EXECUTION}/log-lines?level=ERROR").getvalue().decode()  # type: ignore[attr-defined]
+
+    assert text == f"{AT.isoformat()} ERROR [hello] bad\n"
+
+
+def test_lines_can_be_read_task_by_task(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    for task in ("a", "b", "a"):
+        save_log(execution, f"of {task}", task_id=task)
+
+    groups = alice.get(f"{EXECUTION}/logs?order=task").context["groups"]
+
+    assert [name for name, _ in groups] == ["a", "b"]
+
+
+def test_two_executions_are_compared(alice: Client, flow: Flow) -> None:
+    first = save_execution(state="FAILED", inputs={"name": "Ada", "same": 1})
+    second = save_execution("exec0", inputs={"name": "Bob", "same": 1}, created_at=AT - timedelta(hours=1))
+    save_task_run(first, "hello", state="FAILED", outputs={"rows": 1})
+    save_task_run(second, "hello", outputs={"rows": 2})
+
+    response = alice.get("/ui/executions/compare?a=exec1")
+
+    assert response.context["b"] == "exec0"
+    assert [(row["name"], row["differs"]) for row in response.context["inputs"]] == [("name", True), ("same", False)]
+    assert [row["name"] for row in response.context["outputs"]] == ["hello · rows"]
+    assert response.context["tasks"][0]["differs"] is True
+
+
+def test_revisions_that_differ_are_shown_line_by_line(alice: Client) -> None:
+    row = save_flow()
+    row.revisions.create(revision=2, source=SOURCE.replace("Runs **daily**", "Runs weekly"), created_at=AT)
+    save_execution()
+    save_execution("exec2", flow_revision=2)
+
+    assert "weekly" in alice.get("/ui/executions/compare?a=exec1&b=exec2").content.decode()
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 200), ("?a=exec1", 200), ("?a=missing", 404), ("?a=exec1&b=missing", 404)])
+def test_a_comparison_of_less_than_two_is_answered(alice: Client, flow: Flow, query: str, status: int) -> None:
+    save_execution()
+
+    assert alice.get(f"/ui/executions/compare{query}").status_code == status
+
+
+def test_hostile_values_in_a_comparison_stay_text(alice: Client, flow: Flow) -> None:
+    for name in ("exec1", "exec2"):
+        save_task_run(
+            save_execution(name, inputs={HOSTILE: HOSTILE + name}), "hello", value=HOSTILE, outputs={HOSTILE: HOSTILE + name}
+        )
+
+    assert HOSTILE not in alice.get("/ui/executions/compare?a=exec1&b=exec2").content.decode()
+
+
+def test_an_expression_is_evaluated_and_a_fault_in_it_is_an_answer(alice: Client, flow: Flow) -> None:
+    save_execution()
+
+    good = alice.post(f"{EXECUTION}/evaluate", {"expression": "{{ inputs.name | upper }}"})
+    bad = alice.post(f"{EXECUTION}/evaluate", {"expression": "{{ nothing.here }}"})
+
+    assert json.loads(good.content) == {"result": "ADA"}
+    assert "nothing" in json.loads(bad.content)["error"]
+
+
+def test_a_part_of_a_large_value_is_sent_when_it_is_asked_for(alice: Client, flow: Flow) -> None:
+    run = save_task_run(save_execution(), "hello", outputs={"rows": {"all": list(range(500))}})
+
+    text = alice.get(f"{EXECUTION}/outputs", {"of": run.id, "at": '["rows","all"]', "start": "450"}).content.decode()
+
+    assert ">499<" in text
+    assert ">449<" not in text
+    assert alice.get(f"{EXECUTION}/outputs", {"of": run.id, "at": "{}"}).status_code == 422
+
+
+def test_a_metric_is_compared_with_the_runs_before(alice: Client, flow: Flow) -> None:
+    for number, value in enumerate((10, 10, 30)):
+        execution = save_execution(f"exec{3 - number}" if number < 2 else "exec1", created_at=AT + timedelta(hours=number))
+        save_metric(execution, "rows", value)
+
+    [row] = alice.get(f"{EXECUTION}/metrics").context["metrics"]
+
+    assert (row["metric"].value, row["metric"].median, row["share"]) == (30, 10, "+200%")
+
+
+def test_the_drawer_shows_the_lines_of_the_task_in_the_source(alice: Client, flow: Flow) -> None:
+    run = save_task_run(save_execution(), "say")
+
+    response = alice.get(f"{EXECUTION}/gantt?task={run.id}")
+
+    assert response.context["drawer_source"].splitlines()[0] == "- id: say"
+    assert "each" not in response.context["drawer_source"]
+
+
+def test_neighbours_in_time_are_one_key_away(alice: Client, flow: Flow) -> None:
+    save_execution()
+    save_execution("before", created_at=AT - timedelta(minutes=1))
+    save_execution("after", created_at=AT + timedelta(minutes=1))
+    save_execution("other", flow_id="other", created_at=AT + timedelta(seconds=1))
+
+    found = alice.get(EXECUTION).context["neighbours"]
+
+    assert (found.previous, found.following) == ("before", "after")
+
+
+def test_a_task_that_took_much_longer_than_usual_is_named(alice: Client, flow: Flow) -> None:
+    for number in range(3):
+        save_task_run(save_execution(f"good{number}", created_at=AT - timedelta(hours=1)), "hello")
+    late = [["CREATED", AT.isoformat()], ["FAILED", (AT + timedelta(seconds=30)).isoformat()]]
+    save_task_run(save_execution(state="FAILED"), "hello", state="FAILED", histories=late)
+
+    changes = alice.get(EXECUTION).context["failure"].changes
+
+    assert 'Task "hello" took 30.0 s, usually 2.0 s.' in changes
+
+
+@pytest.mark.parametrize(
+    "query", ["?span=x", "?span=9-1", "?rows=0", "?span=1-99999999999999999", "?as=table", "?cut=1", "?critical=1&sort=start"]
+)
+def test_any_choice_of_the_gantt_is_answered(alice: Client, flow: Flow, query: str) -> None:
+    save_task_run(save_execution(), "hello")
+
+    assert alice.get(f"{EXECUTION}/gantt{query}").status_code == 200
+
+
+def test_two_thousand_task_runs_paint_their_first_rows_only(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    for number in range(260):
+        save_task_run(execution, "say", number=number)
+
+    text = alice.get(f"{EXECUTION}/gantt").content.decode()
+
+    assert text.count('class="g-row st-') == 200
+    assert "60 more rows" in text

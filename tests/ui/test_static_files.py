@@ -1,0 +1,98 @@
+"""Static files: compressed once and apart, kept for ever under an address that changes with them, and small."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import brotli
+import pytest
+from django.conf import settings
+from django.test import Client, override_settings
+
+from orchestrator.fingerprint import read_fingerprint
+from orchestrator.static_files import compress_all, is_compressible
+
+STYLES = f"{settings.STATIC_URL}flows/console.css"
+SCRIPTS = Path(settings.BASE_DIR) / "static" / "flows" / "js"
+SHARED = ("theme.js", "parts.js", "console.js", "live.js")
+PAGES = ("bulk.js", "filters.js", "gantt.js", "logs.js", "topology.js", "values.js")
+MOST_SCRIPT_BYTES = 25 * 1024
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the compressed forms of all static files."""
+    folder = tmp_path_factory.mktemp("compressed")
+    assert compress_all(folder) > 50
+    return folder
+
+
+@pytest.fixture
+def browser(compressed: Path) -> Iterator[Client]:
+    """A client of a server that found compressed files when it started."""
+    with override_settings(COMPRESSED_STATIC_FOLDER=compressed):
+        yield Client()
+
+
+def test_compressing_again_writes_nothing_and_forgets_what_is_old(compressed: Path) -> None:
+    (compressed / "old.br").write_bytes(b"")
+
+    assert compress_all(compressed) == 0
+    assert not (compressed / "old.br").exists()
+
+
+@pytest.mark.parametrize(("accepted", "unpack"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
+def test_a_browser_gets_the_compressed_form(browser: Client, accepted: str, unpack: object) -> None:
+    response = browser.get(STYLES, headers={"Accept-Encoding": accepted})
+    plain = browser.get(STYLES)
+
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    assert response["Content-Encoding"] == accepted
+    assert unpack(content) == b"".join(plain.streaming_content)  # type: ignore[operator, attr-defined]
+    assert "Accept-Encoding" in response["Vary"]
+
+
+def test_files_are_kept_for_ever_and_those_of_another_version_are_not(browser: Client) -> None:
+    ours, other = browser.get(STYLES), browser.get("/static/0123456789/flows/console.css")
+
+    assert "immutable" in ours["Cache-Control"]
+    assert (other.status_code, other["Cache-Control"]) == (200, "no-cache")
+    for response in (ours, other):
+        response.close()
+
+
+def test_the_address_changes_with_the_content(tmp_path: Path) -> None:
+    (tmp_path / "a.css").write_text("a")
+    before = read_fingerprint(tmp_path)
+    (tmp_path / "a.css").write_text("b")
+
+    assert read_fingerprint(tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("flows/console.css", True),
+        ("django_ace/ace/ace.js", True),
+        ("django_ace/ace/mode-abap.js", False),
+        ("admin/img/x.png", False),
+    ],
+)
+def test_only_what_pages_load_is_compressed(name: str, wanted: bool) -> None:
+    assert is_compressible(name) is wanted
+
+
+@pytest.mark.parametrize("own", PAGES)
+def test_the_scripts_of_a_page_keep_their_budget(own: str) -> None:
+    assert sum((SCRIPTS / name).stat().st_size for name in (*SHARED, own)) <= MOST_SCRIPT_BYTES
+
+
+def test_no_script_runs_text_as_code() -> None:
+    for path in SCRIPTS.glob("*.js"):
+        text = path.read_text()
+
+        assert "eval(" not in text, path.name
+        assert "new Function" not in text, path.name
+        assert "innerHTML" not in text, path.name
