@@ -262,7 +262,7 @@ def measure_server(measured: MeasuredSystem, pages: Mapping[str, str], *, repeat
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    client = Client()
+    client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(User.objects.get(username=measured.system.user))
     figures = []
     for name, path in pages.items():

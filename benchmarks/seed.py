@@ -39,7 +39,7 @@ with rows as (
            (n * 31 %% 600) * interval '100 milliseconds' as length,
            case when n %% 20 = 0 then 'FAILED' when n %% 97 = 0 then 'WARNING' when n %% 101 = 0 then 'KILLED'
                 else 'SUCCESS' end as state
-    from generate_series(%(first)s, %(last)s) n
+    from generate_series(%(first)s::bigint, %(last)s::bigint) n
 )
 insert into flows_execution (
     id, namespace, flow_id, flow_revision, kind, state, histories, created_at, ended_at, inputs, variables, labels, trigger,
@@ -58,7 +58,7 @@ on conflict do nothing
 """
 _LOGS = """
 with rows as (
-    select n, (n * %(executions)s::float8 / %(total)s)::bigint as execution from generate_series(%(first)s, %(last)s) n
+    select n, (n * %(executions)s::float8 / %(total)s)::bigint as execution from generate_series(%(first)s::bigint, %(last)s::bigint) n
 )
 insert into flows_logentry (
     namespace, flow_id, execution_id, task_run_id, task_id, attempt_number, level, timestamp, thread, message)

@@ -12,7 +12,8 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ _SCHEME = "kestra:///"
 # Migrations are facts about the tables, and sessions belong to browsers of the old place.
 _LEFT_OUT = frozenset({"django_migrations", "django_session"})
 _LARGEST_MANIFEST = 4 * 1024 * 1024
+_LARGEST_END = 1024 * 1024 * 1024
 _SPOOL_BYTES = 8 * 1024 * 1024
 
 
@@ -51,29 +53,38 @@ class Contents:
     file_bytes: int
 
 
-def write_archive(path: Path, *, with_files: bool, at: datetime) -> Contents:
-    """
-    Write everything that this installation has stored to a new file, which appears whole or not at all.
+Progress = Callable[[str, int, int], None]
+"""Told what is done with how many tables or files of how many; the number of files is not known before the end."""
 
-    All tables are read as of one moment; files that are written later may be in it as well, which harms nothing.
+
+def write_archive(path: Path, *, with_files: bool, at: datetime, report: Progress) -> Contents:
+    """
+    Write everything that this installation has stored to a new file, which appears whole and checked or not at all.
+
+    All tables are read as of one moment; files that are written later may be in it as well, which harms nothing. The last entry
+    holds the digest of every other one.
     """
     draft = path.with_name(f".{path.name}.part")
     rows: dict[str, int] = {}
+    digests: dict[str, str] = {}
     count = size = 0
     try:
         with tarfile.open(draft, "w:gz", compresslevel=6) as archive, _steady_view():
             manifest = _describe(at)
-            _add(archive, MANIFEST, io.BytesIO(json.dumps(manifest, indent=2).encode()))
-            for table, columns in manifest["tables"].items():
+            _add(archive, MANIFEST, io.BytesIO(json.dumps(manifest, indent=2).encode()), digests)
+            for position, (table, columns) in enumerate(manifest["tables"].items(), 1):
                 with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
                     rows[table] = _copy_out(table, columns, spool)
-                    _add(archive, f"{_TABLES}{table}", spool)
+                    _add(archive, f"{_TABLES}{table}", spool, digests)
+                report("tables written", position, len(manifest["tables"]))
             for stored in get_storage().list_all() if with_files else ():
                 with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool, get_storage().open_read(stored.uri) as source:
                     shutil.copyfileobj(source, spool)
-                    size += _add(archive, _FILES + stored.uri.removeprefix(_SCHEME), spool)
+                    size += _add(archive, _FILES + stored.uri.removeprefix(_SCHEME), spool, digests)
                     count += 1
-            _add(archive, END, io.BytesIO(b""))
+                report("files written", count, 0)
+            _add(archive, END, io.BytesIO(json.dumps({"digests": digests}).encode()), {})
+        verify_archive(draft, report=report)
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -87,6 +98,36 @@ def read_manifest(path: Path) -> dict[str, Any]:
             return _read_manifest(archive, path)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise _unreadable(path, error) from error
+
+
+def verify_archive(path: Path, *, report: Progress) -> Contents:
+    """
+    Read an archive to its end and compare every entry with its digest. Nothing is restored.
+
+    Raises:
+        InvalidError: the archive is damaged, ends too early, or is none of ours.
+    """
+    rows: dict[str, int] = {}
+    count = size = 0
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            manifest = _read_manifest(archive, path)
+            seal = _Seal(path)
+            for member in archive:
+                content = _open_member(archive, member, seal)
+                if content is None:
+                    continue
+                if member.name.startswith(_TABLES):
+                    rows[member.name.removeprefix(_TABLES)] = sum(block.count(b"\n") for block in _read_blocks(content))
+                    report("tables checked", len(rows), len(manifest["tables"]))
+                elif member.name.startswith(_FILES):
+                    size += sum(len(block) for block in _read_blocks(content))
+                    count += 1
+                    report("files checked", count, 0)
+            seal.check(set(rows) == set(manifest["tables"]))
+    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError) as error:
+        raise _unreadable(path, error) from error
+    return Contents(manifest, rows, count, size)
 
 
 def check_fits(manifest: dict[str, Any], *, replaces: bool, allows_other_key: bool) -> None:
@@ -114,7 +155,7 @@ def check_fits(manifest: dict[str, Any], *, replaces: bool, allows_other_key: bo
         )
 
 
-def read_archive(path: Path) -> Contents:
+def read_archive(path: Path, *, report: Progress) -> Contents:
     """
     Replace the rows of every table by those of the archive and write its files, in one transaction.
 
@@ -126,27 +167,98 @@ def read_archive(path: Path) -> Contents:
     try:
         with tarfile.open(path, "r:gz") as archive, transaction.atomic():
             manifest = _read_manifest(archive, path)
+            seal = _Seal(path)
             _empty_tables(manifest["tables"])
-            has_ended = False
             for member in archive:
-                content = archive.extractfile(member)
-                has_ended = has_ended or member.name == END
+                content = _open_member(archive, member, seal)
                 if content is None:
                     continue
                 if member.name.startswith(_TABLES):
                     table = member.name.removeprefix(_TABLES)
                     rows[table] = _copy_in(table, manifest["tables"][table], content)
+                    report("tables restored", len(rows), len(manifest["tables"]))
                 elif member.name.startswith(_FILES):
                     size += get_storage().write(_SCHEME + member.name.removeprefix(_FILES), content)
                     count += 1
-            if not has_ended or set(rows) != set(manifest["tables"]):
-                raise InvalidError(f"{path} ends too early: it was not written to its end.", code="archive-damaged")
+                    report("files restored", count, 0)
+            seal.check(set(rows) == set(manifest["tables"]))
             with connection.cursor() as cursor:
                 for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models(include_auto_created=True)):
                     cursor.execute(statement)
-    except (tarfile.TarError, EOFError, OSError, KeyError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, KeyError) as error:
         raise _unreadable(path, error) from error
     return Contents(manifest, rows, count, size)
+
+
+class _Seal:
+    """What the last entry says of the others, compared with what was read. Archives of older versions say nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: dict[str, _Digested] = {}
+        self._named: dict[str, str] = {}
+        self._has_ended = False
+
+    def note(self, name: str, content: _Digested) -> None:
+        """Remember an entry, which is read afterwards."""
+        self._read[name] = content
+
+    def end(self, content: IO[bytes]) -> None:
+        """Take in the last entry."""
+        self._has_ended = True
+        text = content.read(_LARGEST_END)
+        self._named = json.loads(text)["digests"] if text else {}
+
+    def check(self, has_all_tables: bool) -> None:
+        """Raise InvalidError unless everything was there and as it was written."""
+        if not self._has_ended or not has_all_tables:
+            raise InvalidError(f"{self._path} ends too early: it was not written to its end.", code="archive-damaged")
+        for name, digest in self._named.items():
+            found = self._read.get(name)
+            if name != MANIFEST and (found is None or found.hexdigest() != digest):
+                raise InvalidError(f"{self._path} is damaged: {name} is not as it was written.", code="archive-damaged")
+
+
+class _Digested(io.RawIOBase):
+    """A stream whose digest is computed while it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer."""
+        block = self._stream.read(len(buffer))
+        self._digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def hexdigest(self) -> str:
+        """Return the digest of what was read so far."""
+        return self._digest.hexdigest()
+
+
+def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo, seal: _Seal) -> IO[bytes] | None:
+    """Return the content of a table or file, None for other entries."""
+    content = archive.extractfile(member)
+    if content is None:
+        return None
+    if member.name == END:
+        seal.end(content)
+        return None
+    digested = _Digested(content)
+    seal.note(member.name, digested)
+    stream: Any = io.BufferedReader(digested, 1024 * 1024)
+    return stream if member.name.startswith((_TABLES, _FILES)) else None
+
+
+def _read_blocks(content: IO[bytes]) -> Iterator[bytes]:
+    while block := content.read(1024 * 1024):
+        yield block
 
 
 @contextmanager
@@ -228,10 +340,15 @@ def _empty_tables(tables: dict[str, Any]) -> None:
         cursor.execute(sql.SQL("TRUNCATE {}").format(names))
 
 
-def _add(archive: tarfile.TarFile, name: str, content: IO[bytes]) -> int:
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], digests: dict[str, str]) -> int:
     entry = tarfile.TarInfo(name)
     entry.size = content.seek(0, io.SEEK_END)
     entry.mode = 0o600
+    content.seek(0)
+    digest = hashlib.sha256()
+    for block in _read_blocks(content):
+        digest.update(block)
+    digests[name] = digest.hexdigest()
     content.seek(0)
     archive.addfile(entry, content)
     return entry.size

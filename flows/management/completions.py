@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.management import get_commands, load_command_class
-
-from flows.management.terminal import GroupCommand, PlainCommand
 
 APP = "flows"
 PROGRAMS = ("manage.py", "celestra")
@@ -24,29 +21,47 @@ class Words:
     options: tuple[str, ...]
 
 
-def list_words() -> list[Words]:
-    """Return every command and action of ours, groups before their actions."""
-    found: list[Words] = []
+Entry = tuple[tuple[str, ...], argparse.ArgumentParser, str, tuple[str, ...]]
+"""A command or action: its path, its parser, what it is for, and its other names."""
+
+
+def list_parsers() -> list[Entry]:
+    """Return every command and action of ours by name, groups before their actions."""
+    found: list[Entry] = []
     for name, app in sorted(get_commands().items()):
-        command = load_command_class(app, name) if app == APP else None
-        if isinstance(command, GroupCommand | PlainCommand):
-            _collect(command.create_parser(PROGRAMS[0], name), (name,), command.help, found)
+        if app == APP:
+            command = load_command_class(app, name)
+            _collect(command.create_parser(PROGRAMS[0], name), (name,), command.help, (), found)
     return found
 
 
-def _collect(parser: argparse.ArgumentParser, path: tuple[str, ...], about: str, found: list[Words]) -> None:
-    actions: dict[str, Any] = {}
-    abouts: dict[str, str] = {}
-    options: list[str] = []
+def _collect(
+    parser: argparse.ArgumentParser, path: tuple[str, ...], about: str, aliases: tuple[str, ...], found: list[Entry]
+) -> None:
+    found.append((path, parser, about, aliases))
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            abouts = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            actions = {name: action.choices[name] for name in abouts}
-        elif action.help != argparse.SUPPRESS:
-            options += [option for option in action.option_strings if option.startswith("--")]
-    found.append(Words(path, about, tuple(actions), tuple(options)))
-    for name, inner in actions.items():
-        _collect(inner, (*path, name), abouts[name], found)
+            for choice in action._choices_actions:
+                inner = action.choices[choice.dest]
+                others = tuple(name for name, each in action.choices.items() if each is inner and name != choice.dest)
+                _collect(inner, (*path, choice.dest), choice.help or "", others, found)
+
+
+def list_words() -> list[Words]:
+    """Return every command and action of ours, groups before their actions."""
+    entries = list_parsers()
+    found = []
+    for path, parser, about, _ in entries:
+        following = tuple(inner[-1] for inner, _, _, _ in entries if inner[:-1] == path)
+        options = [
+            option
+            for action in parser._actions
+            if action.help != argparse.SUPPRESS
+            for option in action.option_strings
+            if option.startswith("--")
+        ]
+        found.append(Words(path, about, following, tuple(options)))
+    return found
 
 
 def write_bash(words: list[Words]) -> str:

@@ -40,6 +40,22 @@ MISSING = _Missing()
 
 
 @dataclass(frozen=True, slots=True)
+class FixtureFile:
+    """A file that a case gives to an input: its name and its text."""
+
+    name: str
+    text: str
+
+
+class OpenFixture(io.BytesIO):
+    """A fixture's file, open for reading as an upload would be."""
+
+    def __init__(self, file: FixtureFile) -> None:
+        super().__init__(file.text.encode())
+        self.name = file.name
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One test case; `expected` is the state that the execution must end in, None for SUCCESS or WARNING."""
 
@@ -96,7 +112,7 @@ def _run(terminal: Terminal, case: Case, sources: list[str], shared: Chooser, op
     play = Play(
         sources,
         case.flow,
-        {key: _open_again(value) for key, value in case.inputs.items()},
+        {key: _open(value) for key, value in case.inputs.items()},
         choose=lambda task_id: case.stand_ins.get(task_id) or shared(task_id),
         timeout=options.timeout,
     )
@@ -116,8 +132,8 @@ class _Silent(Terminal):
         super().__init__(io.StringIO(), io.StringIO(), output=terminal.output)
 
 
-def _open_again(value: Any) -> Any:
-    return io.BytesIO(value) if isinstance(value, bytes) else value
+def _open(value: Any) -> Any:
+    return OpenFixture(value) if isinstance(value, FixtureFile) else value
 
 
 def _find_faults(case: Case, played: Played) -> Iterator[str]:
@@ -251,7 +267,7 @@ def _read_inputs(fixtures: Mapping[str, Any], where: str) -> dict[str, Any]:
         name = named[1] or named[2]
         if name not in files:
             raise UsageError(f'{where}: the fixtures have no file "{name}".')
-        inputs[str(key)] = str(files[name]).encode()
+        inputs[str(key)] = FixtureFile(name, str(files[name]))
     return inputs
 
 

@@ -15,16 +15,16 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from flows.checks import list_broker_faults
-from flows.conf import get_settings
+from flows.conf import DEFAULT_QUEUE, get_settings
 from flows.engine import recovery
 from flows.engine.canvas import visit_signature
 from flows.engine.catalog import get_flow
+from flows.engine.presence import list_parts, list_workers
 from flows.management.diagnosis import FAIL, OK, WARN, Finding, Fix
 from flows.models import Execution, Flow, TaskRun, TriggerState
 from flows.operations.services import SERVICES
 from flows.operations.triggers import unlock_trigger
 from flows.primitives.errors import FlowsError
-from flows.queries.health import list_worker_names
 from flows.storage import get_storage
 
 ACTOR = "doctor"
@@ -97,12 +97,16 @@ def _reach_broker(timeout: float) -> None:
 
 
 def check_workers(timeout: float) -> Finding:
-    """Count the workers that reported lately."""
+    """Count the workers that reported lately, and look whether one of them does the engine's work."""
     _reach_broker(timeout)
-    names = list_worker_names()
-    if not names:
+    workers = list_workers()
+    if not workers:
         return Finding("workers", FAIL, "No worker reported within 15 s: nothing runs. Start one, or `manage.py up`.")
-    return Finding("workers", OK, f"{len(names)} alive: {', '.join(names[:_SHOWN])}")
+    names = ", ".join(worker.name for worker in workers[:_SHOWN])
+    if not any(DEFAULT_QUEUE in worker.queues for worker in workers):
+        detail = f'Nobody serves the queue "{DEFAULT_QUEUE}", where the engine works: start `manage.py executor`. Alive: {names}'
+        return Finding("workers", FAIL, detail)
+    return Finding("workers", OK, f"{len(workers)} alive: {names}")
 
 
 def check_round_trip(timeout: float) -> Finding:
@@ -135,7 +139,10 @@ def check_storage(timeout: float) -> Finding:
 
 
 def check_scheduler(timeout: float) -> Finding:
-    """Look for schedule dates and timers that passed without anybody acting."""
+    """Look whether a scheduler reports, and for schedule dates and timers that passed without anybody acting."""
+    parts = list_parts()
+    if parts is not None and not any(part.kind == "scheduler" for part in parts):
+        return Finding("scheduler", FAIL, "No scheduler reported within 15 s: start `manage.py scheduler`, or `manage.py up`.")
     late = timezone.now() - _LATE
     triggers = TriggerState.objects.filter(next_at__lt=late, disabled=False, source_disabled=False, execution_id=None).count()
     timers = TaskRun.objects.filter(wake_at__lt=late).count() + Execution.objects.filter(wake_at__lt=late, ended_at=None).count()

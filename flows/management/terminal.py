@@ -79,9 +79,14 @@ class Terminal:
         self._stderr.flush()
 
     def report(self, what: str, done: int, total: int) -> None:
-        """Show on a terminal how far long work has come, in one line that is drawn again and again."""
-        if self.is_interactive and total > 1:
-            self.say(f"\r\x1b[K{what} {done}/{total}", end="\n" if done >= total else "")
+        """
+        Show on a terminal how far long work has come, in one line that is drawn again and again.
+
+        `total` is 0 where nobody knows it; work of one step is not worth a line.
+        """
+        if self.is_interactive and total != 1:
+            share = f"{done}/{total}" if total else str(done)
+            self.say(f"\r\x1b[K{what}: {share}", end="\n" if done == total else "")
 
     def show_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, json_rows: Any = None) -> None:
         """

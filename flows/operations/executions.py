@@ -142,7 +142,7 @@ def validate_inputs(
 
 def list_failing_checks(*, namespace: str, flow_id: str, values: Mapping[str, Any], at: datetime) -> list[Check]:
     """Return the checks of a flow that do not hold for resolved input values, so that a form can tell before it is sent."""
-    return failing_checks_of(get_flow(namespace, flow_id), values, at)
+    return failing_checks_of(load_startable_flow(namespace, flow_id), values, at)
 
 
 def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, actor: str = "") -> Execution:

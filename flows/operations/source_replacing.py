@@ -9,7 +9,7 @@ from datetime import datetime
 import regex
 
 from flows.models import Flow
-from flows.operations.acts import act
+from flows.operations.acts import act_on_many
 from flows.operations.flows import save_flow
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.rights import Action, Resource
@@ -80,7 +80,7 @@ def apply_replacement(wanted: Replacement, *, at: datetime, actor: str = "") -> 
     A flow that would become invalid stays as it is and carries the error; the others are saved all the same.
     Raises as `preview_replacement`.
     """
-    with act("flow.replace-text", Action.READ, Resource.FLOW, wanted.namespace) as doing:
+    with act_on_many("flow.replace-text", Action.UPDATE, Resource.FLOW, object_id=wanted.namespace) as doing:
         done = [_save(changed, at=at, actor=actor) for changed in preview_replacement(wanted)]
         doing.after = {"search": wanted.search[:500], "replacement": wanted.replacement[:500], "flows": len(done)}
     return done

@@ -60,7 +60,7 @@ def median_durations(flows: Sequence[tuple[str, str]], *, latest: int = LATEST) 
     for namespace, flow_id, created_at, ended_at in rows:
         if ended_at is not None:
             lengths[namespace, flow_id].append(ended_at - created_at)
-    return {name: statistics.median(found) for name, found in lengths.items()}
+    return {name: _median(found) for name, found in lengths.items()}
 
 
 def median_task_durations(execution: Execution, *, latest: int = LATEST) -> dict[str, timedelta]:
@@ -72,7 +72,11 @@ def median_task_durations(execution: Execution, *, latest: int = LATEST) -> dict
     for task_id, created_at, ended_at in rows.values_list("task_id", "created_at", "ended_at")[:MOST_TASK_RUNS]:
         if ended_at is not None:
             lengths[task_id].append(ended_at - created_at)
-    return {task_id: statistics.median(found) for task_id, found in lengths.items()}
+    return {task_id: _median(found) for task_id, found in lengths.items()}
+
+
+def _median(lengths: Sequence[timedelta]) -> timedelta:
+    return timedelta(seconds=statistics.median(length.total_seconds() for length in lengths))
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,8 +152,8 @@ def list_slow_flows(scope: Scope, count: int) -> list[dict[str, Any]]:
         .values("namespace", "flow_id")
         .annotate(
             median=_Median(_LENGTH),
-            lengths=ArrayAgg(_LENGTH, ordering="-created_at"),
-            ids=ArrayAgg("pk", ordering="-created_at"),
+            lengths=ArrayAgg(_LENGTH, order_by="-created_at"),
+            ids=ArrayAgg("pk", order_by="-created_at"),
             number=Count("pk"),
         )
         .filter(number__gte=FEWEST_RUNS)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.models import Execution
+from flows.primitives.callers import Caller
+from flows.primitives.rights import Action as Right
+from flows.primitives.rights import Resource
 from flows.primitives.states import TERMINAL, State
 
 
@@ -22,6 +25,17 @@ class Action:
     is_dangerous: bool = False
     is_primary: bool = False
     command: str = ""
+
+
+def right_for(name: str) -> Right:
+    """Return the right that an action needs: a replay makes a new execution, most others change one."""
+    return {"replay": Right.CREATE, "delete": Right.DELETE}.get(name, Right.UPDATE)
+
+
+def list_allowed_actions(execution: Execution, caller: Caller, *, waits_for_approval: bool = False) -> list[Action]:
+    """Return the actions that a caller may do with an execution, in the order in which a page shows them."""
+    found = list_actions(execution, waits_for_approval=waits_for_approval)
+    return [one for one in found if caller.may(right_for(one.name), Resource.EXECUTION, execution.namespace)]
 
 
 def list_actions(execution: Execution, *, waits_for_approval: bool = False) -> list[Action]:

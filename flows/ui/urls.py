@@ -124,6 +124,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(f"{_EXECUTION}/<str:tab>", "execution-tab", get=execution.show_execution),
     route("inbox", "inbox", get=system.show_inbox),
     route("logs", "logs", get=logs.search_logs),
+    route("logs/download", "logs-download", get=logs.download_logs),
     route("triggers", "triggers", get=triggers.list_triggers),
     route(f"{_TRIGGER}/backfill", "backfill", get=triggers.show_backfill),
     route(f"{_TRIGGER}/act/<str:action>", "trigger-act", post=triggers.act),

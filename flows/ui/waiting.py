@@ -49,8 +49,8 @@ def explain_wait(execution: Execution, runs: list[TaskRun], *, at: datetime) -> 
 
 
 def _explain_queue(execution: Execution) -> Wait:
-    limit = visible(Flow).filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list(
-        "concurrency_limit", flat=True
+    limit = (
+        visible(Flow).filter(namespace=execution.namespace, flow_id=execution.flow_id).values_list("concurrency_limit", flat=True)
     )
     holders = visible(Execution).filter(namespace=execution.namespace, flow_id=execution.flow_id, slot_held=True)
     links = tuple((row.id, _url(row)) for row in holders.order_by("created_at")[:MOST_LINKS])

@@ -152,7 +152,7 @@ class _Maker:
         return replace(task, branches={**task.branches, other: tuple(tail)}) if tail else task
 
     def loop_until(self, task_id: str, tasks: list[Task], more: dict[str, Any]) -> Task:
-        passes = self.draw(st.integers(1, 3))
+        passes = self.draw(st.integers(1, 2))
         properties: dict[str, Any] = {
             "condition": f"{{{{ currentEachOutput(outputs.{task_id}).iterationCount >= {passes} }}}}",
             "passes": passes,

@@ -148,7 +148,7 @@ def test_with_several_accounts_a_token_needs_a_user(run: Run, alice: User) -> No
     assert run("tokens", "create", "--name", "ci").status == 2
     assert run("tokens", "create", "--name", "ci", "--user", "nobody").status == 3
     assert run("tokens", "create", "--name", "ci", "--user", "bob@example.org").status == 0
-    assert run("tokens", "list").out.splitlines()[0].split()[:3] == ["ID", "USER", "NAME"]
+    assert run("tokens", "list").out.splitlines()[0].split()[:3] == ["USER", "ID", "NAME"]
 
 
 @pytest.mark.parametrize(

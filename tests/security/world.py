@@ -14,7 +14,6 @@ from flows.models import (
     Binding,
     Execution,
     Flow,
-    KeyValue,
     LogEntry,
     Metric,
     Namespace,
@@ -24,6 +23,7 @@ from flows.models import (
     TemplateRevision,
     TriggerState,
 )
+from flows.models.key_values import write_key_value
 from flows.operations.flows import save_flow
 from flows.primitives.callers import PLATFORM, acting_as
 from flows.primitives.ids import new_id
@@ -121,7 +121,7 @@ def fill(namespace: str, mark: str, *, callee: Filled | None = None) -> Filled:
         Namespace.objects.update_or_create(
             id=namespace, defaults={"description": f"{mark} description", "variables": {f"{mark}var": f"{mark}-variable"}}
         )
-        KeyValue.objects.create(namespace=namespace, key=f"{mark}-key", kind="STRING", value=f"{mark}-kv", description=f"{mark} kv")
+        write_key_value(namespace, f"{mark}-key", f"{mark}-kv", at=AT, description=f"{mark} kv")
         Secret.objects.create(namespace=namespace, key=f"{mark}-secret", encrypted="x", description=f"{mark} secret")
         write_namespace_file(namespace, f"/{mark}-file.txt", f"{mark} content".encode(), at=AT)
         template = Template.objects.create(

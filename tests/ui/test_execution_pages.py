@@ -284,3 +284,23 @@ def test_two_thousand_task_runs_paint_their_first_rows_only(alice: Client, flow:
 
     assert text.count('class="g-row st-') == 200
     assert "60 more rows" in text
+
+
+def test_lines_of_all_executions_are_found_marked_and_downloaded(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    save_log(execution, "the warehouse burns", level=4, task_id="hello")
+    save_log(execution, "all is well")
+
+    page = alice.get("/ui/logs?q=warehouse").content.decode()
+    file = alice.get("/ui/logs/download?q=warehouse").getvalue().decode()  # type: ignore[attr-defined]
+
+    assert "the <mark>warehouse</mark> burns" in page
+    assert file == f"{AT.isoformat()} ERROR {NAMESPACE}/{FLOW_ID}/exec1 [hello] the warehouse burns\n"
+
+
+def test_a_line_leads_to_its_place_in_the_log_of_its_execution(alice: Client, flow: Flow) -> None:
+    line = save_log(save_execution(), "x")
+
+    response = alice.get(f"/ui/e/exec1?tab=logs&line={line.id}")
+
+    assert response["Location"] == f"{EXECUTION}/logs?line={line.id}"

@@ -33,7 +33,7 @@ class Command(PlainCommand):
             raise UsageError(f'"{path}" exists: choose another name, or add --override.')
         if not path.parent.is_dir():
             raise UsageError(f'The folder "{path.parent}" does not exist.')
-        contents = write_archive(path, with_files=not options.without_files, at=timezone.now())
+        contents = write_archive(path, with_files=not options.without_files, at=timezone.now(), report=terminal.report)
         rows = [{"what": table, "count": count} for table, count in contents.rows.items() if count]
         rows.append({"what": "files", "count": contents.file_count})
         json_rows = {"file": str(path), "tables": contents.rows, "files": contents.file_count, "bytes": path.stat().st_size}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from django.core.management.base import CommandParser
 
-from flows.management.archives import check_fits, read_archive, read_manifest
+from flows.management.archives import Contents, check_fits, read_archive, read_manifest, verify_archive
+from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.selection import add_yes
 from flows.management.terminal import Exit, PlainCommand, Terminal, UsageError
 
@@ -27,7 +28,7 @@ class Command(PlainCommand):
         parser.add_argument(
             "--allow-other-key", action="store_true", help="stored secrets stay unreadable until they are rotated"
         )
-        parser.add_argument("--dry-run", action="store_true", help="check only whether it fits")
+        add_dry_run(parser)
         add_yes(parser)
 
     def run(self, terminal: Terminal, options: argparse.Namespace) -> int:
@@ -38,16 +39,19 @@ class Command(PlainCommand):
         manifest = read_manifest(path)
         check_fits(manifest, replaces=options.replace, allows_other_key=options.allow_other_key)
         if options.dry_run:
-            rows = [{"what": "tables", "count": len(manifest["tables"])}]
-            terminal.show_rows(COLUMNS, rows, json_rows={"writtenAt": manifest["written_at"], "tables": list(manifest["tables"])})
-            return Exit.DONE
+            _show(terminal, verify_archive(path, report=terminal.report))
+            return conclude(options, would_change=True)
         if not terminal.confirm(
             f"Replace all accounts, flows and executions by those of {manifest['written_at']}?", yes=options.yes
         ):
             return Exit.FAILED
-        contents = read_archive(path)
-        rows = [{"what": table, "count": count} for table, count in contents.rows.items() if count]
-        rows.append({"what": "files", "count": contents.file_count})
-        terminal.show_rows(COLUMNS, rows, json_rows={"tables": contents.rows, "files": contents.file_count})
+        _show(terminal, read_archive(path, report=terminal.report))
         terminal.say("Restored. Restart Celestra now: its processes remember flows that were here before.")
         return Exit.DONE
+
+
+def _show(terminal: Terminal, contents: Contents) -> None:
+    rows = [{"what": table, "count": count} for table, count in contents.rows.items() if count]
+    rows.append({"what": "files", "count": contents.file_count})
+    moment = contents.manifest["written_at"]
+    terminal.show_rows(COLUMNS, rows, json_rows={"writtenAt": moment, "tables": contents.rows, "files": contents.file_count})

@@ -44,9 +44,11 @@ def paint_branch(value: Any, *, owner: str, way: Way, root: str, start: int) -> 
 def find_value(value: Any, way: Way) -> Any:
     """Return what a way leads to, None when it leads nowhere."""
     for step in way:
-        if (isinstance(value, Mapping) and not is_envelope(value) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
-        ):
+        if is_envelope(value):
+            return None
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
             value = value[step]
         else:
             return None

@@ -31,7 +31,8 @@ def paint_run_grid(
         url = reverse("ui:execution", args=[run.namespace, run.flow_id, run.id])
         words = f"{run.state}, {run.created_at:%b %d %H:%M:%S} UTC"
         parts.append(
-            f'<td><a class="cell b {_classes(run.state)}" href="{url}" title="{escape(words)}" aria-label="{escape(words)}"></a></td>'
+            f'<td><a class="cell b {_classes(run.state)}" href="{url}" title="{escape(words)}" '
+            f'aria-label="{escape(words)}"></a></td>'
         )
     parts.append("</tr>")
     for task_id in task_ids:

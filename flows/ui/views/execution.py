@@ -10,12 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import Execution
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL, State
 from flows.queries import executions as queries
 from flows.queries.comparisons import find_neighbours, median_task_durations
 from flows.queries.visibility import visible
-from flows.ui.actions import list_actions
+from flows.ui.actions import list_allowed_actions
 from flows.ui.failures import find_failure, list_slow_tasks
 from flows.ui.input_fields import make_fields
 from flows.ui.page import Crumb, answer_page
@@ -62,6 +64,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     at = timezone.now()
     page = ExecutionPage(execution, at)
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
+    caller = current_caller()
     paused = find_paused_task(execution, page.runs, page.definition)
     context = {
         "execution": execution,
@@ -74,7 +77,11 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "task_count": len(page.runs),
         "done_count": sum(run.state in TERMINAL for run in page.runs),
         "failed_count": sum(run.state == State.FAILED for run in page.runs),
-        "actions": list_actions(execution, waits_for_approval=paused is not None and paused.arrangement == "approval"),
+        "actions": list_allowed_actions(
+            execution, caller, waits_for_approval=paused is not None and paused.arrangement == "approval"
+        ),
+        "may_change": caller.may(Action.UPDATE, Resource.EXECUTION, namespace),
+        "may_replay": caller.may(Action.CREATE, Resource.EXECUTION, namespace),
         "wait": explain_wait(execution, page.runs, at=at),
         "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
         "neighbours": find_neighbours(execution),

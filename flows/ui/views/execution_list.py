@@ -95,7 +95,9 @@ def read_saved(preferences: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def save_view(request: HttpRequest) -> HttpResponse:
     """Keep or drop a saved filter, or keep the choice of columns, and lead back to the list with its filters."""
-    user_id, at, act, name = request.user.pk, timezone.now(), request.POST.get("act", ""), request.POST.get("name", "").strip()
+    # Whoever comes here has signed in, so there is a key.
+    user_id, at = int(request.user.pk or 0), timezone.now()
+    act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
     query = request.POST.get("query", "")[:2000]
     saved = read_saved(find_preferences(user_id))
     if act == "columns":

@@ -27,7 +27,7 @@ _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 
 def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form with the defaults of the flow, the inputs of an earlier execution, or the values of the link."""
-    loaded = queries.load_startable_flow(namespace, flow_id)
+    loaded = queries.load_startable_flow(namespace, flow_id, _read_revision(request))
     given = {**_read_earlier(request, loaded.flow), **read_prefill(request, loaded.flow.inputs)}
     return _answer_form(request, loaded.flow, given=given)
 
@@ -49,14 +49,15 @@ def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
 
 def refresh_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form again with what was entered so far, because other inputs depend on it. Nothing starts."""
-    flow = queries.load_startable_flow(namespace, flow_id).flow
+    flow = queries.load_startable_flow(namespace, flow_id, _read_revision(request)).flow
     given = {name: value for name, value in read_inputs(request, flow.inputs).items() if isinstance(value, str)}
     return _answer_form(request, flow, given=given)
 
 
 def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Start the execution and lead to its page, or show the form again with the faults at their fields."""
-    flow = queries.load_startable_flow(namespace, flow_id).flow
+    revision = _read_revision(request)
+    flow = queries.load_startable_flow(namespace, flow_id, revision).flow
     supplied = read_inputs(request, flow.inputs)
     try:
         execution = operations.start_execution(

@@ -96,8 +96,8 @@ document.addEventListener("click", async (event) => {
   }
   if (at("[data-close]") && at("dialog")) at("dialog").close();
   if (event.target.nodeName === "DIALOG") event.target.close();
-  const copier = at("[data-copy]");
-  if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy); toast("Copied"); }
+  const copier = at("[data-copy],[data-copy-of]");
+  if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy ?? one(copier.dataset.copyOf).textContent); toast("Copied"); }
   const fitter = at("[data-fit]");
   if (fitter) fitter.textContent = one(fitter.dataset.fit).classList.toggle("fit") ? "100 %" : "fit";
   const part = at("a[data-part]");
@@ -211,7 +211,7 @@ document.addEventListener("change", async (event) => {
   if (!form || !event.target.closest("[data-steers]")) return;
   const body = new FormData(form);
   for (const [name, value] of [...body]) if (value instanceof File) body.delete(name);
-  await swap(form.dataset.fieldsUrl, ["#fields"], { method: "POST", body });
+  await swap(form.dataset.fieldsUrl, ["#fields", "#checks", "#as-call"], { method: "POST", body });
 });
 
 // Choices of this browser.

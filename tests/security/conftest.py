@@ -1,0 +1,67 @@
+"""What the tests of rights share: a fresh memory of the process, and callers of the API."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from flows.api import limits
+from flows.api.auth import verified_credentials
+from flows.engine.catalog import forget_flows
+from flows.models import ApiToken
+
+from .world import AT, PASSWORD
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory() -> None:
+    """Nothing that a process remembers of another test's rows may be used."""
+    forget_flows()
+    cache.clear()
+    verified_credentials.clear()
+    limits.passwords.clear()
+    limits.webhook_keys.clear()
+
+
+class ApiCaller:
+    """Sends calls of `tests.security.routes` with the password of one person."""
+
+    def __init__(self, name: str) -> None:
+        header = "Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
+        self.client = Client(headers={"authorization": header}, raise_request_exception=True)
+
+    def send(self, method: str, path: str, *, form: dict[str, Any] | None = None, data: Any = b"", content_type: str = "") -> Any:
+        """Send one call; a form is sent as multipart, with files as pairs of name and text."""
+        address = path if path.startswith(("/api/", "/ui")) else f"/api/v1/main{path}"
+        if form is not None:
+            from django.core.files.uploadedfile import SimpleUploadedFile
+
+            fields = {
+                key: SimpleUploadedFile(value[0], value[1].encode()) if isinstance(value, tuple) else value
+                for key, value in form.items()
+            }
+            return self.client.post(address, fields)
+        return self.client.generic(method, address, data=data, content_type=content_type)
+
+
+def read_body(answer: Any) -> bytes:
+    """Return the whole content of an answer, a streamed one included; a stream of events gives nothing."""
+    if not answer.streaming:
+        return bytes(answer.content)
+    if answer.is_async:
+        return b""
+    content = b"".join(answer.streaming_content)
+    answer.close()
+    return content
+
+
+def make_token(user: Any, *, can_write: bool = True, namespaces: tuple[str, ...] = ()) -> ApiToken:
+    """Return an API token that is not stored; it narrows the rights of its person."""
+    return ApiToken(user=user, name="ci", can_write=can_write, namespaces=list(namespaces), created_at=AT)
