@@ -12,20 +12,32 @@ import base64
 import http.client
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from benchmarks.figures import Figure, describe_machine, percentile
-from benchmarks.seed import seed
+from benchmarks.figures import Figure, describe_machine, percentile, print_table
+from benchmarks.seed import DAYS, seed
 from tests.support.system_process import SystemProcess
 from tests.support.systems import make_home_folder
 
 TARGET_MS = 150.0
 API = "/api/v1/main"
+ROOT = Path(__file__).resolve().parent.parent
+CALLS_DURING_PURGE = (
+    "executions: newest",
+    "executions: by state",
+    "executions: by flow",
+    "executions: by label",
+    "logs: newest",
+    "logs: by text",
+    "flows: all",
+)
 
 
 def list_calls(now: datetime) -> Mapping[str, str]:
@@ -114,6 +126,42 @@ def measure(caller: Caller, *, repeats: int, only: str = "") -> list[Figure]:
     return figures
 
 
+def measure_purge(system: SystemProcess, *, count: int, executions: int) -> list[Figure]:
+    """Delete the oldest `count` executions by the command while lists and searches go on; return how both went."""
+    days = DAYS * (1 - count / executions)
+    command = [
+        sys.executable,
+        str(ROOT / "manage.py"),
+        "executions",
+        "purge",
+        "--older-than",
+        f"PT{days * 24:.0f}H",
+        "-y",
+        "-o",
+        "json",
+    ]
+    caller = Caller(system.base_url, system.user, system.password)
+    calls = [path for name, path in list_calls(datetime.now(UTC)).items() if name in CALLS_DURING_PURGE]
+    began, times = time.monotonic(), []
+    with subprocess.Popen(command, cwd=ROOT, env=system.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as purge:
+        while purge.poll() is None:
+            times += [caller.call(path)[0] for path in calls]
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        answer = json.loads(purge.stdout.read() if purge.stdout else b"{}")
+    note = f"median {percentile(times, 0.5):.0f} ms over {len(times)} calls, worst {max(times):.0f} ms; deleted {answer}"
+    return [
+        Figure(
+            name=f"lists and searches while {count:,} executions are purged",
+            unit="ms p95",
+            runs=[percentile(times, 0.95)],
+            target=TARGET_MS,
+            note=note,
+        ),
+        Figure(name=f"purge of {count:,} executions", unit="s", runs=[seconds]),
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and return 1 when a call is slower than it may be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,6 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--only", default="", help="measure only calls whose name holds this text")
     parser.add_argument("--executions", type=int, default=1_000_000)
+    parser.add_argument(
+        "--purge", type=int, default=100_000, help="how many executions are deleted while others are read; 0 for none"
+    )
     parser.add_argument("--logs", type=int, default=5_000_000)
     options = parser.parse_args(arguments)
     print(describe_machine({}))
@@ -141,7 +192,12 @@ def _measure_fresh_system(options: argparse.Namespace) -> list[Figure]:
     try:
         system.start().wait_ready()
         seed(f"postgresql://celestra@/celestra?host={system.home}/run/postgres", executions=options.executions, logs=options.logs)
-        return measure(Caller(system.base_url, system.user, system.password), repeats=options.repeats, only=options.only)
+        figures = measure(Caller(system.base_url, system.user, system.password), repeats=options.repeats, only=options.only)
+        if options.purge:
+            purged = measure_purge(system, count=options.purge, executions=options.executions)
+            print_table(purged)
+            figures += purged[:1]
+        return figures
     finally:
         system.stop()
         shutil.rmtree(folder, ignore_errors=True)

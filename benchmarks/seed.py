@@ -58,7 +58,8 @@ on conflict do nothing
 """
 _LOGS = """
 with rows as (
-    select n, (n * %(executions)s::float8 / %(total)s)::bigint as execution from generate_series(%(first)s::bigint, %(last)s::bigint) n
+    select n, (n * %(executions)s::float8 / %(total)s)::bigint as execution
+    from generate_series(%(first)s::bigint, %(last)s::bigint) n
 )
 insert into flows_logentry (
     namespace, flow_id, execution_id, task_run_id, task_id, attempt_number, level, timestamp, thread, message)

@@ -50,6 +50,9 @@ class Settings:
         max_lost_attempts: attempts that may be lost to dying workers before the task run fails.
         soft_shutdown_seconds: how long a stopping worker lets running tasks finish.
         templates_enabled: whether flows may take in templates, and the API serves them.
+        admin_is_on, admin_path: whether there is an admin site, and where, with a slash at the end.
+        admin_theme: `unfold`, or `stock` for the framework's own look.
+        admin_addresses: networks that may reach the admin site, all of them when empty.
         plugin_settings: what plugins ask the operator for, by name: `scripts.memory-limit` is `SCRIPTS_MEMORY_LIMIT` here.
         rate_limit_per_minute, anonymous_rate_limit_per_minute: requests to the API by account and token, and by address of
             callers without an account; 0 for no limit.
@@ -97,6 +100,10 @@ class Settings:
     max_lost_attempts: int = 3
     soft_shutdown_seconds: float = 25.0
     templates_enabled: bool = True
+    admin_is_on: bool = True
+    admin_path: str = "admin/"
+    admin_theme: str = "unfold"
+    admin_addresses: tuple[str, ...] = ()
     plugin_settings: Mapping[str, Any] = field(default_factory=dict)
     rate_limit_per_minute: int = 30_000
     anonymous_rate_limit_per_minute: int = 1_200

@@ -28,9 +28,9 @@ class RowScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._failure_count = 0
-        # Given with --max-interval by who wants the database asked less or more often.
-        self._interval = float(kwargs.get("max_interval") or LONGEST_WAIT_SECONDS)
         super().__init__(*args, **kwargs)
+        # Set by who wants the database asked less or more often.
+        self._interval = float(self.app.conf.beat_max_loop_interval or LONGEST_WAIT_SECONDS)
 
     def setup_schedule(self) -> None:
         """Nothing to set up: the rows are the schedule."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -73,6 +75,27 @@ def read_list(name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the comma-separated parts of the variable, blanks removed, empty parts left out."""
     text = read_text(name)
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else default
+
+
+def read_path_prefix(name: str, default: str, *, taken: tuple[str, ...]) -> str:
+    """Return the variable as the beginning of addresses, with a slash at the end. `taken` are first words of other pages."""
+    text = read_text(name, default).strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", text):
+        raise ImproperlyConfigured(f'{name} must be a path of letters, digits, dashes and underscores; got "{text}".')
+    if text.partition("/")[0] in taken:
+        raise ImproperlyConfigured(f'{name} must not begin with "{text.partition("/")[0]}", where other pages are.')
+    return f"{text}/"
+
+
+def read_networks(name: str) -> tuple[str, ...]:
+    """Return the comma-separated networks of the variable, such as `10.0.0.0/8`; a single address is a network of one."""
+    found = []
+    for part in read_list(name):
+        try:
+            found.append(str(ip_network(part, strict=False)))
+        except ValueError:
+            raise ImproperlyConfigured(f'{name} must list networks such as 10.0.0.0/8; got "{part}".') from None
+    return tuple(found)
 
 
 def read_plugin_settings(families: tuple[str, ...]) -> dict[str, Any]:

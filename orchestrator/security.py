@@ -14,6 +14,10 @@ _POLICY = (
     "default-src 'self'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# The theme of the admin site builds its pages in the browser with a library that compiles expressions, and writes style tags.
+_ADMIN_POLICY = _POLICY.replace("script-src 'self'{nonce}", "script-src 'self' 'unsafe-eval'{nonce}").replace(
+    "style-src 'self'{nonce}", "style-src 'self' 'unsafe-inline'"
+)
 
 
 def browser_safety(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
@@ -26,13 +30,13 @@ def browser_safety(get_response: Callable[[HttpRequest], Any]) -> Callable[[Http
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
             nonce = _attach_nonce(request)
             awaited: Awaitable[HttpResponseBase] = get_response(request)
-            return _add_headers(await awaited, nonce)
+            return _add_headers(request, await awaited, nonce)
 
         return markcoroutinefunction(answer_async)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         nonce = _attach_nonce(request)
-        return _add_headers(get_response(request), nonce)
+        return _add_headers(request, get_response(request), nonce)
 
     return answer
 
@@ -52,8 +56,9 @@ def _attach_nonce(request: HttpRequest) -> list[str]:
     return used
 
 
-def _add_headers(response: HttpResponseBase, nonce: list[str]) -> HttpResponseBase:
-    response.headers.setdefault("Content-Security-Policy", _POLICY.format(nonce=f" 'nonce-{nonce[0]}'" if nonce else ""))
+def _add_headers(request: HttpRequest, response: HttpResponseBase, nonce: list[str]) -> HttpResponseBase:
+    policy = _ADMIN_POLICY if getattr(request, "is_themed_admin", False) else _POLICY
+    response.headers.setdefault("Content-Security-Policy", policy.format(nonce=f" 'nonce-{nonce[0]}'" if nonce else ""))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("X-Frame-Options", "DENY")

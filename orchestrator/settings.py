@@ -55,6 +55,8 @@ def _redis_url(broker_url: str) -> str | None:
 
 _SESSION_LONGEST_SECONDS = env.read_seconds("CELESTRA_SESSION_LONGEST_SECONDS", 7 * 86400)
 
+ADMIN_THEME = env.read_word("CELESTRA_ADMIN_THEME", "unfold", among=("unfold", "stock"))
+
 CELESTRA = {
     "home": HOME,
     "host": HOST,
@@ -81,6 +83,10 @@ CELESTRA = {
         "CELESTRA_ANONYMOUS_RATE_LIMIT_PER_MINUTE", 1_200, at_least=0, at_most=10_000_000
     ),
     "templates_enabled": env.read_flag("CELESTRA_TEMPLATES_ENABLED", True),
+    "admin_is_on": env.read_flag("CELESTRA_ADMIN", True),
+    "admin_path": env.read_path_prefix("CELESTRA_ADMIN_PATH", "admin", taken=("ui", "api", "static", "health", "metrics", "main")),
+    "admin_theme": ADMIN_THEME,
+    "admin_addresses": env.read_networks("CELESTRA_ADMIN_ADDRESSES"),
     "script_runner": env.read_text("CELESTRA_SCRIPTS_DEFAULT_RUNNER", "process"),
     "plugin_settings": env.read_plugin_settings(("SCRIPTS", "JDBC", "HTTP")),
     "first_start": env.read_word("CELESTRA_FIRST_START", "password", among=("password", "setup")),
@@ -111,7 +117,9 @@ ALLOWED_HOSTS = sorted(
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # The theme stands above the admin whose templates it replaces, and makes no site of its own.
+    *(["unfold.apps.BasicAppConfig"] if ADMIN_THEME == "unfold" else []),
+    "orchestrator.admin.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -246,6 +254,26 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
     },
 }
+
+UNFOLD = {
+    "SITE_TITLE": "Celestra",
+    "SITE_HEADER": "Celestra",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_URL": "/ui/",
+    "SITE_SYMBOL": "account_tree",
+    "BORDER_RADIUS": "7px",
+    # The console's accent in steps, and its greys.
+    "COLORS": {
+        "primary": {
+            "50": "#edf1fe", "100": "#dde4fd", "200": "#c1cdfb", "300": "#a5b6fa", "400": "#8ea4ff", "500": "#6f88f5",
+            "600": "#3b5bdb", "700": "#324dba", "800": "#293f98", "900": "#1c2540", "950": "#131a30",
+        },
+        "base": {
+            "50": "#f6f7f9", "100": "#f1f3f7", "200": "#e3e6eb", "300": "#d3d8e0", "400": "#8a95a4", "500": "#677284",
+            "600": "#5b6675", "700": "#364050", "800": "#262d38", "900": "#151a21", "950": "#0e1116",
+        },
+    },
+}  # fmt: skip
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Celestra",

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from flows.admin import executions, flows, logs, namespaces, records, task_runs, triggers
+from flows.admin import executions, flows, logs, namespaces, people, records, task_runs, triggers
 
-__all__ = ["executions", "flows", "logs", "namespaces", "records", "task_runs", "triggers"]
+__all__ = ["executions", "flows", "logs", "namespaces", "people", "records", "task_runs", "triggers"]
 
 admin.site.site_title = "Celestra"
 admin.site.site_header = "Celestra"

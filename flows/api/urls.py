@@ -13,6 +13,7 @@ from flows.api.endpoint import route
 from flows.api.fallback import answer_unknown
 from flows.api.views import (
     access,
+    audit,
     blueprints,
     dashboards,
     document,
@@ -333,7 +334,14 @@ _ACCESS: Patterns = [
     route("acls/permissions", "permissions", get=access.list_permissions),
 ]
 
+_AUDIT_LOG: Patterns = [
+    route("search", "audit-search", get=audit.search),
+    route("export", "audit-export", get=audit.export_csv),
+    route("<str:entry_id>", "audit-entry", get=audit.get),
+]
+
 _OF_TENANT: Patterns = [
+    path("auditlogs/", include(_AUDIT_LOG)),
     *_ACCESS,
     path("executions/", include(_EXECUTIONS)),
     route("executions", "execution-of-flow", get=execution_lists.list_of_flow),

@@ -32,13 +32,6 @@ _TASK_KEYS = frozenset({"id", "description", "state", "outputs"})
 _ASSERTION_KEYS = frozenset({"value", "description", "taskId", "errorMessage"})
 
 
-class _Missing:
-    """Stands for a value that its expression could not find."""
-
-
-MISSING = _Missing()
-
-
 @dataclass(frozen=True, slots=True)
 class FixtureFile:
     """A file that a case gives to an input: its name and its text."""
@@ -145,9 +138,9 @@ def _find_faults(case: Case, played: Played) -> Iterator[str]:
         yield f"The execution ended {state}; {case.expected or 'SUCCESS'} was expected. {played.execution.error or ''}".strip()
     for assertion in case.assertions:
         value = _evaluate(played.execution.id, str(assertion["value"]))
-        for name, check in _CHECKS.items():
-            if name in assertion and not check(value, assertion[name]):
-                shown = "nothing" if value is MISSING else json.dumps(value, ensure_ascii=False)
+        for name in _CHECKS:
+            if name in assertion and not check_value(name, value, assertion[name]):
+                shown = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
                 fault = f"{assertion['value']} is {shown}; {name} {json.dumps(assertion[name], default=str)} was expected."
                 yield _name(assertion, fault)
 
@@ -157,11 +150,12 @@ def _name(assertion: Mapping[str, Any], fault: str) -> str:
     return f"{said} ({fault})" if said else fault
 
 
-def _evaluate(execution_id: str, expression: str) -> Any:
+def _evaluate(execution_id: str, expression: str) -> str | None:
+    """Return the text that an expression gives, None when it finds nothing."""
     try:
         return eval_expression(execution_id, expression)
     except FlowsError:
-        return MISSING
+        return None
 
 
 def _as_number(value: Any) -> float | None:
@@ -172,7 +166,7 @@ def _as_number(value: Any) -> float | None:
 
 
 def _is_equal(value: Any, expected: Any) -> bool:
-    if value is MISSING:
+    if value is None:
         return expected is None
     if isinstance(expected, str):
         return bool(value == expected)
@@ -189,13 +183,13 @@ def _compare(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
         numbers = _as_number(value), _as_number(expected)
         if None not in numbers:
             return holds(*numbers)
-        return value is not MISSING and holds(str(value), str(expected))
+        return value is not None and holds(str(value), str(expected))
 
     return check
 
 
 def _is_absent(value: Any) -> bool:
-    return value is MISSING or value in ("", "null")
+    return value in (None, "", "null")
 
 
 _CHECKS: dict[str, Callable[[Any, Any], bool]] = {
@@ -203,9 +197,9 @@ _CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     "notEqualTo": lambda value, expected: not _is_equal(value, expected),
     "isNull": lambda value, expected: _is_absent(value) is bool(expected),
     "isNotNull": lambda value, expected: _is_absent(value) is not bool(expected),
-    "startsWith": lambda value, expected: value is not MISSING and str(value).startswith(str(expected)),
-    "endsWith": lambda value, expected: value is not MISSING and str(value).endswith(str(expected)),
-    "contains": lambda value, expected: value is not MISSING and str(expected) in str(value),
+    "startsWith": lambda value, expected: value is not None and str(value).startswith(str(expected)),
+    "endsWith": lambda value, expected: value is not None and str(value).endswith(str(expected)),
+    "contains": lambda value, expected: value is not None and str(expected) in str(value),
     "in": lambda value, expected: isinstance(expected, list) and any(_is_equal(value, each) for each in expected),
     "notIn": lambda value, expected: isinstance(expected, list) and not any(_is_equal(value, each) for each in expected),
     "greaterThan": _compare(lambda value, expected: value > expected),
@@ -213,6 +207,11 @@ _CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     "lessThan": _compare(lambda value, expected: value < expected),
     "lessThanOrEqualTo": _compare(lambda value, expected: value <= expected),
 }
+
+
+def check_value(word: str, value: str | None, expected: Any) -> bool:
+    """Tell whether a value is as an assertion says: `word` is one of its keys, None a value that was not found."""
+    return _CHECKS[word](value, expected)
 
 
 def _read(paths: list[str]) -> tuple[list[str], list[Case]]:

@@ -61,6 +61,7 @@ def list_options(parser: argparse.ArgumentParser) -> list[Option]:
     return found
 
 
+_LOGIN = "--user USER:PASSWORD"
 DJANGO_OPTIONS = frozenset(
     {"--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color", "--skip-checks"}
 )
@@ -77,14 +78,13 @@ def _show(action: argparse.Action) -> str:
 
 
 def _write_options(options: list[Option]) -> Iterator[str]:
-    shared = [word for word, flags in COMMON.items() if any(option.flag in flags for option in options)]
-    hidden = {flag for word in shared if word != "where" for flag in COMMON[word]} | {"--tenant", "--remote", "--token"}
-    is_data = "where" in shared and any(option.flag == "--remote" for option in options)
-    own = [option for option in options if option.flag not in hidden and not (is_data and "USER:PASSWORD" in option.shown)]
+    flags = {option.flag for option in options}
+    words = [word for word, members in COMMON.items() if flags.issuperset(set(members) - {"--user"})]
+    hidden = {flag for word in words for flag in COMMON[word] if flag != "--user"}
+    own = [option for option in options if option.flag not in hidden and option.shown != _LOGIN]
     if own:
         yield from ("", "| argument or option | |", "| --- | --- |")
         yield from (f"| `{_escape(option.shown)}` | {_escape(option.about)} |" for option in own)
-    words = [word for word in shared if word != "where" or is_data]
     if words:
         yield from ("", f"With the options of *{'*, *'.join(words)}*.")
 

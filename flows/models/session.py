@@ -16,9 +16,7 @@ class UserSession(models.Model):
     """
 
     digest = models.CharField(primary_key=True, max_length=64)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="sessions"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="sessions")
     data = models.TextField()
     address = models.CharField(max_length=45, blank=True, default="")
     agent = models.CharField(max_length=200, blank=True, default="")

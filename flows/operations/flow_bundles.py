@@ -15,7 +15,7 @@ from flows.language.source import split_documents
 from flows.models import Flow, FlowRevision
 from flows.operations.acts import act_on_many
 from flows.operations.flows import MOST_NAMED, SavedFlow, check_document, delete_flow, save_flow
-from flows.primitives.errors import FlowsError, InvalidError, TooLargeError
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, TooLargeError
 from flows.primitives.problems import Problem
 from flows.primitives.rights import Action, Resource
 from flows.queries.visibility import match_visible
@@ -140,6 +140,10 @@ def import_flows(content: bytes, *, name: str, at: datetime, actor: str = "", fa
         for label, source in sources:
             try:
                 saved.append(save_flow(source, at=at, actor=actor))
+            except ForbiddenError:
+                if fail_on_error:
+                    raise
+                failed.append(label)
             except FlowsError as error:
                 if fail_on_error:
                     raise InvalidError(

@@ -16,15 +16,12 @@ from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution
 from flows.language.flow import Flow, Input
 from flows.models import Execution, TaskRun
-from flows.operations.acts import act
 from flows.operations.acts import act, check_right
 from flows.operations.flows import find_names
 from flows.primitives.errors import InvalidError
 from flows.primitives.ids import new_id
 from flows.primitives.rights import Action, Resource
-from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
-from flows.queries.visibility import visible
 from flows.queries.visibility import visible
 
 KEPT_RUNS = 10
@@ -62,31 +59,29 @@ def _start(source: str, *, task_id: str, up_to: bool, inputs: Mapping[str, Any] 
     row = find_current(flow.namespace, flow.id)
     if row is None:
         raise InvalidError("Save the flow once before you run a part of it.", code="playground-unsaved")
-    with act("execution.playground", Action.CREATE, Resource.EXECUTION, flow.namespace, flow.id, atomic=False) as doing:
-        unit = find_unit(flow, task_id)
-        taken = {} if up_to else _find_results(flow, [task.id for task in list_before(flow, unit)])
-        facts = {"source": source, "taskId": unit.id, "upTo": up_to, "kept": list(taken)}
-        last = _find_last(flow)
-        request = StartRequest(
-            namespace=flow.namespace,
-            flow_id=flow.id,
-            at=at,
-            kind=KIND,
-            inputs={**(_plain_inputs(flow.inputs, last.inputs) if last else {}), **(inputs or {})},
-            actor=actor,
-            may_miss_inputs=True,
-            loaded=load_part(facts, row.revision),
-        )
-        new = prepare_execution(request)
-        new.progress = {PLAYGROUND: facts, "restarted": True}
-        # Files of the runs whose results are taken over may be read.
-        new.parent_id = next((found.execution_id for found in taken.values()), None)
-        with transaction.atomic():
-            insert_execution(new)
-            _take_over(new.id, list(taken.values()), at)
-            _forget_old(flow)
-            transaction.on_commit(lambda: dispatch.send_execution(new.id))
-        doing.object_id = new.id
+    unit = find_unit(flow, task_id)
+    taken = {} if up_to else _find_results(flow, [task.id for task in list_before(flow, unit)])
+    facts = {"source": source, "taskId": unit.id, "upTo": up_to, "kept": list(taken)}
+    last = _find_last(flow)
+    request = StartRequest(
+        namespace=flow.namespace,
+        flow_id=flow.id,
+        at=at,
+        kind=KIND,
+        inputs={**(_plain_inputs(flow.inputs, last.inputs) if last else {}), **(inputs or {})},
+        actor=actor,
+        may_miss_inputs=True,
+        loaded=load_part(facts, row.revision),
+    )
+    new = prepare_execution(request)
+    new.progress = {PLAYGROUND: facts, "restarted": True}
+    # Files of the runs whose results are taken over may be read.
+    new.parent_id = next((found.execution_id for found in taken.values()), None)
+    with transaction.atomic():
+        insert_execution(new)
+        _take_over(new.id, list(taken.values()), at)
+        _forget_old(flow)
+        transaction.on_commit(lambda: dispatch.send_execution(new.id))
     return as_model(new)
 
 

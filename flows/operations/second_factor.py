@@ -53,7 +53,7 @@ def write_address(user: User, secret: str) -> str:
 
 def draw_code(text: str) -> tuple[int, str]:
     """Return the width of a QR code in modules, and its dark modules as the data of an SVG path."""
-    rows = [list(row) for row in segno.make_qr(text, error="m").matrix_iter(border=2)]
+    rows = [list(row) for row in segno.make_qr(text, error="m").matrix_iter(border=4)]
     path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, dark in enumerate(row) if dark)
     return len(rows), path
 

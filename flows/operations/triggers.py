@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +20,17 @@ from flows.operations.trigger_starts import find_trigger
 from flows.primitives.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.primitives.rights import Action, Resource
+from flows.queries.triggers import get_trigger_state
 from flows.triggers.backfill import list_backfill_dates, start_backfill
 from flows.triggers.firing import ScheduleState, end_backfill, first_waiting_date
-from flows.triggers.schedule import DateFilter, Schedule, read_schedule
+from flows.triggers.schedule import (
+    DateFilter,
+    Schedule,
+    find_next_accepted,
+    next_fire_after,
+    read_schedule,
+    schedule_variables,
+)
 
 SYSTEM_PREFIX = "system."
 MOST_NAMED = 100
@@ -318,3 +327,45 @@ def _get_schedule(row: TriggerState, at: datetime) -> tuple[Trigger, Schedule, D
         raise ConflictError(f'Trigger "{row.trigger_id}" is no schedule, so it has no dates to fill.', code="trigger-no-schedule")
     schedule = read_schedule(trigger)
     return trigger, schedule, date_filter_of(loaded, trigger, schedule, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class DryEvaluation:
+    """What a trigger would do now: whether it would start an execution, why, and with which variables and next date."""
+
+    fires: bool
+    reason: str
+    next_at: datetime | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+def evaluate_dry(*, namespace: str, flow_id: str, trigger_id: str, at: datetime) -> DryEvaluation:
+    """
+    Tell what a schedule would do at its next date, without starting anything. Source: console, triggers.
+
+    Raises:
+        NotFoundError: no such trigger has a state.
+        ConflictError: it is no schedule; looking for messages or files cannot be done without taking them.
+    """
+    row = get_trigger_state(namespace, flow_id, trigger_id)
+    _, schedule, accepts = _get_schedule(row, at)
+    if row.disabled or row.source_disabled:
+        return DryEvaluation(False, "It is disabled, so it never fires.")
+    plain = next_fire_after(schedule, at)
+    found = find_next_accepted(schedule, at, accepts)
+    if plain is None or found is None:
+        return DryEvaluation(False, "It has no further date that its conditions accept.")
+    variables = schedule_variables(schedule, found.date, accepts) if schedule.has_variables else {}
+    reason = "It starts an execution at its next date."
+    if found.date != plain:
+        reason = f"Its conditions leave out the date {plain:%Y-%m-%d %H:%M} and accept the one after."
+    if row.execution_id:
+        reason += f" Execution {row.execution_id} still holds it: the date waits until that one has ended."
+    return DryEvaluation(not row.execution_id, reason, found.date, variables)
+
+
+def list_accepted(*, namespace: str, flow_id: str, trigger_id: str, dates: Sequence[datetime], at: datetime) -> list[bool]:
+    """Return for each date of a schedule whether the conditions of the trigger accept it."""
+    row = get_trigger_state(namespace, flow_id, trigger_id)
+    _, _, accepts = _get_schedule(row, at)
+    return [accepts is None or bool(accepts(date)) for date in dates]

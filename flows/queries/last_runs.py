@@ -15,6 +15,7 @@ from flows.queries.executions import filter_executions
 from flows.queries.visibility import visible
 
 MOST_NAMES = 300
+MOST_FIRINGS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,20 @@ def list_owned_names(namespace: str, kind: str) -> list[str]:
         return sorted(files.values_list("path", flat=True)[:MOST_NAMES])
     model = KeyValue if kind == "kv" else Secret
     return sorted(set(visible(model).filter(namespace__in=chain).values_list("key", flat=True)[:MOST_NAMES]))
+
+
+def list_firings_between(
+    namespace: str, flow_id: str, trigger_id: str, *, start: datetime, end: datetime
+) -> dict[datetime, Execution]:
+    """Return the executions that a schedule started for dates in [start, end], by date in UTC."""
+    rows = visible(Execution).filter(namespace=namespace, flow_id=flow_id, trigger__id=trigger_id)
+    found: dict[datetime, Execution] = {}
+    for row in rows.only("id", "namespace", "flow_id", "state", "trigger", "created_at").order_by("created_at")[:MOST_FIRINGS]:
+        written = ((row.trigger or {}).get("variables") or {}).get("date")
+        try:
+            date = datetime.fromisoformat(str(written))
+        except ValueError:
+            continue
+        if date.tzinfo is not None and start <= date <= end:
+            found[date] = row
+    return found

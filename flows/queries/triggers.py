@@ -33,6 +33,7 @@ from flows.queries.criteria import (
 )
 from flows.queries.pages import Page, Window, order_rows, take_page
 from flows.queries.visibility import visible
+from flows.triggers.cron_words import say_cron
 from flows.triggers.schedule import next_fire_after, read_schedule
 
 log = logging.getLogger(__name__)
@@ -234,3 +235,15 @@ def _describe(row: TriggerState) -> TriggerView:
         return TriggerView(row, None)
     found = next((trigger for trigger in loaded.flow.triggers if trigger.id == row.trigger_id), None)
     return TriggerView(row, found, loaded.revision)
+
+
+def say_schedule(trigger: Trigger) -> str:
+    """Return when a schedule fires, in words with its zone; empty for other triggers."""
+    if trigger.family != "schedule":
+        return ""
+    properties = trigger.properties
+    if not properties.get("cron"):
+        return f"on {len(properties.get('dates') or ())} written dates"
+    words = say_cron(str(properties["cron"]), with_seconds=bool(properties.get("withSeconds")))
+    return f"{words}, {properties.get('timezone') or 'UTC'}"
+

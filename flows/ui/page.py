@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
@@ -22,6 +23,9 @@ OPEN_ROUTES = frozenset({"login", "login-code", "login-enrol", "oidc-begin", "oi
 FRAGMENT_HEADER = "X-Fragment"
 
 Handler = Callable[..., HttpResponseBase]
+
+# It adds a random length and the tokens in the forms are masked anew each time, so that sizes tell nothing about them.
+_compressor = GZipMiddleware(lambda _: HttpResponse())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def route(pattern: str, name: str, *, get: Handler | None = None, post: Handler 
             answered = answer_exception(request, error)
         # Pages hold what only this person may see, and change all the time.
         answered.headers.setdefault("Cache-Control", "private, no-store")
-        return answered
+        return answered if answered.streaming else _compressor.process_response(request, answered)
 
     # For whoever walks the address table: which methods do something here.
     view.answered_methods = frozenset(method for method, handler in handlers.items() if handler)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver
 from flows.ui.page import route
 from flows.ui.views import (
     account,
+    audit,
     blueprints,
     compare,
     dashboards,
@@ -137,6 +138,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("plugins", "plugins", get=plugins.list_plugins),
     route("plugins/<str:name>", "plugin", get=plugins.show_plugin),
     route("system", "system", get=system.show_system),
-    route("settings", "settings", get=system.show_settings),
+    route("audit", "audit", get=audit.show_log),
+    route("settings", "settings", get=system.show_settings, post=system.save_choice),
+    route("settings/mine", "settings-mine", get=system.send_choices),
     route("<path:rest>", "unknown", get=_refuse_unknown, post=_refuse_unknown),
 ]

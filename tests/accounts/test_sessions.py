@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
 from django.test import Client
 from django.utils import timezone
 
@@ -137,7 +138,7 @@ def test_saving_does_not_bring_a_revoked_session_back(charlie: User) -> None:
     store["a"] = "b"
     UserSession.objects.all().delete()
 
-    with pytest.raises(Exception, match="^$"):
+    with pytest.raises(UpdateError):
         store.save()
 
     assert UserSession.objects.count() == 0

@@ -137,9 +137,7 @@ def test_the_token_is_printed_until_the_set_up_and_not_again(db: None, capsys: p
 
 
 def _basic_auth(body: dict[str, str], client: Client | None = None) -> Any:
-    return (client or Client(headers={"host": "localhost"})).post(
-        "/api/v1/main/basicAuth", body, content_type="application/json"
-    )
+    return (client or Client(headers={"host": "localhost"})).post("/api/v1/main/basicAuth", body, content_type="application/json")
 
 
 def test_clients_of_the_other_product_make_the_first_account_by_its_rule(db: None) -> None:

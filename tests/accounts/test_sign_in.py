@@ -6,6 +6,7 @@ import statistics
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pyotp
 import pytest
@@ -72,9 +73,13 @@ def test_names_that_cannot_sign_in_look_like_a_wrong_password(charlie: User, cli
     accounts.create_person("provider@example.org", at=AT)
     wrong, other = _log_in(client, charlie.username, "wrong"), _log_in(client, name)
 
-    assert (other.status_code, other.context["error"]) == (wrong.status_code, wrong.context["error"]) == (
-        401,
-        "The user name or the password is wrong.",
+    assert (
+        (other.status_code, other.context["error"])
+        == (wrong.status_code, wrong.context["error"])
+        == (
+            401,
+            "The user name or the password is wrong.",
+        )
     )
 
 
@@ -141,7 +146,9 @@ def test_one_address_that_tries_many_names_is_slowed_down() -> None:
     assert throttle.seconds_to_wait("another", "2001:db8:0:1::2") == 0
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "\t//e.example"])
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "\t//e.example"]
+)
 def test_no_step_leads_to_another_site(charlie: User, client: Client, target: str) -> None:
     totp, _ = _turn_on(charlie)
     _log_in(client, charlie.username, next=target)
@@ -327,3 +334,24 @@ def test_a_service_account_has_no_way_into_a_browser(olive: User, client: Client
 
     assert _log_in(client, "deploy-bot").status_code == 401
     assert UserSession.objects.filter(user=robot).count() == 0
+
+
+def test_the_admin_site_has_no_door_of_its_own(client: Client, charlie: User) -> None:
+    asked = client.get("/admin/flows/flow/")
+    answer = client.get(asked["Location"])
+
+    posted = client.post("/admin/login/", {"username": charlie.username, "password": PASSWORD})
+
+    assert unquote(answer["Location"]) == "/ui/login?next=/admin/flows/flow/"
+    assert posted["Location"].startswith("/ui/login")
+    assert client.get("/ui/account").status_code == 302
+
+
+def test_the_admin_site_changes_no_people(client: Client, olive: User) -> None:
+    client.force_login(User.objects.create_superuser("root@example.org", password=PASSWORD))
+    pages = [client.get(f"/admin/auth/user/{olive.pk}/change/"), client.get("/admin/flows/usersession/")]
+
+    assert [page.status_code for page in pages] == [200, 200]
+    assert olive.password.encode() not in pages[0].content
+    assert client.post(f"/admin/auth/user/{olive.pk}/change/", {"is_superuser": "on"}).status_code == 403
+    assert client.post("/admin/auth/user/add/", {"username": "x"}).status_code == 403

@@ -79,7 +79,7 @@ class Node:
         ]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=system._environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command, cwd=ROOT, env=system.environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def kill(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache as page_cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from flows.api import limits
@@ -24,31 +26,40 @@ Send = Callable[..., Any]
 def _fresh_memory() -> None:
     """Nothing that a process remembers of another test's rows may be used."""
     forget_flows()
-    cache.clear()
+    page_cache.clear()
     verified_credentials.clear()
     limits.passwords.clear()
     limits.webhook_keys.clear()
+
+
+@cache
+def _make_client() -> Client:
+    return Client()
+
+
+def share_client() -> Client:
+    """Return the one client of all tests without anybody's cookies; loading the middleware again each time takes long."""
+    client = _make_client()
+    client.cookies.clear()
+    return client
 
 
 class ApiCaller:
     """Sends calls of `tests.security.routes` with the password of one person."""
 
     def __init__(self, name: str) -> None:
-        header = "Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
-        self.client = Client(headers={"authorization": header}, raise_request_exception=True)
+        self.headers = {"authorization": "Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()}
 
     def send(self, method: str, path: str, *, form: dict[str, Any] | None = None, data: Any = b"", content_type: str = "") -> Any:
         """Send one call; a form is sent as multipart, with files as pairs of name and text."""
         address = path if path.startswith(("/api/", "/ui")) else f"/api/v1/main{path}"
         if form is not None:
-            from django.core.files.uploadedfile import SimpleUploadedFile
-
             fields = {
                 key: SimpleUploadedFile(value[0], value[1].encode()) if isinstance(value, tuple) else value
                 for key, value in form.items()
             }
-            return self.client.post(address, fields)
-        return self.client.generic(method, address, data=data, content_type=content_type)
+            return share_client().post(address, fields, headers=self.headers)
+        return share_client().generic(method, address, data=data, content_type=content_type, headers=self.headers)
 
 
 def read_body(answer: Any) -> bytes:

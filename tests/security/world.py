@@ -91,7 +91,8 @@ class Filled:
 
     def names(self) -> dict[str, str]:
         """Return the names for the templates of addresses and bodies."""
-        mark = self.mark
+        mark, failed = self.mark, self.executions["FAILED"]
+        folder = f"{self.namespace.replace('.', '/')}/{mark}-flow/executions/{failed}"
         return {
             "namespace": self.namespace,
             "mark": mark,
@@ -103,12 +104,12 @@ class Filled:
             "template_id": f"{mark}-template",
             "metric": f"{mark}-metric",
             "path": f"/{mark}-file.txt",
-            "stored": f"kestra:///{self.namespace.replace('.', '/')}/{mark}-flow/executions/{self.executions['FAILED']}/{mark}.txt",
+            "stored": f"kestra:///{folder}/{mark}.txt",
             **{state.lower(): key for state, key in self.executions.items()},
-            "run": f"{self.executions['FAILED']}run",
+            "run": f"{failed}run",
             "waiting_run": f"{self.executions['PAUSED']}run",
-            "execution_id": self.executions["FAILED"],
-            "task_run_id": f"{self.executions['FAILED']}run",
+            "execution_id": failed,
+            "task_run_id": f"{failed}run",
         }
 
 
@@ -174,7 +175,9 @@ def _add_execution(namespace: str, mark: str, state: str) -> str:
         )
     owner = {"namespace": namespace, "flow_id": f"{mark}-flow", "execution_id": key, "timestamp": AT}
     LogEntry.objects.create(**owner, task_id=f"{mark}hello", task_run_id=f"{key}run", level=2, message=f"{mark} line")
-    Metric.objects.create(**owner, task_id=f"{mark}hello", task_run_id=f"{key}run", name=f"{mark}-metric", kind="COUNTER", value=1)
+    Metric.objects.create(
+        **owner, task_id=f"{mark}hello", task_run_id=f"{key}run", name=f"{mark}-metric", kind="COUNTER", value=1
+    )
     if state == "FAILED":
         folder = execution_folder(namespace, f"{mark}-flow", key)
         get_storage().write(f"{folder}/{mark}.txt", f"{mark} stored".encode())

@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,6 +20,12 @@ from joserfc.jwk import KeySet, OctKey, RSAKey
 CLIENT_ID, CLIENT_SECRET = "celestra-test", "a secret of the client"
 
 Claims = dict[str, Any]
+
+
+@cache
+def _make_key() -> RSAKey:
+    """Return the provider's usual key, made once because that takes long."""
+    return RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
 
 
 class OidcProvider:
@@ -37,7 +44,7 @@ class OidcProvider:
         self.change_answer: Callable[[dict[str, str]], dict[str, str]] = dict
         self.change_document: Callable[[Claims], Claims] = dict
         self.write_token: Callable[[Claims], str] = self.sign
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+        self.key = _make_key()
         self._codes: dict[str, dict[str, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -140,9 +147,7 @@ def _make_handler(provider: OidcProvider) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
+        def log_message(self, format: str, *args: Any) -> None:
             return
 
     return Handler
-
-

@@ -40,7 +40,7 @@ def make_environment(**changes: str) -> dict[str, str]:
 
 class SystemProcess:
     """
-    One run of `up`.
+    One run of `up`, or of another `command` that starts a system.
 
     Attributes:
         home: its data folder; give the same one again to start on the same data.
@@ -48,13 +48,22 @@ class SystemProcess:
         user, password: its administrator.
     """
 
-    def __init__(self, home: Path, *, port: int | None = None, prefix: Sequence[str] = (), **environment: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int | None = None,
+        prefix: Sequence[str] = (),
+        command: Sequence[str] = ("up",),
+        **environment: str,
+    ) -> None:
         self.home = home
+        self._command = list(command)
         self.port = port or find_free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.user, self.password = ADMIN_USER, ADMIN_PASSWORD
         self._prefix = list(prefix)
-        self._environment = make_environment(
+        self.environment = make_environment(
             CELESTRA_HOME=str(home), CELESTRA_PORT=str(self.port), CELESTRA_ADMIN_PASSWORD=self.password, **environment
         )
         self._log_path = home.with_name(f"{home.name}-{self.port}.log")
@@ -64,9 +73,9 @@ class SystemProcess:
         """Start without waiting."""
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, str(ROOT / "manage.py"), "up"],
+                [*self._prefix, sys.executable, str(ROOT / "manage.py"), *self._command],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

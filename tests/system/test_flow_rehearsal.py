@@ -83,7 +83,7 @@ def rehearse(running_system: SystemProcess, tmp_path: Path) -> Rehearse:
             path.write_text(flow)
             target = str(path)
         command = [sys.executable, str(ROOT / "manage.py"), "flows", "test", target, *arguments]
-        environment = running_system._environment
+        environment = running_system.environment
         return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
 
     return run

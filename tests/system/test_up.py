@@ -70,10 +70,10 @@ def test_three_starts_in_a_row_find_the_same_data(home: Path) -> None:
 
 def test_the_generated_password_is_shown_once(home: Path) -> None:
     first = SystemProcess(home, CELESTRA_ADMIN_USER="alice@example.com")
-    first._environment.pop("CELESTRA_ADMIN_PASSWORD")
+    first.environment.pop("CELESTRA_ADMIN_PASSWORD")
     first.start().wait_ready().stop()
     second = SystemProcess(home, CELESTRA_ADMIN_USER="alice@example.com")
-    second._environment.pop("CELESTRA_ADMIN_PASSWORD")
+    second.environment.pop("CELESTRA_ADMIN_PASSWORD")
     second.start().wait_ready().stop()
 
     assert ("with the password" in first.output, "with the password" in second.output) == (True, False)

@@ -16,7 +16,7 @@ from orchestrator.static_files import compress_all, is_compressible
 
 STYLES = f"{settings.STATIC_URL}flows/console.css"
 SCRIPTS = Path(settings.BASE_DIR) / "static" / "flows" / "js"
-SHARED = ("theme.js", "parts.js", "console.js", "live.js")
+SHARED = ("theme.js", "console.js")
 PAGES = ("bulk.js", "filters.js", "gantt.js", "logs.js", "topology.js", "values.js")
 MOST_SCRIPT_BYTES = 25 * 1024
 

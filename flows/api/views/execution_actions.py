@@ -39,7 +39,7 @@ from flows.engine.catalog import get_flow
 from flows.models import Execution
 from flows.operations import executions as operations
 from flows.operations.resume_checks import validate_resume_inputs as check_resume_inputs
-from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import executions as queries
 
 MOST_EXPRESSIONS = 100
@@ -244,6 +244,8 @@ def render_expressions(request: Request) -> HttpResponse:
     for expression in expressions:
         try:
             rendered[expression] = operations.eval_expression(execution_id, expression)
+        except ForbiddenError:
+            raise
         except FlowsError:
             rendered[expression] = expression
     return answer({"rendered": rendered})
@@ -258,6 +260,8 @@ def evaluate(request: Request, execution_id: str, task_run_id: str | None = None
         queries.get_task_run(execution_id, task_run_id)
     try:
         return answer({"result": operations.eval_expression(execution_id, expression, task_run_id=task_run_id)})
+    except ForbiddenError:
+        raise
     except NotFoundError as error:
         return answer({"result": None, "error": error.message, "stackTrace": error.message})
     except FlowsError as error:

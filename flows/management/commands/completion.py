@@ -20,7 +20,7 @@ class Command(PlainCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the shell."""
         super().add_arguments(parser)
-        parser.add_argument("shell", choices=tuple(_WRITERS))
+        parser.add_argument("shell", choices=tuple(_WRITERS), help="the shell")
 
     def run(self, terminal: Terminal, options: argparse.Namespace) -> None:
         """Write the script, or as JSON the words that it knows."""

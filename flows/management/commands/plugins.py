@@ -49,11 +49,12 @@ def list_types(terminal: Terminal, options: argparse.Namespace) -> None:
 
 
 def _list_here() -> list[Json]:
-    found = [
+    found: list[Json] = [
         {"cls": each.type, "kind": each.kind, "title": each.title, "description": each.description, "deprecated": each.deprecated}
         for each in get_registry().list_entries()
     ]
-    found = [{**entry, "deprecated": bool(entry["deprecated"])} for entry in found]
+    for entry in found:
+        entry["deprecated"] = bool(entry["deprecated"])
     return sorted((narrow(entry, ENTRY) for entry in found), key=lambda entry: entry["cls"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from celery import current_app
 from django.core.management.base import BaseCommand, CommandParser
 
 from flows.management.selection import parse_span
@@ -25,5 +26,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the clock and leave with its exit status."""
-        interval = options["interval"]
-        sys.exit(run_celery(["beat", *(["--max-interval", str(interval.total_seconds())] if interval else [])]))
+        if options["interval"] is not None:
+            current_app.conf.beat_max_loop_interval = options["interval"].total_seconds()
+        sys.exit(run_celery(["beat"]))

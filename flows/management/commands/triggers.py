@@ -28,6 +28,7 @@ from flows.queries.criteria import Condition, Criteria, Operation
 
 COLUMNS = ("namespace", "flow", "trigger", "kind", "disabled", "next", "last", "locked_by")
 DATE_COLUMNS = ("date", "namespace", "flow", "trigger")
+NAMES = {"namespace": "namespace of the flow", "flow": "id of the flow", "trigger": "id of the trigger"}
 CHANGES = {
     "enable": "Switches triggers on.",
     "disable": "Switches triggers off.",
@@ -55,7 +56,7 @@ class Command(GroupCommand):
             parser.set_defaults(change=name)
         parser = add_data_action(actions, "backfill", backfill, about="Starts executions for past dates, or steers a backfill.")
         for name in ("namespace", "flow", "trigger"):
-            parser.add_argument(name)
+            parser.add_argument(name, help=NAMES[name])
         parser.add_argument("--start", type=parse_moment, help="the first date")
         parser.add_argument("--end", type=parse_moment, help="the last date, now when left out")
         parser.add_argument("--input", action="append", default=[], metavar="K=V", help="an input; repeat it")

@@ -12,14 +12,17 @@ from django.utils import timezone
 from flows.models import Flow, FlowRevision
 from flows.operations import flows as operations
 from flows.operations.blueprints import place_source
+from flows.operations.triggers import list_accepted
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
 from flows.queries import executions as execution_queries
 from flows.queries import flows as queries
 from flows.queries.blueprints import get_any_blueprint
 from flows.queries.criteria import Condition, Operation
 from flows.queries.topology import find_topology
-from flows.queries.triggers import describe_triggers, list_next_dates, list_triggers_of_flow
+from flows.queries.triggers import describe_triggers, list_next_dates, list_triggers_of_flow, say_schedule
 from flows.queries.visibility import visible
+from flows.triggers.conditions import has_filters
+from flows.ui.editing.trials import make_trial
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
 from flows.ui.keyset import take_slice
@@ -48,7 +51,7 @@ PANELS = (
     ("files", "Files"),
     ("blueprints", "Blueprints"),
 )
-NEXT_DATES = 5
+NEXT_DATES = 10
 
 _EXAMPLE = """id: {flow_id}
 namespace: {namespace}
@@ -176,10 +179,17 @@ def _triggers(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
 
 def _list_trigger_rows(flow: Flow, *, count: int) -> list[dict[str, Any]]:
     at = timezone.now()
-    views = describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id))
-    return [
-        {"state": view.state, "trigger": view.trigger, "dates": list_next_dates(view.state, at=at, count=count)} for view in views
-    ]
+    rows = []
+    for view in describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id)):
+        dates = list_next_dates(view.state, at=at, count=count)
+        row: dict[str, Any] = {"state": view.state, "trigger": view.trigger, "dates": [(date, True) for date in dates]}
+        if view.trigger is not None:
+            row["words"] = say_schedule(view.trigger)
+            names = {"namespace": flow.namespace, "flow_id": flow.flow_id, "trigger_id": view.state.trigger_id}
+            if dates and count > 1 and has_filters(view.trigger):
+                row["dates"] = list(zip(dates, list_accepted(**names, dates=dates, at=at), strict=True))
+        rows.append(row)
+    return rows
 
 
 def _dependencies(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
@@ -205,6 +215,8 @@ def show_new(request: HttpRequest) -> HttpResponse:
         source = original.revision.source.replace(f"id: {original.flow.flow_id}", f"id: {original.flow.flow_id}_copy", 1)
     if blueprint := request.GET.get("blueprint", ""):
         source = place_source(get_any_blueprint(blueprint), request.GET.get("namespace", ""))
+    if plugin := request.GET.get("plugin", ""):
+        source = make_trial(plugin, request.GET.get("example", ""), namespace)
     crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
     context = {**_editor_context(source, 0), "is_new": True}
     return answer_page(request, "flows/flow/new.html", context, title="New flow", nav="flows", crumbs=crumbs)

@@ -9,12 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from flows.language.source import read_document
 from flows.operations import triggers as operations
-from flows.primitives.errors import FlowsError, NotFoundError
+from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 from flows.queries import triggers as queries
 from flows.queries.criteria import read_moment
 from flows.queries.executions import average_duration
-from flows.queries.flows import list_flow_namespaces
+from flows.queries.flows import get_flow_row, list_flow_namespaces
+from flows.queries.last_runs import list_firings_between
 from flows.queries.pages import Window
 from flows.ui.filters import read_filters, write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
@@ -22,6 +24,7 @@ from flows.ui.wording import write_duration
 
 PAGE_SIZE = 50
 PREVIEWED = 12
+MOST_IN_STRIP = 120
 MOST_DATES = 1000
 
 
@@ -47,6 +50,9 @@ def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, act
     at, actor = timezone.now(), name_of(request)
     names: dict[str, Any] = {"namespace": namespace, "flow_id": flow_id, "trigger_id": trigger_id, "at": at, "actor": actor}
     try:
+        if action == "evaluate":
+            names.pop("actor")
+            return redirect("flow-tab", namespace, flow_id, "triggers", note=_say_dry(operations.evaluate_dry(**names)))
         _change(request, action, names)
     except FlowsError as error:
         return redirect("flow-tab", namespace, flow_id, "triggers", problem=error.message[:500])
@@ -61,9 +67,12 @@ def _change(request: HttpRequest, action: str, names: dict[str, Any]) -> None:
             operations.unlock_trigger(**names)
         case "restart":
             operations.restart_trigger(**names)
+        case "delete":
+            operations.delete_trigger(**names)
         case "backfill":
             start, end = _read_range(request)
-            operations.create_backfill(**names, start=start, end=end)
+            inputs, labels = _read_backfill_inputs(request)
+            operations.create_backfill(**names, start=start, end=end, inputs=inputs, labels=labels)
         case "backfill-pause" | "backfill-continue":
             operations.set_backfill_paused(**names, paused=action == "backfill-pause")
         case "backfill-cancel":
@@ -78,10 +87,32 @@ def _read_range(request: HttpRequest) -> tuple[datetime, datetime | None]:
     return read_moment(given.get("start", ""), name="from"), read_moment(end, name="until") if end else None
 
 
+def _say_dry(found: operations.DryEvaluation) -> str:
+    when = f" Next: {found.next_at:%Y-%m-%d %H:%M:%S %Z}." if found.next_at else ""
+    return f"{found.reason}{when} Nothing was started."
+
+
+def _read_backfill_inputs(request: HttpRequest) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the inputs (a YAML map) and labels (`key:value`, divided by commas) that lie over those of the trigger."""
+    given = request.POST if request.method == "POST" else request.GET
+    text, inputs = given.get("inputs", "").strip(), {}
+    if text:
+        document = read_document(text)
+        if not isinstance(document.data, dict):
+            raise InvalidError("The inputs must be a YAML map, such as `country: DE`.", code="yaml-shape")
+        inputs = document.data
+    pairs = [part.strip().partition(":") for part in given.get("labels", "").split(",") if part.strip()]
+    wrong = [key for key, _, value in pairs if not key or not value]
+    if wrong:
+        raise InvalidError(f'Label "{wrong[0][:100]}" must be written as key:value.', code="label-form")
+    return inputs, [(key.strip(), value.strip()) for key, _, value in pairs]
+
+
 def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
     """Show exactly which dates a backfill will start, before it starts any."""
     row = queries.get_trigger_state(namespace, flow_id, trigger_id)
     context: dict[str, Any] = {"trigger": row, "start": request.GET.get("start", ""), "end": request.GET.get("end", "")}
+    context |= {name: request.GET.get(name, "") for name in ("inputs", "labels")}
     if context["start"]:
         try:
             start, end = _read_range(request)
@@ -94,7 +125,15 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
                 at=timezone.now(),
                 limit=MOST_DATES,
             )
+            _read_backfill_inputs(request)
             length, _ = average_duration(namespace, flow_id)
+            known = list_firings_between(namespace, flow_id, trigger_id, start=dates[0], end=dates[-1]) if dates else {}
+            flow_row = get_flow_row(namespace, flow_id)
+            # One after the other, whatever the concurrency of the flow is: a schedule fires its dates in turn.
+            context["overlap"] = [(date, known[date]) for date in dates if date in known][:PREVIEWED]
+            context["overlap_count"] = sum(date in known for date in dates)
+            context["limit"] = flow_row.concurrency_limit
+            context["strip"] = [(date, known.get(date)) for date in dates[:MOST_IN_STRIP]]
             context |= {
                 "dates": dates[:PREVIEWED],
                 "count": len(dates),

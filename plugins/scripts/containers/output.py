@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ class ContainerOutput:
     The two output streams of a container as lines.
 
     `attach` reads what a container prints from now on, both streams in their order; `replay` what it printed from its start, each
-    stream for itself. `fault` says why reading ended early, if it did.
+    stream for itself. `fault` says why reading ended early, if it did; `heard_at` is when something came last.
     """
 
     def __init__(self, client: docker.APIClient, container_id: str) -> None:
@@ -35,6 +36,7 @@ class ContainerOutput:
         self._is_closed = threading.Event()
         self._readers = 0
         self.fault = ""
+        self.heard_at = time.monotonic()
 
     @property
     def is_over(self) -> bool:
@@ -66,14 +68,19 @@ class ContainerOutput:
             item = self._pieces.get(timeout=timeout)
         except queue.Empty:
             return
+        self.heard_at = time.monotonic()
         if item is None:
             self._readers -= 1
             if self.is_over:
-                for is_error, splitter in self._splitters.items():
-                    yield from ((line, is_error) for line in splitter.finish())
+                yield from self.read_rest()
             return
         is_error, piece = item
         yield from ((line, is_error) for line in self._splitters[is_error].feed(piece))
+
+    def read_rest(self) -> Iterator[tuple[str, bool]]:
+        """Yield what has no line end yet, as the last line of each stream."""
+        for is_error, splitter in self._splitters.items():
+            yield from ((line, is_error) for line in splitter.finish())
 
     def close(self) -> None:
         """Have the readers end; what they still have is dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,6 +27,7 @@ from plugins.scripts.stopping import KILLED, LOOK_SECONDS, TIMEOUT, find_stop_ca
 # The engine of the platform gives a plugin fifteen seconds between being asked to stop and being abandoned.
 _LONGEST_GRACE_SECONDS = 10.0
 _AFTER_KILL_SECONDS = 3.0
+_QUIET_SECONDS = 1.0
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "command that was not found", "not found in $path")
 # What the small first processes of Podman and Docker print when the program is missing; the engine itself does not notice then.
 _INIT_FAULTS = ("failed to exec pid1", "[FATAL tini")
@@ -54,6 +55,7 @@ class ContainerRun:
         self._id = ""
         self._folder = str(command.workdir)
         self._cause = self._start_fault = ""
+        self._looked_at, self._seems_ended = time.monotonic(), False
         self._kill_at = self._give_up_at = float("inf")
 
     def run(self) -> RunResult:
@@ -183,21 +185,38 @@ class ContainerRun:
     def _follow(self, output: ContainerOutput) -> None:
         """Pass the lines on until the container has ended; end it when the run has to stop."""
         while True:
-            for line, is_error in output.read_lines(LOOK_SECONDS):
-                self._take_line(line, is_error)
-                if is_error and any(words in line for words in _INIT_FAULTS):
-                    self._start_fault = line
+            self._take_lines(output.read_lines(LOOK_SECONDS))
             self._check_stop()
             if not output.is_over:
+                if self._has_ended_quietly(output):
+                    self._take_lines(output.read_rest())
+                    return
                 continue
-            state = self._client.inspect_container(self._id)["State"]
-            if not state["Running"]:
+            if not self._is_running():
                 return
             # A container that closed its outputs goes on without lines; a connection that broke is made again.
             if output.fault:
                 self._context.log.debug(f"The connection to the container's output broke and is made again: {output.fault}.")
                 output.fault = ""
                 output.attach()
+
+    def _take_lines(self, lines: Iterator[tuple[str, bool]]) -> None:
+        for line, is_error in lines:
+            self._take_line(line, is_error)
+            if is_error and any(words in line for words in _INIT_FAULTS):
+                self._start_fault = line
+
+    def _is_running(self) -> bool:
+        return bool(self._client.inspect_container(self._id)["State"]["Running"])
+
+    def _has_ended_quietly(self, output: ContainerOutput) -> bool:
+        """Tell whether the container has ended and the engine forgot to say so to whoever reads its output."""
+        now = time.monotonic()
+        if now < max(output.heard_at, self._looked_at) + _QUIET_SECONDS:
+            return False
+        self._looked_at = now
+        was_ended, self._seems_ended = self._seems_ended, not self._is_running()
+        return was_ended and self._seems_ended
 
     def _check_stop(self) -> None:
         now = time.monotonic()

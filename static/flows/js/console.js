@@ -1,16 +1,134 @@
-// What every page shares: theme, times, palette, keys, dialogs, filters that apply by themselves, drawers.
-import { swap, replaceParts } from "./parts.js";
+// What every page shares, in one file because every request of a cold page counts.
+
+// Parts of a page from the server, put in place of the same parts here.
+export async function load(url, options = {}) {
+  const line = document.querySelector(".wait-line");
+  const slow = setTimeout(() => line?.classList.add("is-on"), 400);
+  try {
+    const answer = await fetch(url, { ...options, headers: { "X-Fragment": "1", ...(options.headers || {}) } });
+    const text = await answer.text();
+    return { ok: answer.ok, status: answer.status, page: new DOMParser().parseFromString(text, "text/html") };
+  } catch {
+    return { ok: false, status: 0, page: null };
+  } finally {
+    clearTimeout(slow);
+    line?.classList.remove("is-on");
+  }
+}
+
+export function replaceParts(page, selectors) {
+  let count = 0;
+  for (const selector of selectors) {
+    const fresh = page.querySelector(selector), old = document.querySelector(selector);
+    if (!fresh || !old || fresh.outerHTML === old.outerHTML) continue;
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.name ? `[name="${CSS.escape(focused.name)}"]` : "");
+    const scrolled = [...old.querySelectorAll(".canvas, .logs, .scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
+    const adopted = document.importNode(fresh, true);
+    if (old.classList.contains("canvas")) adopted.className = old.className;
+    old.replaceWith(adopted);
+    [...adopted.querySelectorAll(".canvas, .logs, .scroll")].forEach((node, index) => scrolled[index] && node.scrollTo(...scrolled[index]));
+    if (key) adopted.querySelector(key)?.focus({ preventScroll: true });
+    adopted.dispatchEvent(new Event("parts", { bubbles: true }));
+    count += 1;
+  }
+  return count;
+}
+
+export async function swap(url, selectors, options) {
+  const { ok, page, status } = await load(url, options);
+  if (page && (ok || status === 422)) replaceParts(page, selectors);
+  return ok || status === 422;
+}
+
+// Live pages. The stream only rings: what changed is asked for as parts of the same page.
+
+const PARTS = ["#live-head", "#live-body"];
+const GATHER_MS = 120;
+const STALL_MS = 5000;
+
+function startLive() {
+  const place = document.querySelector("[data-follow]");
+  if (place) followExecution(place);
+  for (const list of document.querySelectorAll("[data-poll]")) poll(list);
+}
+
+function setMark(kind, text) {
+  const mark = document.querySelector(".live");
+  if (!mark) return;
+  mark.className = `live ${kind}`;
+  mark.textContent = text;
+}
+
+export function openStream(url, ring, ended) {
+  let source, closed = false, lostAt = 0, timer;
+  const open = () => {
+    source = new EventSource(url);
+    source.onopen = () => { lostAt = 0; clearTimeout(timer); setMark("is-on", "live"); };
+    source.onmessage = (event) => {
+      if (event.lastEventId === "end") { closed = true; source.close(); ended(); } else ring(event);
+    };
+    source.onerror = () => {
+      if (closed) return;
+      lostAt ||= Date.now();
+      timer = setTimeout(() => {
+        const seconds = (Date.now() - lostAt) / 1000;
+        setMark("is-lost", seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting");
+      }, 3000);
+      if (source.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+    };
+  };
+  open();
+  // Browsers allow six connections to one host: a hidden page gives its own back.
+  let hiddenTimer;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) hiddenTimer = setTimeout(() => source.close(), 30000);
+    else if (source.readyState === EventSource.CLOSED && !closed) open();
+  });
+}
+
+function followExecution(place) {
+  let waiting = false, again = false, ended = false, askedAt = 0;
+  const refresh = async () => {
+    if (waiting) { again = true; return; }
+    waiting = true;
+    // The first change is shown at once; those that follow closely are gathered.
+    do {
+      await new Promise((done) => setTimeout(done, Math.max(0, askedAt + GATHER_MS - Date.now())));
+      again = false;
+      askedAt = Date.now();
+      const { ok, page } = await load(location.href);
+      if (ok && !document.querySelector("dialog[open]")) {
+        replaceParts(page, PARTS);
+        ended = !page.querySelector("[data-follow]");
+      }
+    } while (again);
+    waiting = false;
+  };
+  // A stream may stall without telling; the page must not.
+  setInterval(() => { if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh(); }, 1000);
+  openStream(place.dataset.follow, refresh, async () => { await refresh(); setMark("", "ended"); });
+}
+
+function poll(list) {
+  setInterval(async () => {
+    if (document.hidden || list.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]")) return;
+    const { ok, page } = await load(location.href);
+    if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
+  }, Number(list.dataset.every || 4) * 1000);
+}
 
 const root = document.documentElement;
 const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // Times: the server writes UTC, the reader sees the own zone.
-const full = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-export function localizeTimes(from = document) {
-  for (const node of all("time[datetime]", from)) {
+const full = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: localStorage.getItem("clock") === "12", timeZone: localStorage.getItem("zone") === "utc" ? "UTC" : undefined });
+function localizeTimes(from = document) {
+  for (const node of all("time[datetime]:not([data-done])", from)) {
     const at = new Date(node.dateTime);
-    if (node.dataset.done || isNaN(at)) continue;
+    if (isNaN(at)) continue;
     node.dataset.done = "1";
     if (node.dataset.form === "clock") {
       const text = at.toLocaleTimeString("en-GB") + "." + String(at.getMilliseconds()).padStart(3, "0");
@@ -23,7 +141,7 @@ export function localizeTimes(from = document) {
   }
 }
 
-export function writeDuration(ms) {
+function writeDuration(ms) {
   const s = Math.max(0, ms) / 1000, two = (n) => String(Math.floor(n)).padStart(2, "0");
   if (s < 1) return Math.round(s * 1000) + " ms";
   if (s < 60) return s.toFixed(1) + " s";
@@ -68,6 +186,11 @@ function toggleTheme() {
 function toggleNav() {
   if (matchMedia("(max-width:760px)").matches) return one(".nav").classList.toggle("is-open");
   localStorage.setItem("nav", root.classList.toggle("narrow") ? "narrow" : "wide");
+}
+function showTheme() {
+  const wanted = localStorage.getItem("theme") || "system";
+  root.dataset.theme = wanted === "system" ? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light") : wanted;
+  document.dispatchEvent(new Event("theme"));
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
   if ((localStorage.getItem("theme") || "system") !== "system") return;
@@ -214,19 +337,36 @@ document.addEventListener("change", async (event) => {
   await swap(form.dataset.fieldsUrl, ["#fields", "#checks", "#as-call"], { method: "POST", body });
 });
 
-// Choices of this browser.
+// Choices are kept with the account; each browser has a copy, so that no page waits for them.
+const token = one("meta[name=csrf-token]")?.content;
+function applyChoices() {
+  root.classList.toggle("comfortable", localStorage.getItem("density") === "comfortable");
+  root.classList.toggle("narrow", localStorage.getItem("nav") === "narrow");
+}
+if (!sessionStorage.getItem("choices") && token) fetch("/ui/settings/mine").then(async (answer) => {
+  if (!answer.ok) return;
+  const choices = await answer.json();
+  Object.entries(choices).forEach(([name, value]) => localStorage.setItem(name, value));
+  sessionStorage.setItem("choices", "1");
+  if (choices.theme) showTheme();
+  applyChoices();
+}).catch(() => {});
 for (const field of all("[data-setting]")) {
   const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
   if (field.type === "radio") field.checked = field.value === stored; else field.checked = stored !== "off";
   field.addEventListener("change", () => {
-    localStorage.setItem(field.dataset.setting, field.type === "radio" ? field.value : field.checked ? "on" : "off");
-    if (field.dataset.setting === "theme") location.reload();
+    const value = field.type === "radio" ? field.value : field.checked ? "on" : "off";
+    localStorage.setItem(field.dataset.setting, value);
+    fetch("/ui/settings", { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1" }, body: new URLSearchParams({ name: field.dataset.setting, value }) }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
+    showTheme();
+    applyChoices();
   });
 }
+applyChoices();
 
 document.addEventListener("parts", (event) => localizeTimes(event.target));
 localizeTimes();
 showNotes();
 setInterval(tick, 1000);
 // Only pages on which something moves need the rest.
-if (one("[data-follow],[data-follow-logs],[data-poll]")) import("./live.js").then((live) => live.startLive({ replaceParts }));
+startLive();

@@ -1,6 +1,5 @@
 // The Gantt: bars that move, a closer look at a part of the axis, rows that come while scrolling, folds by key.
-import { swap } from "./parts.js";
-import { serverNow } from "./console.js";
+import { serverNow, swap } from "./console.js";
 
 const one = (selector, from = document) => from.querySelector(selector);
 const gantt = () => one(".gantt");

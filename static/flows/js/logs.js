@@ -1,6 +1,5 @@
-// A log as a window of lines: follows the end, loads neighbours while scrolling, marks ranges, and never moves what is read.
-import { load } from "./parts.js";
-import { openStream } from "./live.js";
+// A log as a window of lines, which never moves what is read.
+import { load, openStream } from "./console.js";
 
 const MOST_LINES = 3000, LOOK_BACK = 100;
 const one = (selector, from = document) => from.querySelector(selector);
@@ -27,6 +26,13 @@ async function ask(changes) {
   return box ? { box, lines: [...box.children].filter((line) => line.id && !document.getElementById(line.id) || line.className === "l-gap") } : null;
 }
 const adopt = (lines) => lines.map((line) => document.importNode(line, true));
+function trim(box, atStart) {
+  while (box.children.length > MOST_LINES) {
+    const line = atStart ? box.firstElementChild : box.lastElementChild, height = atStart && !follow ? line.offsetHeight : 0;
+    line.remove();
+    if (atStart) { box.scrollTop -= height; box.dataset.firstId = number(box.firstElementChild); } else box.dataset.nextId = number(box.lastElementChild);
+  }
+}
 const told = (box) => box.dispatchEvent(new Event("parts", { bubbles: true }));
 
 async function more() {
@@ -36,7 +42,7 @@ async function more() {
     again = false;
     const box = panel();
     if (!box) break;
-    // Batches of several processes may be seen in another order than that of their numbers, so each look goes back a little.
+    // Several processes write, so numbers may come out of order: each look goes back a little.
     const found = await ask({ after: Math.max(0, Number(box.dataset.lastId || 0) - LOOK_BACK) });
     if (found?.lines.length) {
       box.dataset.lastId = Math.max(Number(box.dataset.lastId || 0), Number(found.box.dataset.lastId));
@@ -46,12 +52,11 @@ async function more() {
         box.append(...adopt(found.lines));
         told(box);
         if (follow && !selects()) {
-          while (box.children.length > MOST_LINES) { box.firstElementChild.remove(); box.dataset.firstId = number(box.firstElementChild); }
+          trim(box, true);
           toEnd();
         } else {
           missed += found.lines.length;
-          // What is read stays; what would be too much at the end is left for later.
-          if (box.children.length > MOST_LINES) { while (box.children.length > MOST_LINES) box.lastElementChild.remove(); box.dataset.nextId = number(box.lastElementChild); }
+          trim(box, false);
         }
       }
       show();
@@ -73,11 +78,11 @@ async function neighbours(earlier) {
       box.prepend(...lines);
       box.dataset.firstId = found.box.dataset.firstId;
       box.scrollTop += box.scrollHeight - height;
-      while (box.children.length > MOST_LINES) { box.lastElementChild.remove(); box.dataset.nextId = number(box.lastElementChild); }
+      trim(box, false);
     } else {
       box.append(...lines);
       box.dataset.nextId = found.box.dataset.nextId;
-      while (box.children.length > MOST_LINES) { const gone = box.firstElementChild.offsetHeight; box.firstElementChild.remove(); box.scrollTop -= gone; box.dataset.firstId = number(box.firstElementChild); }
+      trim(box, true);
     }
     told(box);
   }
@@ -102,7 +107,6 @@ function resume() {
   show();
 }
 
-// A line, or a range with Shift, becomes the address of the page.
 let first = 0;
 function mark() {
   const box = panel(), from = Number(box?.dataset.marked), to = Number(box?.dataset.markedTo) || from;
@@ -110,23 +114,24 @@ function mark() {
 }
 let hit = -1;
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#log-follow")) resume();
-  if (event.target.closest("[data-wrap]")) {
+  const at = (selector) => event.target.closest(selector);
+  if (at("#log-follow")) resume();
+  if (at("[data-wrap]")) {
     const off = document.body.classList.toggle("no-wrap");
-    event.target.closest("[data-wrap]").setAttribute("aria-pressed", !off);
+    at("[data-wrap]").setAttribute("aria-pressed", !off);
     localStorage.setItem("wrap", off ? "off" : "on");
   }
-  const step = Number(event.target.closest("[data-hit]")?.dataset.hit);
+  const step = Number(at("[data-hit]")?.dataset.hit);
   if (step) {
     const hits = [...document.querySelectorAll(".logs .l:has(mark)")];
     hit = hits.length ? (hit + step + hits.length) % hits.length : -1;
     hits[hit]?.scrollIntoView({ block: "center" });
     pause();
   }
-  const line = event.target.closest("time")?.closest(".logs[data-last-id] .l");
+  const line = at("time")?.closest(".logs[data-last-id] .l");
   if (!line) return;
-  const at = number(line), range = event.shiftKey && first ? [Math.min(first, at), Math.max(first, at)] : [at, at];
-  if (!event.shiftKey) first = at;
+  const id = number(line), range = event.shiftKey && first ? [Math.min(first, id), Math.max(first, id)] : [id, id];
+  if (!event.shiftKey) first = id;
   [panel().dataset.marked, panel().dataset.markedTo] = range;
   mark();
   getSelection()?.removeAllRanges();

@@ -1,5 +1,5 @@
 // Outputs: parts of large values that come when they are asked for, and the box that evaluates expressions.
-import { load } from "./parts.js";
+import { load } from "./console.js";
 
 const one = (selector, from = document) => from.querySelector(selector);
 const form = one("#evaluate"), field = one("textarea", form), answer = one("#evaluated");

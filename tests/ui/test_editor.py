@@ -1,0 +1,168 @@
+"""What the flow editor asks the server: suggestions, explanations, changes of tasks, panels, playground runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from flows.models import Execution, Flow, KeyValue
+from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_task_run
+
+HOSTILE = "<script>alert(1)</script>"
+WITH_OUTPUTS = SOURCE.replace(
+    "  - id: each\n",
+    '  - id: after\n    type: io.kestra.plugin.core.debug.Return\n    format: "{{ outputs.hello. }}"\n  - id: each\n',
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(client: Client, url: str, source: str, line: int, column: int, **more: Any) -> Any:
+    body = {"source": source, "line": line, "column": column, "flow": f"{NAMESPACE}/{FLOW_ID}", **more}
+    return client.post(url, json.dumps(body), content_type="application/json")
+
+
+def place_of(source: str, text: str) -> tuple[int, int]:
+    """Return line and column (from 1) behind a text."""
+    before = source[: source.index(text) + len(text)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def shown(answer: Any) -> list[str]:
+    return [item[0] for item in answer.json()["items"]]
+
+
+def test_outputs_of_earlier_tasks_come_with_the_values_of_the_last_run(alice: Client, flow: Flow) -> None:
+    save_task_run(save_execution(), "hello", outputs={"rows": 42})
+
+    answer = ask(alice, "/ui/flows/suggest", WITH_OUTPUTS, *place_of(WITH_OUTPUTS, "outputs.hello."))
+
+    assert ["rows", "outputs.hello.rows", "of hello", "last run: 42", 200] in answer.json()["items"]
+
+
+def test_a_later_task_is_not_suggested(alice: Client, flow: Flow) -> None:
+    source = WITH_OUTPUTS.replace("outputs.hello.", "outputs.")
+
+    names = shown(ask(alice, "/ui/flows/suggest", source, *place_of(source, "{{ outputs.")))
+
+    assert names == ["hello"]
+
+
+def test_inputs_keys_functions_and_filters_are_suggested_where_they_fit(alice: Client, flow: Flow) -> None:
+    KeyValue.objects.create(namespace="company", key="token_count", kind="NUMBER", value=1, created_at=AT, updated_at=AT)
+    for typed, wanted in (("inputs.", "loud"), ("kv('", "token_count"), ("inputs.name | ", "upper"), ("", "outputs")):
+        source = SOURCE.replace("hello {{ inputs.name }}", f"{{{{ {typed} }}}}")
+        line, column = place_of(source, f"{{{{ {typed}")
+
+        assert wanted in shown(ask(alice, "/ui/flows/suggest", source, line, column))
+
+
+def test_namespaces_and_flows_are_suggested_outside_expressions(alice: Client, flow: Flow) -> None:
+    source = SOURCE + "  - id: x\n    namespace: company.team\n    flowId: d\n"
+
+    assert shown(ask(alice, "/ui/flows/suggest", source, *place_of(source, "flowId: d"))) == [FLOW_ID]
+    assert NAMESPACE in shown(ask(alice, "/ui/flows/suggest", source, *place_of(source, "    namespace: company.team")))
+
+
+def test_hovering_a_type_explains_it_and_hostile_text_stays_text(alice: Client, flow: Flow) -> None:
+    place = place_of(SOURCE, "type: io.kestra.plugin.core.log.L")
+
+    known = ask(alice, "/ui/flows/explain", SOURCE, *place)
+    hostile = SOURCE.replace("hello {{ inputs.name }}", f"{{{{ {HOSTILE} }}}}")
+    answer = ask(alice, "/ui/flows/explain", hostile, *place_of(hostile, "<scr"))
+
+    assert "io.kestra.plugin.core.log.Log" in known.content.decode()
+    assert HOSTILE not in answer.content.decode()
+
+
+def test_hovering_nothing_says_nothing(alice: Client, flow: Flow) -> None:
+    assert ask(alice, "/ui/flows/explain", "\n\n", 1, 1).content == b""
+
+
+def edit(client: Client, source: str = SOURCE, **body: Any) -> Any:
+    return client.post("/ui/flows/edit", json.dumps({"source": source, **body}), content_type="application/json")
+
+
+def test_a_form_changes_only_the_line_of_its_property(alice: Client, flow: Flow) -> None:
+    answer = edit(alice, act="form", element="hello", values={"p.message": "bye", "p.id": "hello"}).json()
+
+    assert answer["source"] == SOURCE.replace("hello {{ inputs.name }}", "bye")
+    assert answer["message"] == "hello saved: 1 line changed"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"act": "add", "element": "hello", "where": "after", "type": "io.kestra.plugin.core.debug.Return"}, "  - id: return\n"),
+        ({"act": "add", "element": "each", "where": "inside", "type": "io.kestra.plugin.core.log.Log"}, "      - id: log\n"),
+        ({"act": "add", "type": "io.kestra.plugin.core.trigger.Webhook"}, "  - id: webhook\n"),
+        ({"act": "duplicate", "element": "hello"}, "  - id: hello_copy\n"),
+        ({"act": "disable", "element": "hello"}, "    disabled: true\n"),
+        ({"act": "form", "element": "nightly", "kind": "trigger", "values": {"p.cron": "0 4 * * *"}}, '    cron: "0 4 * * *"\n'),
+    ],
+)
+def test_each_change_of_the_node_menu_is_made(alice: Client, flow: Flow, body: dict[str, Any], expected: str) -> None:
+    answer = edit(alice, **body)
+
+    assert answer.status_code == 200
+    assert expected in answer.json()["source"]
+    assert alice.post("/ui/flows/check", answer.json()["source"], content_type="text/plain").status_code == 200
+
+
+def test_moving_down_and_up_again_gives_the_same_text(alice: Client, flow: Flow) -> None:
+    down = edit(alice, act="down", element="hello").json()["source"]
+
+    assert down != SOURCE
+    assert edit(alice, down, act="up", element="hello").json()["source"] == SOURCE
+
+
+@pytest.mark.parametrize(
+    "body", [{"act": "form", "element": "nobody"}, {"act": "explode", "element": "hello"}, {"act": "add", "type": "no.Such"}]
+)
+def test_an_impossible_change_says_why(alice: Client, flow: Flow, body: dict[str, Any]) -> None:
+    answer = edit(alice, **body)
+
+    assert answer.status_code == 422
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("panel", ["docs", "form", "inputs", "files", "blueprints", "playground", "difference"])
+def test_each_panel_opens_within_its_queries(alice: Client, flow: Flow, panel: str) -> None:
+    save_task_run(save_execution(), "hello")
+    with CaptureQueriesContext(connection) as queries:
+        answer = ask(alice, f"/ui/flows/panel/{panel}", SOURCE, *place_of(SOURCE, "message"), element="hello")
+
+    assert answer.status_code == 200
+    assert len(queries) <= 15
+
+
+def test_a_panel_for_a_broken_text_is_no_error(alice: Client, flow: Flow) -> None:
+    for panel in ("docs", "form", "inputs", "files", "blueprints", "playground"):
+        assert ask(alice, f"/ui/flows/panel/{panel}", "id: [", 1, 1, element="x").status_code == 200
+
+
+def test_the_check_offers_a_fix_and_the_lines_of_the_tasks(alice: Client, flow: Flow) -> None:
+    answer = alice.post("/ui/flows/check", SOURCE.replace('message: "hello', 'mesage: "hello'), content_type="text/plain").json()
+
+    assert "Change it to message" in [problem["fix"]["title"] for problem in answer["problems"] if "fix" in problem]
+    assert [12, "hello", False] in answer["tasks"] or any(task[1] == "hello" for task in answer["tasks"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_playground_run_is_started_and_kept_out_of_the_lists(alice: Client, flow: Flow) -> None:
+    answer = ask(alice, "/ui/flows/play", SOURCE, 1, 1, element="hello", inputs={"in.name": "Ada"})
+
+    assert answer.status_code == 200
+    execution = Execution.objects.get(pk=answer.json()["id"])
+    assert (execution.kind, execution.inputs["name"]) == ("PLAYGROUND", "Ada")
+    assert execution.id[:8] not in alice.get("/ui/executions").content.decode()
+
+
+def test_a_plugin_can_be_tried_in_a_new_flow(alice: Client, flow: Flow) -> None:
+    for query in ("plugin=io.kestra.plugin.core.log.Log&example=0", "plugin=io.kestra.plugin.core.trigger.Schedule"):
+        assert alice.get(f"/ui/flows/new?{query}").status_code == 200
