@@ -84,7 +84,9 @@ CELESTRA = {
     ),
     "templates_enabled": env.read_flag("CELESTRA_TEMPLATES_ENABLED", True),
     "admin_is_on": env.read_flag("CELESTRA_ADMIN", True),
-    "admin_path": env.read_path_prefix("CELESTRA_ADMIN_PATH", "admin", taken=("ui", "api", "static", "health", "metrics", "main")),
+    "admin_path": env.read_path_prefix(
+        "CELESTRA_ADMIN_PATH", "admin", taken=("ui", "api", "static", "health", "metrics", "main")
+    ),
     "admin_theme": ADMIN_THEME,
     "admin_addresses": env.read_networks("CELESTRA_ADMIN_ADDRESSES"),
     "script_runner": env.read_text("CELESTRA_SCRIPTS_DEFAULT_RUNNER", "process"),

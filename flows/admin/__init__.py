@@ -1,10 +1,10 @@
-"""The admin site: an instrument panel. History is read-only, and every action calls the operation that the API calls."""
+"""The admin site: every table, read for those whose rights reach it, changed only by the operations that the API calls."""
 
 from django.contrib import admin
 
-from flows.admin import executions, flows, logs, namespaces, people, records, task_runs, triggers
+from flows.admin import access, executions, flows, logs, namespaces, people, records, task_runs, triggers
 
-__all__ = ["executions", "flows", "logs", "namespaces", "people", "records", "task_runs", "triggers"]
+__all__ = ["access", "executions", "flows", "logs", "namespaces", "people", "records", "task_runs", "triggers"]
 
 admin.site.site_title = "Celestra"
 admin.site.site_header = "Celestra"

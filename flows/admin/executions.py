@@ -1,4 +1,4 @@
-"""Executions: a list with filters, a page with task runs, logs and outputs, and the actions Kill, Restart, Replay and Resume."""
+"""Executions: a list with filters, a page with task runs, logs and outputs, and the actions of the console."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from flows.admin.history import HistoryAdmin, NamespaceFilter, link_to, show_json, show_labels, show_state
+from flows.admin.base import MOST_AT_ONCE, MOST_REASONS, HistoryAdmin
+from flows.admin.display import link_to, show_json, show_labels, show_state
+from flows.admin.paging import FlowSearch, NamespaceFilter
 from flows.models import Execution, Flow, LogEntry, TaskRun
 from flows.operations import executions as operations
-from flows.primitives.errors import FlowsError
+from flows.operations.execution_bulk import run_on_each
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
+from flows.queries.visibility import visible
 
 MAX_TASK_RUNS = 500
 MAX_LOG_LINES = 500
+CHOSEN_STATES = (State.SUCCESS, State.WARNING, State.FAILED, State.KILLED, State.CANCELLED)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -36,14 +41,16 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Execution)
-class ExecutionAdmin(HistoryAdmin):
+class ExecutionAdmin(FlowSearch, HistoryAdmin):
     """Read-only; states change only through the actions, which call the operations of the API."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "namespace"
+    execution_field = "id"
     list_display = ("id", "namespace", "flow_id", "revision", "state_badge", "created_at", "duration", "label_text")
-    list_filter = (StateFilter, NamespaceFilter, "kind")
-    search_fields = ("id__exact", "flow_id__startswith", "namespace__startswith")
-    search_help_text = "An execution id, or the beginning of a flow id or namespace"
-    actions = ("kill", "restart", "replay", "resume")
+    list_filter = (StateFilter, NamespaceFilter, "created_at")
+    search_fields = ("id__exact",)
+    actions = ("kill", "restart", "replay", "pause", "resume")
     fieldsets = (
         (None, {"fields": ("id", "flow_link", "state_badge", "error", "created_at", "ended_at", "duration", "label_text")}),
         ("Task runs", {"fields": ("task_run_table",)}),
@@ -76,7 +83,7 @@ class ExecutionAdmin(HistoryAdmin):
     @admin.display(description="flow")
     def flow_link(self, row: Execution) -> SafeString | str:
         text = f"{row.namespace}/{row.flow_id}, revision {row.flow_revision}"
-        key = Flow.objects.filter(namespace=row.namespace, flow_id=row.flow_id).values_list("pk", flat=True).first()
+        key = visible(Flow).filter(namespace=row.namespace, flow_id=row.flow_id).values_list("pk", flat=True).first()
         return link_to(Flow, key, text) if key else text
 
     @admin.display(description="task runs")
@@ -125,35 +132,66 @@ class ExecutionAdmin(HistoryAdmin):
 
     @admin.display(description="executions it started")
     def children(self, row: Execution) -> SafeString | str:
-        rows = list(Execution.objects.filter(caller_execution_id=row.id).order_by("created_at")[:50])
+        rows = list(visible(Execution).filter(caller_execution_id=row.id).order_by("created_at")[:50])
         return render_to_string("admin/flows/partials/executions.html", {"executions": rows}) if rows else "-"
 
-    @admin.action(description="Kill", permissions=["operate"])
+    @admin.action(description="Kill", permissions=["update"])
     def kill(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        self._operate(request, queryset, "Killing", operations.kill_execution)
+        self._operate(request, queryset, "kill", operations.kill_execution)
 
-    @admin.action(description="Restart", permissions=["operate"])
+    @admin.action(description="Restart", permissions=["update"])
     def restart(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        self._operate(request, queryset, "Restarted", operations.restart_execution)
+        self._operate(request, queryset, "restart", operations.restart_execution)
 
-    @admin.action(description="Replay as a new execution", permissions=["operate"])
+    @admin.action(description="Replay as a new execution", permissions=["create"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        self._operate(request, queryset, "Replayed", operations.replay_execution)
+        self._operate(request, queryset, "replay", operations.replay_execution, right=Action.CREATE)
 
-    @admin.action(description="Resume", permissions=["operate"])
+    @admin.action(description="Pause", permissions=["update"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
+        self._operate(request, queryset, "pause", operations.pause_execution)
+
+    @admin.action(description="Resume", permissions=["update"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        self._operate(request, queryset, "Resumed", operations.resume_execution)
+        self._operate(request, queryset, "resume", operations.resume_execution)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Add one action for each state that an ended execution can be given."""
+        found: dict[str, Any] = super().get_actions(request)
+        if self.has_update_permission(request):
+            for state in CHOSEN_STATES:
+                name = f"change_to_{state.lower()}"
+                found[name] = (_change_to(state), name, f"Change the state of ended ones to {state}")
+        return found
 
     def _operate(
-        self, request: HttpRequest, queryset: QuerySet[Execution], done: str, operation: Callable[..., Execution]
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Execution],
+        act: str,
+        operation: Callable[..., Execution],
+        *,
+        right: Action = Action.UPDATE,
+        **options: Any,
     ) -> None:
         """Run one operation per chosen execution; a refusal of one does not stop the others."""
-        count = 0
-        for execution_id in queryset.values_list("pk", flat=True):
-            try:
-                operation(execution_id, at=timezone.now(), actor=request.user.get_username())
-                count += 1
-            except FlowsError as error:
-                self.message_user(request, f"{execution_id}: {error.message}", messages.ERROR)
-        if count:
-            self.message_user(request, f"{done}: {count} executions.", messages.SUCCESS)
+        ids = list(queryset.values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
+        actor = request.user.get_username()
+        done = run_on_each(
+            f"execution.{act}", right, ids[:MOST_AT_ONCE], lambda one: operation(one, at=timezone.now(), actor=actor, **options)
+        )
+        for execution_id, error in done.refused[:MOST_REASONS]:
+            self.message_user(request, f"{execution_id}: {error.message}", messages.ERROR)
+        if len(done.refused) > MOST_REASONS:
+            self.message_user(request, f"{len(done.refused) - MOST_REASONS} more were refused.", messages.ERROR)
+        if len(ids) > MOST_AT_ONCE:
+            self.message_user(request, f"Only the first {MOST_AT_ONCE} were taken; do it again for more.", messages.WARNING)
+        if done.done:
+            self.message_user(request, f"Done ({act.replace('-', ' ')}): {len(done.done)} executions.", messages.SUCCESS)
+
+
+def _change_to(state: State) -> Callable[..., None]:
+    def change(page: ExecutionAdmin, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
+        page._operate(request, queryset, "change-status", operations.change_execution_status, status=state.value)
+
+    return change

@@ -9,8 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from flows.admin.history import HistoryAdmin, NamespaceFilter, link_to
+from flows.admin.base import HistoryAdmin
+from flows.admin.display import link_to
+from flows.admin.paging import FlowSearch, NamespaceFilter
 from flows.models import Execution, LogEntry, Metric
+from flows.primitives.rights import Resource
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 
@@ -30,13 +33,14 @@ class LevelFilter(admin.SimpleListFilter):
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(HistoryAdmin):
+class LogEntryAdmin(FlowSearch, HistoryAdmin):
     """Read-only; the newest line first."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "namespace"
     list_display = ("timestamp", "level_name", "namespace", "flow_id", "task_id", "execution_link", "short_message")
     list_filter = (LevelFilter, NamespaceFilter)
-    search_fields = ("execution_id__exact", "flow_id__startswith", "message__icontains")
-    search_help_text = "An execution id, the beginning of a flow id, or a part of the message"
+    search_fields = ("execution_id__exact",)
     ordering = ("-timestamp",)
 
     @admin.display(description="level", ordering="level")
@@ -53,12 +57,14 @@ class LogEntryAdmin(HistoryAdmin):
 
 
 @admin.register(Metric)
-class MetricAdmin(HistoryAdmin):
+class MetricAdmin(FlowSearch, HistoryAdmin):
     """Read-only; the newest entry first."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "namespace"
     list_display = ("timestamp", "kind", "name", "value", "namespace", "flow_id", "task_id", "execution_link")
-    list_filter = ("kind", NamespaceFilter)
-    search_fields = ("execution_id__exact", "flow_id__startswith", "name__startswith")
+    list_filter = (NamespaceFilter,)
+    search_fields = ("execution_id__exact",)
     ordering = ("-id",)
 
     @admin.display(description="execution")

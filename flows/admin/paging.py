@@ -57,9 +57,7 @@ class FlowSearch:
     search_help_text = "A flow as namespace/id, or the id of an execution"
     execution_field = "execution_id"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Return the rows that a search finds, each once."""
         term = search_term.strip().replace("\0", "")
         if not term:

@@ -1,52 +1,98 @@
-"""Templates, dashboards, tokens and the engine's own notes: read-only. Digests of tokens are never shown."""
+"""Templates, dashboards, blueprints and the engine's own notes: looked at here, written in the console; some can be deleted."""
 
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from flows.admin.history import HistoryAdmin, NamespaceFilter, link_to, show_json
-from flows.models.access import Account, ApiToken, Binding, Role
-from flows.models.audit import AuditEntry
-from flows.models.dashboard import Dashboard
-from flows.models.execution import Execution
-from flows.models.quota import FlowStart
-from flows.models.task_cache import CachedResult
-from flows.models.template import Template, TemplateRevision
+from flows.admin.base import HistoryAdmin, OperatedAdmin
+from flows.admin.display import link_to, show_json, show_text
+from flows.admin.paging import FlowSearch, NamespaceFilter
+from flows.models import (
+    Blueprint,
+    CachedResult,
+    Dashboard,
+    Execution,
+    FlowStart,
+    IdempotencyKey,
+    Template,
+    TemplateRevision,
+)
+from flows.operations import blueprints, dashboards, templates
+from flows.primitives.rights import Resource
 
 
-@admin.register(ApiToken)
-class ApiTokenAdmin(HistoryAdmin):
-    """Who may call the API without a password, and since when; a token is revoked by its owner."""
+class DeletableAdmin(OperatedAdmin):
+    """Rows that can be deleted here and are written elsewhere."""
 
-    list_display = ("name", "prefix", "user", "can_write", "created_at", "expires_at", "last_used_at")
-    list_select_related = ("user",)
-    list_filter = ("can_write",)
-    search_fields = ("name", "prefix__startswith")
-    exclude = ("digest",)
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody: the console has the editor for it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Nobody: the console has the editor for it."""
+        return False
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(HistoryAdmin):
-    """Read-only; dashboards are written as text, through the API."""
+class DashboardAdmin(DeletableAdmin):
+    """Dashboards are written as text, in the console or through the API."""
 
+    resource = Resource.DASHBOARD
     list_display = ("id", "title", "updated_at")
     search_fields = ("id__startswith", "title__icontains")
 
+    def remove(self, request: HttpRequest, obj: Dashboard) -> None:
+        """Delete the dashboard."""
+        dashboards.delete_dashboard(obj.pk)
+
+
+@admin.register(Blueprint)
+class BlueprintAdmin(DeletableAdmin):
+    """Blueprints that people saved; those that ship with the product have no rows."""
+
+    resource = Resource.BLUEPRINT
+    list_display = ("title", "id", "saved_by", "updated_at")
+    search_fields = ("title__icontains", "id__startswith")
+    fields = ("id", "title", "description", "tags", "included_tasks", "source_text", "saved_by", "created_at", "updated_at")
+    readonly_fields = ("source_text",)
+
+    def remove(self, request: HttpRequest, obj: Blueprint) -> None:
+        """Delete the blueprint."""
+        blueprints.delete_blueprint(obj.pk)
+
+    @admin.display(description="source")
+    def source_text(self, row: Blueprint) -> SafeString | str:
+        return show_text(row.source)
+
 
 @admin.register(Template)
-class TemplateAdmin(HistoryAdmin):
-    """Read-only; one line for each template."""
+class TemplateAdmin(DeletableAdmin):
+    """One line for each template."""
 
+    resource = Resource.TEMPLATE
+    namespace_field = "namespace"
     list_display = ("template_id", "namespace", "revision", "deleted", "updated_at")
     list_filter = ("deleted", NamespaceFilter)
     search_fields = ("template_id__startswith",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Template | None = None) -> bool:
+        """Tell whether the caller may delete the template, which works once."""
+        return not (obj is not None and obj.deleted) and super().has_delete_permission(request, obj)
+
+    def remove(self, request: HttpRequest, obj: Template) -> None:
+        """Append the revision that deletes the template."""
+        templates.delete_template(obj.namespace, obj.template_id, at=timezone.now())
 
 
 @admin.register(TemplateRevision)
 class TemplateRevisionAdmin(HistoryAdmin):
     """Read-only; a saved text is never changed."""
 
+    resource = Resource.TEMPLATE
+    namespace_field = "template__namespace"
     list_display = ("template", "revision", "saved_by", "created_at")
     list_select_related = ("template",)
     ordering = ("-created_at",)
@@ -56,6 +102,8 @@ class TemplateRevisionAdmin(HistoryAdmin):
 class CachedResultAdmin(HistoryAdmin):
     """Results that the task cache keeps."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "namespace"
     list_display = ("task_id", "namespace", "flow_id", "execution_link", "created_at", "expires_at")
     list_filter = (NamespaceFilter,)
     fields = ("namespace", "flow_id", "task_id", "execution_link", "shown_outputs", "created_at", "expires_at")
@@ -72,48 +120,27 @@ class CachedResultAdmin(HistoryAdmin):
 
 
 @admin.register(FlowStart)
-class FlowStartAdmin(HistoryAdmin):
+class FlowStartAdmin(FlowSearch, HistoryAdmin):
     """The starts that quotas count."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "namespace"
     list_display = ("execution_id", "namespace", "flow_id", "started_at")
     list_filter = (NamespaceFilter,)
-    ordering = ("-started_at",)
+    search_fields = ("execution_id__exact",)
+    ordering = ("-pk",)
 
 
-@admin.register(Role)
-class RoleAdmin(HistoryAdmin):
-    """What each role permits; roles are written in the console, where the rules for them are checked."""
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(HistoryAdmin):
+    """Requests that were answered once and may come again, kept for a day."""
 
-    list_display = ("name", "description", "is_built_in", "updated_at")
-    list_filter = ("is_built_in",)
-    search_fields = ("name__startswith",)
+    resource = Resource.SETTING
+    list_display = ("created_at", "caller", "execution_link")
+    search_fields = ("caller__startswith",)
+    fields = ("caller", "created_at", "execution_link")
+    ordering = ("-created_at",)
 
-
-@admin.register(Binding)
-class BindingAdmin(HistoryAdmin):
-    """Who has which role where."""
-
-    list_display = ("role", "user", "group", "namespace", "created_by", "created_at")
-    list_select_related = ("role", "user", "group")
-    list_filter = ("role",)
-    search_fields = ("namespace__startswith", "user__username__startswith")
-
-
-@admin.register(Account)
-class AccountAdmin(HistoryAdmin):
-    """What belongs to a person or a service account besides the name. Keys of one-time codes are never shown."""
-
-    list_display = ("user", "kind", "must_use_mfa", "oidc_issuer", "created_at")
-    list_select_related = ("user",)
-    list_filter = ("kind", "must_use_mfa")
-    search_fields = ("user__username__startswith",)
-    exclude = ("mfa_secret", "mfa_recovery", "mfa_last_step")
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(HistoryAdmin):
-    """Who did what; the database itself refuses every change of a row."""
-
-    list_display = ("at", "who", "door", "what", "namespace", "object_id", "result")
-    list_filter = ("result", "door", "resource")
-    search_fields = ("who__startswith", "object_id__startswith")
+    @admin.display(description="execution")
+    def execution_link(self, row: IdempotencyKey) -> SafeString | str:
+        return link_to(Execution, row.execution_id)

@@ -44,7 +44,7 @@ _ICONS = {
 
 
 class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
-    """Takes the session of the console, so that its throttle, second factor and audit log hold here, too. Source: security, S-44."""
+    """Takes the session of the console, whose throttle, second factor and audit log hold here, too. Source: security, S-44."""
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Tell whether somebody may enter: staff, from a network that may."""
@@ -90,9 +90,7 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
         if app_label is not None:
             found: list[dict[str, Any]] = super().get_app_list(request, app_label)
             return found
-        entries = {
-            entry["object_name"]: entry for app in self._build_app_dict(request).values() for entry in app["models"]
-        }
+        entries = {entry["object_name"]: entry for app in self._build_app_dict(request).values() for entry in app["models"]}
         groups = []
         for title, names in GROUPS:
             last = title == GROUPS[-1][0]

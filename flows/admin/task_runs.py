@@ -8,8 +8,10 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from flows.admin.history import HistoryAdmin, link_to, show_json, show_state
+from flows.admin.base import HistoryAdmin
+from flows.admin.display import link_to, show_json, show_state
 from flows.models import Execution, LogEntry, TaskRun
+from flows.primitives.rights import Resource
 
 MAX_LOG_LINES = 500
 
@@ -18,6 +20,8 @@ MAX_LOG_LINES = 500
 class TaskRunAdmin(HistoryAdmin):
     """Read-only; what it ran for stands one level up, at the execution."""
 
+    resource = Resource.EXECUTION
+    namespace_field = "execution__namespace"
     list_display = ("id", "task_id", "execution_link", "value", "state_badge", "created_at", "ended_at")
     search_fields = ("id__exact", "execution__id__exact")
     search_help_text = "The id of a task run or of an execution"

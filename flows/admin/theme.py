@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import helpers
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget, AdminTextInputWidget
 
 from flows.conf import get_settings
@@ -15,7 +14,6 @@ IS_STOCK = get_settings().admin_theme == "stock"
 
 BaseSite: Any
 BaseModelAdmin: Any
-ActionForm: Any
 TextInput: Any
 Textarea: Any
 PasswordInput: Any
@@ -25,8 +23,13 @@ Select: Any
 SelectMultiple: Any
 SplitDateTime: Any
 
+
+class _StockModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The framework's class one step lower, where the theme's stands, so that ours can come between."""
+
+
 if IS_STOCK:
-    BaseSite, BaseModelAdmin, ActionForm = admin.AdminSite, admin.ModelAdmin, helpers.ActionForm
+    BaseSite, BaseModelAdmin = admin.AdminSite, _StockModelAdmin
     TextInput, Textarea, PasswordInput = AdminTextInputWidget, AdminTextareaWidget, forms.PasswordInput
     CheckboxInput, CheckboxSelectMultiple = forms.CheckboxInput, forms.CheckboxSelectMultiple
     Select, SelectMultiple, SplitDateTime = forms.Select, forms.SelectMultiple, AdminSplitDateTime
@@ -34,12 +37,11 @@ if IS_STOCK:
 else:
     from unfold import widgets
     from unfold.admin import ModelAdmin as BaseModelAdmin
-    from unfold.forms import ActionForm
     from unfold.sites import UnfoldAdminSite as BaseSite
 
     TextInput, Textarea = widgets.UnfoldAdminTextInputWidget, widgets.UnfoldAdminTextareaWidget
     PasswordInput, CheckboxInput = widgets.UnfoldAdminPasswordWidget, widgets.UnfoldBooleanWidget
-    CheckboxSelectMultiple = widgets.UnfoldAdminCheckboxSelectMultiple
+    CheckboxSelectMultiple = widgets.UnfoldAdminCheckboxSelectMultipleWidget
     Select, SelectMultiple = widgets.UnfoldAdminSelectWidget, widgets.UnfoldAdminSelectMultipleWidget
     SplitDateTime = widgets.UnfoldAdminSplitDateTimeWidget
     OBJECT_LINK_TEMPLATE = "unfold/helpers/tab_action.html"
@@ -47,7 +49,6 @@ else:
 __all__ = [
     "IS_STOCK",
     "OBJECT_LINK_TEMPLATE",
-    "ActionForm",
     "BaseModelAdmin",
     "BaseSite",
     "CheckboxInput",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 EXAMPLES = {
+    "audit export": "audit export",
+    "audit list": "audit list",
     "backup": "backup /backups/celestra.tar.gz",
     "completion": "completion bash",
     "doctor": "doctor --fix --yes",

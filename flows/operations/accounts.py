@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from flows.models import Account
-from flows.operations.account_acts import act_on_account, note_changed_rights, owner_remains
+from flows.operations.account_acts import act_on_account, check_rank, note_changed_rights, owner_remains
 from flows.operations.acts import act, check_right
 from flows.operations.groups import check_covers_group, get_group
 from flows.operations.passwords import check_password_strength
@@ -229,6 +229,25 @@ def delete_account(user: User) -> None:
         doing.before = {"name": user.username, "groups": sorted(group.name for group in user.groups.all())}
         # By a query, so that the object keeps its id when the deletion is undone.
         User.objects.filter(pk=user.pk).delete()
+
+
+def set_staff(user: User, *, is_staff: bool) -> None:
+    """
+    Let an account enter the admin site, or not; what it sees there follows from its roles. Idempotent.
+
+    Raises:
+        ForbiddenError: the caller lacks the right to people, or a right that the account has.
+
+    Source: security, S-44.
+    """
+    if user.is_staff == is_staff:
+        return
+    with act("account.set-staff", Action.UPDATE, Resource.USER, object_id=user.get_username()) as doing:
+        check_rank(user)
+        doing.before, doing.after = {"staff": user.is_staff}, {"staff": is_staff}
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
+        note_changed_rights([user.pk])
 
 
 def leave_superusers(user: User) -> None:

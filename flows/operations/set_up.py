@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -46,15 +47,23 @@ def make_setup_token() -> str:
 
 def is_local(headers: Mapping[str, Any]) -> bool:
     """
-    Tell whether a request comes from this very host, and through no proxy, which would make all callers look so.
+    Tell whether a request comes from this very host, and neither through a proxy, which would make all callers look so, nor
+    from a page of another site in a browser on this host.
 
     Args:
         headers: `request.META`.
     """
     host = str(headers.get("HTTP_HOST", "")).rpartition(":")[0] or str(headers.get("HTTP_HOST", ""))
-    if any(headers.get(name) for name in _PROXY_HEADERS):
+    if any(headers.get(name) for name in _PROXY_HEADERS) or _is_of_another_site(headers):
         return False
     return _is_loopback(str(headers.get("REMOTE_ADDR", ""))) and (host == "localhost" or _is_loopback(host.strip("[]")))
+
+
+def _is_of_another_site(headers: Mapping[str, Any]) -> bool:
+    origin = headers.get("HTTP_ORIGIN")
+    if origin and urlsplit(str(origin)).netloc != str(headers.get("HTTP_HOST", "")):
+        return True
+    return str(headers.get("HTTP_SEC_FETCH_SITE") or "none") not in ("none", "same-origin")
 
 
 def _is_loopback(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Template tags of the admin pages: badges, and the counts of the overview."""
+"""Template tags of the admin pages: badges, the counts of the overview; and the way from the console to them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 from django import template
-from django.db.models import Count
+from django.db.models import Count, Model
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from flows.models import Execution, Flow, TriggerState
 from flows.primitives.states import TERMINAL, State
+from flows.queries.visibility import visible
 
 register = template.Library()
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
-COUNTED_HOURS = 24
+COUNTED_HOURS = 1
 
 
 @register.filter
@@ -32,19 +35,31 @@ def level_name(level: int) -> str:
     return LEVELS[level] if 0 <= level < len(LEVELS) else str(level)
 
 
+@register.simple_tag
+def admin_address(request: HttpRequest, row: Model | None = None) -> str:
+    """Return where the admin site shows a row, or its overview; empty for who is no staff, and where there is no admin site."""
+    if not getattr(request.user, "is_staff", False):
+        return ""
+    try:
+        if row is None:
+            return reverse("admin:index")
+        return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    except NoReverseMatch:
+        return ""
+
+
 @register.inclusion_tag("admin/flows/partials/counts.html")
 def overview_counts() -> dict[str, Any]:
-    """Count flows, triggers, executions that are alive now, and executions that began in the last 24 hours, by state."""
+    """Count what the caller sees: flows, triggers, executions that are alive, and those that began in the last hour, by state."""
     alive = [state.value for state in State if state not in TERMINAL]
     since = timezone.now() - timedelta(hours=COUNTED_HOURS)
-    by_state = Execution.objects.filter(created_at__gte=since).order_by().values_list("state").annotate(count=Count("pk"))
-    flows = Flow.objects.filter(deleted=False)
+    executions = visible(Execution).order_by().values_list("state")
+    flows = visible(Flow).filter(deleted=False)
     return {
         "flow_count": flows.count(),
         "disabled_flow_count": flows.filter(disabled=True).count(),
         "broken_flow_count": flows.exclude(problem="").count(),
-        "trigger_count": TriggerState.objects.count(),
-        "alive": dict(Execution.objects.filter(state__in=alive).order_by().values_list("state").annotate(count=Count("pk"))),
-        "recent": dict(by_state),
-        "hours": COUNTED_HOURS,
+        "trigger_count": visible(TriggerState).count(),
+        "alive": dict(executions.filter(state__in=alive).annotate(count=Count("pk"))),
+        "recent": dict(executions.filter(created_at__gte=since).annotate(count=Count("pk"))),
     }

@@ -75,6 +75,10 @@ def test_the_set_up_stays_closed_when_all_accounts_are_gone(db: None) -> None:
         ({**HERE, "HTTP_X_FORWARDED_FOR": "192.0.2.9"}, False),
         ({**HERE, "HTTP_FORWARDED": "for=192.0.2.9"}, False),
         ({**HERE, "HTTP_VIA": "1.1 proxy"}, False),
+        ({**HERE, "HTTP_ORIGIN": "http://localhost:8080", "HTTP_SEC_FETCH_SITE": "same-origin"}, True),
+        ({**HERE, "HTTP_ORIGIN": "https://evil.example"}, False),
+        ({**HERE, "HTTP_ORIGIN": "null"}, False),
+        ({**HERE, "HTTP_SEC_FETCH_SITE": "cross-site"}, False),
         ({"REMOTE_ADDR": "", "HTTP_HOST": ""}, False),
     ],
 )

@@ -185,8 +185,9 @@ def test_a_token_of_a_namespace_reaches_no_other_one(daily: dict[str, Any], api:
     for namespace in ("company", "company.teams", "company.tea", "other"):
         assert caller.get(f"/flows/{namespace}/daily").status_code == 404
         assert caller.send("PUT", f"/namespaces/{namespace}/kv/a", "1").status_code == 403
-    for path in ("/secrets", "/flows/distinct-namespaces", "/namespaces/search", "/dependencies"):
-        assert caller.get(path).status_code == 403
+    assert caller.get("/flows/distinct-namespaces").json() == ["company.team"]
+    for path in ("/prometheus", "/api/v1/instance/services/search", "/api/v1/auditlogs/search"):
+        assert caller.client.get(path).status_code == 403
 
 
 def test_a_foreign_execution_looks_like_a_missing_one(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from flows.conf import changed_settings
+from flows.management.archives import verify_archive
+from flows.management.terminal import Terminal
 from flows.models import Flow, FlowRevision, KeyValue, LogEntry
 from flows.storage import get_storage
 from tests.management.conftest import Run
@@ -101,3 +105,34 @@ def test_an_existing_file_is_not_overwritten_unasked(run: Run, archive: Path) ->
     assert run("backup", str(archive)).status == 2
     assert run("backup", str(archive), "--override", "--without-files").status == 0
     assert run("backup", "/nowhere/at/all.tar.gz").status == 2
+
+
+def test_a_dry_run_checks_every_entry_of_an_archive(run: Run, archive: Path, tmp_path: Path) -> None:
+    """The archive is packed anew with one changed row, which neither gzip nor tar can notice."""
+    Flow.objects.all().delete()
+    changed = tmp_path / "changed.tar.gz"
+    with tarfile.open(archive) as old, tarfile.open(changed, "w:gz") as new:
+        for entry in old:
+            content = old.extractfile(entry)
+            data = content.read() if content is not None else b""
+            data = data.replace(b"region", b"regios") if entry.name == "tables/flows_keyvalue" else data
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+
+    answers = [run("restore", str(changed), *words) for words in (["--dry-run"], ["--yes"])]
+
+    assert [answer.status for answer in answers] == [1, 1]
+    assert all("tables/flows_keyvalue is not as it was written" in answer.err for answer in answers)
+    assert (Flow.objects.filter(deleted=False).count(), KeyValue.objects.get().key) == (0, "region")
+
+
+def test_progress_is_shown_on_a_terminal_only(run: Run, archive: Path) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    verify_archive(archive, report=Terminal(io.StringIO(), screen).report)
+
+    assert "tables checked: 2/" in screen.getvalue() and "files checked: 1" in screen.getvalue()
+    assert run("restore", str(archive), "--replace", "--dry-run").err == ""

@@ -72,6 +72,21 @@ def test_lint_of_nothing_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     assert run("flows", "lint", "/nowhere/at.yml").status == 2
 
 
+def test_lint_mends_files_and_tells_before_it_does(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "daily.yml"
+    path.write_text(LINTED.replace("io.kestra.plugin.core", "io.kestra.core.tasks", 1))
+    before = path.read_text()
+
+    tried = run("flows", "lint", str(path), "--fix", "--dry-run", "--exit-code")
+    unchanged = path.read_text()
+    run("flows", "lint", str(path), "--fix")
+
+    assert (tried.status, unchanged, "-  left: 1" in tried.err) == (1, before, True)
+    assert path.read_text() == LINTED.replace("  left: 1\n", "")
+    assert run("flows", "lint", str(path), "--fix", "--dry-run", "--exit-code").status == 0
+    assert run("flows", "lint", str(path), "--dry-run").status == 2
+
+
 CALLER = """\
 id: caller
 namespace: company.team

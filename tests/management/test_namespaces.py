@@ -168,3 +168,19 @@ def test_triggers_are_listed_and_faults_have_their_status(run: Run) -> None:
     assert run("triggers", "disable", "a", "f").status == 2
     assert run("triggers", "disable", "-n", "a").status == 2
     assert run("triggers", "backfill", "a", "f", "nightly").status == 2
+
+
+def test_coming_dates_are_computed_for_every_schedule_that_is_on(run: Run, tmp_path: Path) -> None:
+    trigger = "  - {{id: {0}, type: io.kestra.plugin.core.trigger.Schedule, cron: '{1}', disabled: {2}}}\n"
+    triggers = [("hourly", "0 * * * *", "false"), ("daily", "30 3 * * *", "false"), ("never", "0 * * * *", "true")]
+    tasks = "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: x}\n"
+    text = f"id: f\nnamespace: a\n{tasks}triggers:\n{''.join(trigger.format(*each) for each in triggers)}"
+    (tmp_path / "f.yml").write_text(text)
+    run("flows", "apply", str(tmp_path / "f.yml"))
+
+    dates = run("triggers", "next", "--count", "30", "-o", "json").json
+
+    assert [row["date"] for row in dates] == sorted(row["date"] for row in dates)
+    assert ({row["triggerId"] for row in dates}, len(dates)) == ({"hourly", "daily"}, 30)
+    assert run("triggers", "next", "-n", "elsewhere", "-o", "json").json == []
+    assert run("triggers", "list", "--filter", "triggerState:EQUALS=DISABLED", "-o", "json").json[0]["triggerId"] == "never"

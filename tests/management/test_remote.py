@@ -136,6 +136,9 @@ READS = [
     ["namespaces", "files", "list", "company.team", "/sql"],
     ["namespaces", "files", "search", "company.team", "q"],
     ["namespaces", "files", "delete", "company.team", "/sql", "--dry-run"],
+    ["plugins", "list", "--type", "triggers"],
+    ["plugins", "doc", "io.kestra.plugin.core.log.Log"],
+    ["plugins", "schema", "io.kestra.plugin.core.log.Log"],
     ["secrets", "list"],
     ["secrets", "list", "company.team", "--inherited"],
 ]
@@ -397,3 +400,19 @@ def test_lines_are_followed_until_the_end(remote: Run, filled: None) -> None:
 
     assert [json.loads(line)["message"] for line in lines] == ["it broke"]
     assert (followed.status, followed.json["state"]["current"], "ERROR it broke" in followed.err) == (1, "FAILED", True)
+
+
+def test_the_caller_makes_and_revokes_tokens(run: Run, remote: Run, server: str) -> None:
+    """Run with the caller's own credentials, which `--user` names for tokens as well."""
+    tried = remote("tokens", "create", "--name", "ci", "--dry-run", "--exit-code")
+    made = remote("tokens", "create", "--name", "ci", "--ttl", "1d", "--read-only", "-o", "json").json
+    listed = remote("tokens", "list", "-o", "json")
+    with_token = run("flows", "list", "--remote", server, "--token", made["token"])
+    refused = run("kv", "set", "a", "key", "1", "--remote", server, "--token", made["token"])
+    revoked = remote("tokens", "revoke", "ci", "--yes")
+
+    assert (tried.status, [row["name"] for row in listed.json], made["access"]) == (1, ["ci"], "READ")
+    assert made["token"] not in listed.out
+    assert (with_token.status, refused.status, revoked.status) == (0, 4, 0)
+    assert run("flows", "list", "--remote", server, "--token", made["token"]).status == 4
+    assert remote("tokens", "revoke", "ci", "--yes").status == 3

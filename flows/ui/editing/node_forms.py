@@ -98,7 +98,7 @@ def _control_of(facts: Mapping[str, Any], value: Any) -> str:
         return "choice" if value is None or str(value) in {str(one) for one in facts["enum"]} else "text"
     if listed == ["boolean"]:
         return "flag" if value is None or isinstance(value, bool) else "text"
-    if set(listed) & {"string", "number", "integer", "boolean"}:
+    if isinstance(value, str) or set(listed) & {"string", "number", "integer", "boolean"}:
         return "text"
     options = [part.get("type") for part in facts.get("anyOf") or facts.get("oneOf") or () if isinstance(part, Mapping)]
     return "text" if "string" in options and value is not None else "yaml" if "string" not in options else "text"

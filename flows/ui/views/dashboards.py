@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -237,7 +238,7 @@ def draw_cards(typed: TypedDashboard, view: View, *, url: str = "") -> list[dict
         try:
             rows = _fetch(chart, view, TABLE_ROWS if chart.pages else MOST_ROWS)
             card["picture"] = draw_chart(
-                chart, rows, link=lambda row, chart=chart: link_of(chart, row, view), width=1280 if card["width"] > 8 else 640
+                chart, rows, link=partial(link_of, chart, view), width=1280 if card["width"] > 8 else 640
             )
             if rows and chart.kind in ("TimeSeries", "Bar", "Pie"):
                 card["table"] = paint_table(chart, rows)
@@ -258,7 +259,7 @@ def _fetch(chart: Chart, view: View, size: int) -> list[dict[str, Any]]:
     return list(fetch_chart(chart, scope).results)
 
 
-def link_of(chart: Chart, row: Mapping[str, Any], view: View) -> str:
+def link_of(chart: Chart, view: View, row: Mapping[str, Any]) -> str:
     """Return the executions that a part of a chart counts, when it counts executions; else nothing."""
     if chart.data is None or chart.data.source != "Executions":
         return ""

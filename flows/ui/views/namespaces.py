@@ -141,7 +141,7 @@ def make_tree(paths: Sequence[str]) -> list[dict[str, Any]]:
 def _files(request: HttpRequest, namespace: str) -> dict[str, Any]:
     path = request.GET.get("path", "")
     files = namespace_files.search_files(namespace)
-    context: dict[str, Any] = {"tree": make_tree(files[:2000]), "path": path}
+    context: dict[str, Any] = {"files": files[:2000], "tree": make_tree(files[:2000]), "path": path}
     if path:
         facts = namespace_files.stat_file(namespace, path)
         wanted = request.GET.get("version", "")

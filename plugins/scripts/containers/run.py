@@ -28,6 +28,8 @@ from plugins.scripts.stopping import KILLED, LOOK_SECONDS, TIMEOUT, find_stop_ca
 _LONGEST_GRACE_SECONDS = 10.0
 _AFTER_KILL_SECONDS = 3.0
 _QUIET_SECONDS = 1.0
+_ALIVE = ("running", "paused", "restarting")
+_NEVER_BEGUN = ("created", "configured", "initialized", "removing", "dead")
 _NO_PROGRAM = ("executable file not found", "no such file or directory", "command that was not found", "not found in $path")
 # What the small first processes of Podman and Docker print when the program is missing; the engine itself does not notice then.
 _INIT_FAULTS = ("failed to exec pid1", "[FATAL tini")
@@ -125,8 +127,9 @@ class ContainerRun:
         found = self._client.containers(all=True, filters={"label": list_own_filters(self._context)})
         for container in sorted(found, key=lambda each: int(each["Created"]), reverse=True):
             is_removable = container["Labels"].get(REMOVABLE) == "true"
-            # One that ended is only unfinished business when its run would have removed it.
-            can_go_on = container["State"] == "running" or (container["State"] == "exited" and is_removable)
+            # One that ended is only unfinished business when its run would have removed it. Engines have several words for that.
+            has_ended = container["State"] not in (*_ALIVE, *_NEVER_BEGUN)
+            can_go_on = container["State"] in _ALIVE or (has_ended and is_removable)
             if self._props.resume and self._props.wait and not chosen and can_go_on:
                 chosen = str(container["Id"])
                 self._folder = str(self._client.inspect_container(chosen)["Config"]["WorkingDir"])

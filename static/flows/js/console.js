@@ -187,7 +187,7 @@ function toggleNav() {
   if (matchMedia("(max-width:760px)").matches) return one(".nav").classList.toggle("is-open");
   localStorage.setItem("nav", root.classList.toggle("narrow") ? "narrow" : "wide");
 }
-function showTheme() {
+export function showTheme() {
   const wanted = localStorage.getItem("theme") || "system";
   root.dataset.theme = wanted === "system" ? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light") : wanted;
   document.dispatchEvent(new Event("theme"));
@@ -339,7 +339,7 @@ document.addEventListener("change", async (event) => {
 
 // Choices are kept with the account; each browser has a copy, so that no page waits for them.
 const token = one("meta[name=csrf-token]")?.content;
-function applyChoices() {
+export function applyChoices() {
   root.classList.toggle("comfortable", localStorage.getItem("density") === "comfortable");
   root.classList.toggle("narrow", localStorage.getItem("nav") === "narrow");
 }
@@ -351,17 +351,7 @@ if (!sessionStorage.getItem("choices") && token) fetch("/ui/settings/mine").then
   if (choices.theme) showTheme();
   applyChoices();
 }).catch(() => {});
-for (const field of all("[data-setting]")) {
-  const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
-  if (field.type === "radio") field.checked = field.value === stored; else field.checked = stored !== "off";
-  field.addEventListener("change", () => {
-    const value = field.type === "radio" ? field.value : field.checked ? "on" : "off";
-    localStorage.setItem(field.dataset.setting, value);
-    fetch("/ui/settings", { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1" }, body: new URLSearchParams({ name: field.dataset.setting, value }) }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
-    showTheme();
-    applyChoices();
-  });
-}
+if (one("[data-setting]")) import("./settings.js");
 applyChoices();
 
 document.addEventListener("parts", (event) => localizeTimes(event.target));

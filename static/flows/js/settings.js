@@ -1,0 +1,15 @@
+// The settings page: every choice is kept with the account and takes effect at once.
+import { applyChoices, showTheme, toast } from "./console.js";
+
+const token = document.querySelector("meta[name=csrf-token]").content;
+for (const field of document.querySelectorAll("[data-setting]")) {
+  const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
+  if (field.type === "radio") field.checked = field.value === stored; else field.checked = stored !== "off";
+  field.addEventListener("change", () => {
+    const value = field.type === "radio" ? field.value : field.checked ? "on" : "off";
+    localStorage.setItem(field.dataset.setting, value);
+    fetch("/ui/settings", { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1" }, body: new URLSearchParams({ name: field.dataset.setting, value }) }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
+    showTheme();
+    applyChoices();
+  });
+}
