@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from django.templatetags.static import static
+
 from orchestrator import env
 from orchestrator.fingerprint import read_fingerprint
 from orchestrator.keys import read_keys
@@ -263,6 +265,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Administration",
     "SITE_URL": "/ui/",
     "SITE_SYMBOL": "account_tree",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("flows/favicon.svg")}],
     "BORDER_RADIUS": "7px",
     # The console's accent in steps, and its greys.
     "COLORS": {

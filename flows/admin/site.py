@@ -42,6 +42,18 @@ _ICONS = {
     "CachedResult": "cached",
 }  # fmt: skip
 
+_TITLES = {
+    "LogEntry": "Log lines",
+    "TriggerState": "Triggers",
+    "KeyValue": "Key-value pairs",
+    "FlowRevision": "Revisions",
+    "ApiToken": "API tokens",
+    "UserSession": "Sessions",
+    "AuditEntry": "Audit log",
+    "FlowStart": "Starts under quotas",
+    "CachedResult": "Task cache",
+}
+
 
 class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
     """Takes the session of the console, whose throttle, second factor and audit log hold here, too. Source: security, S-44."""
@@ -77,7 +89,9 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
         return HttpResponse(render_to_string("flows/error.html", context, request), status=403)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Close the session, which the audit log tells."""
+        """Close the session, which the audit log tells; a mere link cannot do it."""
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:index"))
         sessions.close_session(request, door=Door.ADMIN)
         return HttpResponseRedirect(reverse("ui:login"))
 
@@ -94,6 +108,9 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
         groups = []
         for title, names in GROUPS:
             last = title == GROUPS[-1][0]
+            for name in names:
+                if name in entries and name in _TITLES:
+                    entries[name]["name"] = _TITLES[name]
             models = [entries.pop(name) for name in names if name in entries] + (list(entries.values()) if last else [])
             if models:
                 label = title.lower()

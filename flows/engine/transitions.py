@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from django.db import connection
 
 from flows.engine.board import Board, Root, Run
 from flows.primitives.states import State
+from flows.primitives.storable import make_storable
 
 
 class LostRaceError(Exception):
@@ -328,7 +328,7 @@ def dump(value: Any) -> str:
     except ValueError as error:
         if "JSON compliant" not in str(error):
             raise
-    return json.dumps(_cleaned(value), ensure_ascii=False, separators=(",", ":"), default=str)
+    return json.dumps(make_storable(value), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _is_encodable(text: str) -> bool:
@@ -337,18 +337,6 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode(errors="replace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(item) for item in value]
-    return value
 
 
 def _load(value: Any) -> Any:

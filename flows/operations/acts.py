@@ -16,6 +16,7 @@ from flows.models import AuditEntry
 from flows.primitives.callers import Caller, current_caller
 from flows.primitives.errors import ForbiddenError, NotFoundError
 from flows.primitives.rights import EVERYWHERE, OF_NO_NAMESPACE, Action, Resource
+from flows.primitives.storable import make_storable
 
 
 @dataclass(slots=True)
@@ -181,9 +182,10 @@ def record(what: str, action: Action, resource: Resource, namespace: str, done: 
         what=what,
         resource=resource,
         action=action,
-        namespace=namespace[:150],
-        object_id=done.object_id[:255],
+        # Names and texts of a refused request may be anything.
+        namespace=make_storable(namespace)[:150],
+        object_id=make_storable(done.object_id)[:255],
         result=result,
-        before=done.before,
-        after=done.after,
+        before=make_storable(done.before),
+        after=make_storable(done.after),
     )

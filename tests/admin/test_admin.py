@@ -241,7 +241,17 @@ def test_secrets_show_names_only(alice: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=RUNNING", "namespace=company.team", "q=exec1", "q=%27;--", "state=NONSENSE", "p=99999", "namespace=%00", "created_at__gte=never"]
+    "query",
+    [
+        "state=RUNNING",
+        "namespace=company.team",
+        "q=exec1",
+        "q=%27;--",
+        "state=NONSENSE",
+        "p=99999",
+        "namespace=%00",
+        "created_at__gte=never",
+    ],
 )
 def test_filters_and_searches_answer(alice: Client, flow: Flow, query: str) -> None:
     _save_execution()

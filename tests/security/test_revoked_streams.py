@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import AsyncClient
 
 from flows.api import sse
@@ -42,6 +43,12 @@ def _basic() -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"viewer@example.org:{PASSWORD}".encode()).decode()}
 
 
+def _do_and_let_go(take_away: Callable[[], Any]) -> None:
+    take_away()
+    # This thread outlives the test, and its connection would keep the test database from being dropped.
+    connection.close()
+
+
 async def _follow(path: str, headers: dict[str, str], take_away: Callable[[], Any], client: AsyncClient | None = None) -> bool:
     """Open a stream, take the right away once it runs, and tell whether it ended."""
     answer = await (client or AsyncClient()).get(path, headers=headers)
@@ -51,7 +58,7 @@ async def _follow(path: str, headers: dict[str, str], take_away: Callable[[], An
         async with asyncio.timeout(20):
             first = await anext(frames)
             assert first.startswith(b"id: ")
-            await sync_to_async(take_away)()
+            await sync_to_async(_do_and_let_go)(take_away)
             async for _ in frames:
                 pass
             return True

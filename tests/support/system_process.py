@@ -18,6 +18,7 @@ from typing import Any
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+_UP = (str(ROOT / "manage.py"), "up")
 ADMIN_USER = "admin@celestra.local"
 ADMIN_PASSWORD = "Correct-horse-1"
 
@@ -40,7 +41,7 @@ def make_environment(**changes: str) -> dict[str, str]:
 
 class SystemProcess:
     """
-    One run of `up`, or of another `command` that starts a system.
+    One run of `up`, or of another `command`, the path of `manage.py` first, that starts a system.
 
     Attributes:
         home: its data folder; give the same one again to start on the same data.
@@ -54,7 +55,7 @@ class SystemProcess:
         *,
         port: int | None = None,
         prefix: Sequence[str] = (),
-        command: Sequence[str] = ("up",),
+        command: Sequence[str] = _UP,
         **environment: str,
     ) -> None:
         self.home = home
@@ -73,7 +74,7 @@ class SystemProcess:
         """Start without waiting."""
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, str(ROOT / "manage.py"), *self._command],
+                [*self._prefix, sys.executable, *self._command],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 // The admin site and the console share one choice between light, dark and the system's: whichever was made last counts.
 (() => {
-  const KEY = "_x_adminTheme";
+  const KEY = "adminTheme";
   const words = { system: "auto", auto: "auto", light: "light", dark: "dark" };
   const chosen = words[localStorage.getItem("theme")] || "auto";
   localStorage.setItem(KEY, JSON.stringify(chosen));

@@ -1,0 +1,98 @@
+"""A page in a real browser, with everything that goes wrong in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, expect
+
+from tests.support import eventually
+from tests.support.system_process import SystemProcess
+
+SCREENS = Path(os.environ.get("CELESTRA_SCREENS") or Path(__file__).resolve().parents[2] / "build" / "e2e")
+"""Where pictures of the pages go."""
+
+PHONE, DESK = (390, 844), (1440, 900)
+THEMES = ("light", "dark")
+REPORTER = """document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+# A page that is left while its stream is open ends that request itself.
+_ENDED_BY_LEAVING = "net::ERR_ABORTED"
+
+
+@dataclass
+class Watched:
+    """A page and everything that went wrong in it since `faults` was emptied last."""
+
+    page: Page
+    base_url: str
+    faults: list[str] = field(default_factory=list)
+    requested: set[str] = field(default_factory=set)
+
+    def open(self, path: str) -> Response | None:
+        """Load a page of the console; a path that starts with a slash is one of the whole site."""
+        address = path if path.startswith("/") else f"/ui/{path}"
+        return self.page.goto(f"{self.base_url}{address}")
+
+    def set_theme(self, theme: str) -> None:
+        """Choose the theme as its button does, for this page and the following ones."""
+        self.page.evaluate("theme => { localStorage.setItem('theme', theme); document.documentElement.dataset.theme = theme; }", theme)
+
+    def set_size(self, size: tuple[int, int]) -> None:
+        """Give the window another width and height, in pixels."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+
+    def take_faults(self) -> list[str]:
+        """Return what went wrong since the last call."""
+        taken, self.faults[:] = list(self.faults), []
+        return taken
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith((self.base_url, "data:", "blob:")):
+            self.faults.append(f"request to another host: {request.url}")
+        self.requested.add(urlsplit(request.url).path)
+
+    def _note_failure(self, request: Request) -> None:
+        if request.failure != _ENDED_BY_LEAVING:
+            self.faults.append(f"failed request: {request.url} ({request.failure})")
+
+
+def watch(context: BrowserContext, base_url: str) -> Watched:
+    """Open a new page and watch it."""
+    context.add_init_script(REPORTER)
+    watched = Watched(context.new_page(), base_url)
+    page = watched.page
+    page.on("pageerror", lambda error: watched.faults.append(f"error: {error}"))
+    page.on("console", watched._hear)
+    page.on("request", watched._note_request)
+    page.on("requestfailed", watched._note_failure)
+    return watched
+
+
+def sign_in(watched: Watched, system: SystemProcess) -> None:
+    """Sign in as the administrator."""
+    watched.open("login")
+    watched.page.fill("#username", system.user)
+    watched.page.fill("#password", system.password)
+    watched.page.click("button.primary")
+    expect(watched.page.locator("nav.nav")).to_have_count(1)
+
+
+def set_source(page: Page, text: str) -> None:
+    """Replace the text of the editor."""
+    # Not the browser's own waiting: it evaluates a text, which the content policy forbids.
+    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+    page.evaluate("text => window.celestraEditor.setValue(text, -1)", text)
+
+
+def make_file_name(text: str) -> str:
+    """Return a name for a file of a picture."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "start"
