@@ -11,7 +11,7 @@ class FlowsConfig(AppConfig):
 
     name = "flows"
     default_auto_field = "django.db.models.BigAutoField"
-    verbose_name = "Flows"
+    verbose_name = "Celestra"
 
     def ready(self) -> None:
         """Read the manifests of the plugin packages; no plugin module is imported."""

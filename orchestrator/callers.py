@@ -21,11 +21,12 @@ class CallerMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+        self._is_asynchronous = iscoroutinefunction(get_response)
+        if self._is_asynchronous:
+            markcoroutinefunction(cast(Any, self))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if iscoroutinefunction(self):
+        if self._is_asynchronous:
             return self._answer_later(request)
         with acting_as(NOBODY):
             return cast(HttpResponseBase, self._get_response(request))

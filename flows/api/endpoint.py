@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -96,7 +96,7 @@ class Endpoint(APIView):
 def stream_as_caller(response: HttpResponseBase) -> HttpResponseBase:
     """Have the parts of a streamed answer made in the name of the present caller, because they are made after the view."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse) and not response.is_async:
-        response.streaming_content = stream_as(current_caller(), iter(response.streaming_content))
+        response.streaming_content = stream_as(current_caller(), cast("Iterator[bytes]", response.streaming_content))
     return response
 
 

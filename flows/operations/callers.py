@@ -81,7 +81,7 @@ def renew_caller(caller: Caller, *, session_key: str = "", at: datetime) -> Call
 
     Source: security, S-42.
     """
-    user = User.objects.filter(pk=caller.user_id, is_active=True).first()
+    user = User.objects.filter(pk=caller.user_id, is_active=True).first() if caller.user_id is not None else None
     if user is None:
         return None
     token = None

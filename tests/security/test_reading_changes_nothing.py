@@ -23,7 +23,7 @@ _OF_THE_CALL = {"django_session", "flows_usersession"}
 
 
 _EXCEPTED = {"webhook", "webhook-with-path", "oidc-return"}
-"""What comes in by GET and is an act all the same: webhooks by their key, and the way back from a provider, whose refusal is noted."""
+"""Acts by GET all the same: webhooks, which have a key, and the way back from a provider, whose refusal is noted."""
 
 
 def _fingerprint() -> dict[str, Any]:

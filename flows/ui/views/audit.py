@@ -17,7 +17,7 @@ from flows.ui.filters import RANGES, Chip, read_filters, write_query
 from flows.ui.page import answer_page
 
 PAGE_SIZE = 100
-_CHOICES = {"resource": list(Resource), "result": AuditEntry.Result.values, "door": list(Door)}
+_CHOICES: dict[str, list[str]] = {"resource": list(Resource), "result": list(AuditEntry.Result.values), "door": list(Door)}
 _FIELDS = {"who": "who", "what": "what", "resource": "resource", "result": "result", "door": "door", "object": "objectId"}
 
 
