@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from django.templatetags.static import static
-
 from orchestrator import env
 from orchestrator.fingerprint import read_fingerprint
 from orchestrator.keys import read_keys
@@ -259,13 +257,17 @@ LOGGING = {
     },
 }
 
+_ADMIN_ICON = "data:image/svg+xml," + quote(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#3b5bdb"/>'
+    '<circle cx="16" cy="16" r="7" fill="none" stroke="#fff" stroke-width="3"/></svg>'
+)
 UNFOLD = {
     "SITE_TITLE": "Celestra",
     "SITE_HEADER": "Celestra",
     "SITE_SUBHEADER": "Administration",
     "SITE_URL": "/ui/",
     "SITE_SYMBOL": "account_tree",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("flows/favicon.svg")}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: _ADMIN_ICON}],
     "BORDER_RADIUS": "7px",
     # The console's accent in steps, and its greys.
     "COLORS": {

@@ -40,7 +40,7 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
         row = self.instance
         if row.pk:
             permitted = [f"{resource}.{action}" for resource, actions in row.permissions.items() for action in actions]
-            self.initial |= {"title": row.name, "purpose": row.description, "permitted": permitted}
+            self.initial.update({"title": row.name, "purpose": row.description, "permitted": permitted})
 
     def read_permissions(self) -> dict[str, list[str]]:
         """Return actions by resource."""

@@ -227,7 +227,7 @@ class OperatedAdmin(ConsoleModelAdmin):
         key = obj.pk
         self.remove(request, obj)
         obj.pk = key
-        super().log_deletions(request, [obj])
+        super().log_deletions(request, [obj])  # type: ignore[arg-type]
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Delete one object."""

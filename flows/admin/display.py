@@ -64,6 +64,11 @@ def hide_encrypted(value: Any) -> Any:
     return value
 
 
+def show_own_labels(labels: Iterable[Mapping[str, Any]]) -> str:
+    """Return labels that people gave, without those that the platform adds to every execution."""
+    return show_labels(label for label in labels if not str(label.get("key")).startswith("system."))
+
+
 def show_labels(labels: Iterable[Mapping[str, Any]]) -> str:
     """Return labels as `key: value`, joined by commas, or a dash."""
     return ", ".join(f"{label.get('key')}: {label.get('value')}" for label in labels) or "-"

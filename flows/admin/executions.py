@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from flows.admin.base import MOST_AT_ONCE, MOST_REASONS, HistoryAdmin
-from flows.admin.display import link_to, show_json, show_labels, show_state
+from flows.admin.display import link_to, show_json, show_labels, show_own_labels, show_state
 from flows.admin.paging import FlowSearch, NamespaceFilter
 from flows.models import Execution, Flow, LogEntry, TaskRun
 from flows.operations import executions as operations
@@ -47,7 +47,7 @@ class ExecutionAdmin(FlowSearch, HistoryAdmin):
     resource = Resource.EXECUTION
     namespace_field = "namespace"
     execution_field = "id"
-    list_display = ("id", "namespace", "flow_id", "revision", "state_badge", "created_at", "duration", "label_text")
+    list_display = ("id", "namespace", "flow_id", "revision", "state_badge", "created_at", "duration", "own_labels")
     list_filter = (StateFilter, NamespaceFilter, "created_at")
     search_fields = ("id__exact",)
     actions = ("kill", "restart", "replay", "pause", "resume")
@@ -75,6 +75,10 @@ class ExecutionAdmin(FlowSearch, HistoryAdmin):
     def duration(self, row: Execution) -> str:
         ended_at = row.ended_at or timezone.now()
         return f"{(ended_at - row.created_at).total_seconds():.3f} s"
+
+    @admin.display(description="labels")
+    def own_labels(self, row: Execution) -> str:
+        return show_own_labels(row.labels)
 
     @admin.display(description="labels")
     def label_text(self, row: Execution) -> str:

@@ -19,7 +19,7 @@ from flows.admin.base import MOST_AT_ONCE, HistoryAdmin, OperatedAdmin
 from flows.admin.display import link_to, link_to_list, show_labels, show_state, show_text
 from flows.admin.execute import ExecuteForm
 from flows.admin.paging import NamespaceFilter
-from flows.admin.source import SourceField
+from flows.admin.source import SourceWidget, list_faults
 from flows.engine.catalog import get_flow
 from flows.models import Execution, Flow, FlowRevision
 from flows.operations import executions as execution_operations
@@ -58,7 +58,7 @@ class ProblemFilter(admin.SimpleListFilter):
 class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
     """The source; everything else of a flow follows from it."""
 
-    source = SourceField()
+    source = forms.CharField(strip=False, widget=SourceWidget)
 
     class Meta:
         model = Flow
@@ -68,6 +68,13 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **options)
         row = self.instance
         self.initial["source"] = find_source(row) if row.pk else NEW_SOURCE
+
+    def clean_source(self) -> str:
+        """Return the text. Its faults stand above the form, where they are seen before the long text."""
+        text = str(self.cleaned_data["source"]).replace("\r\n", "\n")
+        for fault in list_faults(text):
+            self.add_error(None, fault)
+        return text
 
 
 def find_source(row: Flow) -> str:
@@ -107,13 +114,13 @@ class FlowAdmin(OperatedAdmin):
 
     def store(self, request: HttpRequest, obj: Flow, form: Any, *, is_new: bool) -> Flow:
         """Save the source as a revision, and tell its warnings."""
-        names = {} if is_new else {"namespace": obj.namespace, "flow_id": obj.flow_id}
         saved = operations.save_flow(
             form.cleaned_data["source"],
             at=timezone.now(),
             actor=request.user.get_username(),
             mode="create" if is_new else "update",
-            **names,
+            namespace=None if is_new else obj.namespace,
+            flow_id=None if is_new else obj.flow_id,
         )
         for problem in saved.warnings:
             self.message_user(request, str(problem), messages.WARNING)

@@ -54,7 +54,7 @@ class NamespaceFilter(admin.SimpleListFilter):
 class FlowSearch:
     """Searches tables of history by what is indexed: a flow as `namespace/id`, a namespace, or the id of an execution."""
 
-    search_help_text = "A flow as namespace/id, or the id of an execution"
+    search_help_text: Any = "A flow as namespace/id, or the id of an execution"
     execution_field = "execution_id"
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:

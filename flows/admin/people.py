@@ -51,15 +51,17 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **options)
         user = self.instance
         if user.pk:
-            self.initial |= {
-                "name": user.username,
-                "given_name": user.first_name,
-                "family_name": user.last_name,
-                "enabled": user.is_active,
-                "staff": user.is_staff,
-                "must_use_mfa": Account.objects.filter(user=user, must_use_mfa=True).exists(),
-                "member_of": user.groups.all(),
-            }
+            self.initial.update(
+                {
+                    "name": user.username,
+                    "given_name": user.first_name,
+                    "family_name": user.last_name,
+                    "enabled": user.is_active,
+                    "staff": user.is_staff,
+                    "must_use_mfa": Account.objects.filter(user=user, must_use_mfa=True).exists(),
+                    "member_of": user.groups.all(),
+                }
+            )
 
 
 @admin.register(User)
@@ -144,7 +146,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.instance.pk:
-            self.initial |= {"title": self.instance.name, "members": User.objects.filter(groups=self.instance)}
+            self.initial.update({"title": self.instance.name, "members": User.objects.filter(groups=self.instance)})
 
 
 @admin.register(Group)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
@@ -78,7 +80,7 @@ class TemplateAdmin(DeletableAdmin):
     list_filter = ("deleted", NamespaceFilter)
     search_fields = ("template_id__startswith",)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Template | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether the caller may delete the template, which works once."""
         return not (obj is not None and obj.deleted) and super().has_delete_permission(request, obj)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.templatetags.static import static
 
 from flows.admin.theme import Textarea
@@ -35,22 +34,7 @@ class SourceWidget(Textarea):  # type: ignore[misc]
         return context
 
 
-class SourceField(forms.CharField):
-    """The text of a flow. Its faults are those that the editor of the console shows, each with its line."""
-
-    widget = SourceWidget
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(strip=False, **options)
-
-    def clean(self, value: Any) -> str:
-        """Return the text. Raises ValidationError with every fault."""
-        text = str(super().clean(value)).replace("\r\n", "\n")
-        faults = check_document(text).list_problems(Severity.ERROR)
-        if faults:
-            raise forms.ValidationError([_write_fault(str(fault)) for fault in faults])
-        return text
-
-
-def _write_fault(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def list_faults(text: str) -> list[str]:
+    """Return what blocks a source, as the editor of the console says it, each with its line."""
+    faults = [str(fault) for fault in check_document(text).list_problems(Severity.ERROR)]
+    return [f"{fault[:1].upper()}{fault[1:]}" for fault in faults]

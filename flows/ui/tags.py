@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from flows.primitives.callers import Caller
+from flows.primitives.callers import Caller, current_caller
 from flows.primitives.rights import Action, Resource
 from flows.ui import wording
 from flows.ui.looks import is_moving, look_of
@@ -113,6 +113,20 @@ def markdown(text: str | None) -> SafeString:
 def may_read(caller: Any, resource: str) -> bool:
     """Tell whether a caller may read objects of a resource that belongs to no namespace."""
     return isinstance(caller, Caller) and caller.may(Action.READ, Resource(resource))
+
+
+@register.filter
+def may(namespace: str, right: str) -> bool:
+    """Tell whether the caller may do something to objects of a namespace; `right` is written as `FLOW.UPDATE`."""
+    resource, _, action = right.partition(".")
+    return current_caller().may(Action(action), Resource(resource), namespace)
+
+
+@register.simple_tag
+def may_anywhere(right: str) -> bool:
+    """Tell whether the caller may do something to objects of any namespace; `right` is written as `FLOW.UPDATE`."""
+    resource, _, action = right.partition(".")
+    return current_caller().list_reached(Resource(resource), Action(action)) != ()
 
 
 @register.filter

@@ -20,6 +20,7 @@ PHONE, DESK = (390, 844), (1440, 900)
 THEMES = ("light", "dark")
 REPORTER = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+_CHOOSE_THEME = "theme => { localStorage.setItem('theme', theme); document.documentElement.dataset.theme = theme; }"
 # A page that is left while its stream is open ends that request itself.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -40,7 +41,7 @@ class Watched:
 
     def set_theme(self, theme: str) -> None:
         """Choose the theme as its button does, for this page and the following ones."""
-        self.page.evaluate("theme => { localStorage.setItem('theme', theme); document.documentElement.dataset.theme = theme; }", theme)
+        self.page.evaluate(_CHOOSE_THEME, theme)
 
     def set_size(self, size: tuple[int, int]) -> None:
         """Give the window another width and height, in pixels."""

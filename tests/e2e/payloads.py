@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 HANDLERS = (
-    "onerror", "onload", "onclick", "onmouseover", "onfocus", "onanimationstart", "ontoggle", "onpointerenter", "onbegin", "onbeforetoggle",
+    "onerror", "onload", "onclick", "onmouseover", "onfocus", "onanimationstart", "ontoggle", "onpointerenter", "onbegin",
+    "onbeforetoggle",
 )  # fmt: skip
 
 # `@` stands for the call.
@@ -82,10 +83,10 @@ MARKDOWN = (
     "[here](java&#10;script:@)",
     "[here](<javascript:@>)",
     "[here](data:text/html,<script>@</script>)",
-    "![x](x\"onerror=\"@)",
+    '![x](x"onerror="@)',
     "![x](javascript:@)",
-    "![x\" onerror=\"@](x)",
-    "[x](https://example.org \"a\" onmouseover=\"@\")",
+    '![x" onerror="@](x)',
+    '[x](https://example.org "a" onmouseover="@")',
     "[x]: javascript:@\n\n[x]",
     "<javascript:@>",
     "```\n</code></pre><script>@</script>\n```",
@@ -95,7 +96,7 @@ MARKDOWN = (
     "*<script>@</script>*",
     "<details ontoggle=@ open>**x**</details>",
     "&lt;script&gt;@&lt;/script&gt;",
-    "https://example.org/\"onmouseover=\"@",
+    'https://example.org/"onmouseover="@',
 )
 DRAWINGS = (
     "<svg><script>@</script></svg>",

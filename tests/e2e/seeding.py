@@ -132,7 +132,7 @@ def _fill_namespaces(system: SystemProcess) -> None:
     secret = {"key": "WAREHOUSE_PASSWORD", "value": "never-shown-anywhere", "description": "Turned every quarter"}
     send(system, "PUT", "/namespaces/company.sales/secrets", secret)
     files = "/namespaces/company.sales/files?path="
-    for path, content in (("sql/orders.sql", "select * from orders;\n"), ("README.md", "# Sales\n\nFiles of the **sales** team.\n")):
+    for path, content in (("sql/orders.sql", "select * from orders;\n"), ("README.md", "# Sales\n\nFiles of **sales**.\n")):
         send_form(system, files + path, "fileContent", path.rpartition("/")[2], content)
 
 
@@ -140,12 +140,13 @@ def _invite_people(system: SystemProcess) -> None:
     send(system, "POST", "/groups", {"name": "data-engineers"})
     send(system, "POST", "/groups", {"name": "viewers"})
     permissions = {"FLOW": ["READ"], "EXECUTION": ["READ", "CREATE"]}
-    role = send(system, "POST", "/roles", {"name": "operator", "description": "May start flows.", "permissions": permissions})
+    role = send(system, "POST", "/roles", {"name": "flow-starter", "description": "May start flows.", "permissions": permissions})
     for email, first, last, group in PEOPLE:
         person = {"email": email, "firstName": first, "lastName": last, "password": "Passw0rd-strong-1", "groups": [group]}
         send(system, "POST", "/users", person)
     group_id = send(system, "GET", "/groups/viewers")["id"]
-    send(system, "POST", "/bindings", {"type": "GROUP", "externalId": group_id, "roleId": role["id"], "namespaceId": "company.sales"})
+    binding = {"type": "GROUP", "externalId": group_id, "roleId": role["id"], "namespaceId": "company.sales"}
+    send(system, "POST", "/bindings", binding)
     robot = send(system, "POST", "/service-accounts", {"name": "deployment", "description": "Ships flows from the repository."})
     send(system, "POST", f"/service-accounts/{robot['id']}/api-tokens", {"name": "pipeline", "maxAge": "P30D"})
     status, answer = system.call("POST", "/api/v1/me/api-tokens", {"name": "laptop", "maxAge": "P7D"})

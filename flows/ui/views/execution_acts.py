@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from flows.operations import executions as operations
-from flows.primitives.errors import FlowsError, InvalidError
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError
 from flows.queries import executions as queries
 from flows.queries.flows import get_flow_text
 from flows.ui.input_fields import PREFIX, read_inputs
@@ -63,6 +63,8 @@ def act(request: HttpRequest, namespace: str, flow_id: str, execution_id: str, a
             if result is None:
                 return redirect("executions", note=f"Execution {execution_id} deleted")
             changed = result
+    except ForbiddenError:
+        raise
     except FlowsError as error:
         return redirect("execution", namespace, flow_id, execution.id, problem=error.message[:500])
     return redirect("execution", namespace, flow_id, changed.id, note=_NOTES.get(action, "Done"))

@@ -15,7 +15,7 @@ from django.utils import timezone
 from flows.operations import key_values, namespace_files
 from flows.operations import namespaces as operations
 from flows.primitives.durations import parse_duration
-from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.typed_values import Kind
 from flows.queries.criteria import Condition, Operation
 from flows.queries.executions import filter_executions
@@ -191,6 +191,8 @@ def act(request: HttpRequest, namespace: str, action: str) -> HttpResponse:
     tab = {"kv": "kv", "secret": "secrets", "file": "files", "variables": "variables"}.get(action.partition("-")[0], "overview")
     try:
         note = _change(request, namespace, action)
+    except ForbiddenError:
+        raise
     except FlowsError as error:
         return redirect("namespace-tab", namespace, tab, problem=error.message[:500])
     if action == "delete":

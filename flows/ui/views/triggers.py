@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from flows.language.source import read_document
 from flows.operations import triggers as operations
-from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
+from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import triggers as queries
 from flows.queries.criteria import read_moment
 from flows.queries.executions import average_duration
@@ -54,6 +54,8 @@ def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, act
             names.pop("actor")
             return redirect("flow-tab", namespace, flow_id, "triggers", note=_say_dry(operations.evaluate_dry(**names)))
         _change(request, action, names)
+    except ForbiddenError:
+        raise
     except FlowsError as error:
         return redirect("flow-tab", namespace, flow_id, "triggers", problem=error.message[:500])
     return redirect("flow-tab", namespace, flow_id, "triggers", note=f"Trigger {trigger_id}: {action.replace('-', ' ')} done")

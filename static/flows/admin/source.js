@@ -22,11 +22,17 @@
     editor.session.on("change", () => { area.value = editor.getValue(); });
     area.hidden = true;
     area.classList.add("celestra-hidden");
-    // A fault names its line: a click on it goes there.
-    area.closest("form").addEventListener("click", (event) => {
-      const named = event.target.closest(".errorlist, .celestra-fault") && /line (\d+)/i.exec(event.target.textContent);
-      if (named) { editor.gotoLine(Number(named[1]), 0, true); editor.focus(); }
-    });
+    // A fault names its line: the line is marked, and a click on the fault goes there.
+    const marks = [];
+    for (const each of area.closest("form").querySelectorAll("li, p, div")) {
+      const named = each.children.length ? null : /^\s*line (\d+)/i.exec(each.textContent);
+      if (!named) continue;
+      const row = Number(named[1]) - 1;
+      marks.push({ row, column: 0, text: each.textContent.trim(), type: "error" });
+      each.style.cursor = "pointer";
+      each.addEventListener("click", () => { editor.gotoLine(row + 1, 0, true); editor.focus(); });
+    }
+    editor.session.setAnnotations(marks);
   };
   addEventListener("DOMContentLoaded", () => document.querySelectorAll("textarea[data-source]").forEach(start));
 })();

@@ -1,0 +1,198 @@
+"""Texts that try to become script, in every field that people or flows fill, opened in a real browser. Source: security, S-40."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.browsing import Watched, watch
+from tests.e2e.payloads import group_payloads, list_payloads
+from tests.e2e.seeding import API, ENDED, send, send_form, start_execution, wait_for_state
+from tests.support.system_process import SystemProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+NAMESPACE = "hostile.texts"
+PAYLOADS = list_payloads()
+BLOCKS = group_payloads(20)
+FILE_KINDS = ("html", "svg", "md", "txt", "json", "csv", "xml", "yaml", "log")
+LOG, FAIL, WRITE = (f"io.kestra.plugin.core.{name}" for name in ("log.Log", "execution.Fail", "storage.Write"))
+TRAP = """window.ran = (number) => { console.error(`payload ${number} ran`); };"""
+STIR = """() => {
+  // A person's hand: over everything, into everything that takes the focus, and all that is folded opened.
+  for (const node of document.querySelectorAll("details")) node.open = true;
+  for (const node of document.querySelectorAll("main *")) {
+    for (const name of ["mouseover", "pointerenter", "focus"]) node.dispatchEvent(new Event(name, { bubbles: true }));
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def hostile(running_system: SystemProcess) -> dict[str, Any]:
+    """A system with the texts everywhere, and the addresses of the pages that show them."""
+    system = running_system
+    pages = _store_flows(system)
+    _fill_namespace(system)
+    pages += [f"namespaces/{NAMESPACE}{tab}" for tab in ("", "/kv", "/files", "/secrets", "/variables", "/flows", "/access")]
+    pages += _write_dashboards_and_blueprints(system)
+    pages += _invite_people(system)
+    pages += ["", "flows", f"flows?namespace={NAMESPACE}", "executions", f"executions?namespace={NAMESPACE}", "namespaces", "inbox"]
+    pages += ["logs", f"logs?namespace={NAMESPACE}", "triggers", "audit", "flows/search?q=ran", "logs?q=%3Cscript%3Eran(1)%3C/script%3E"]
+    return {"pages": pages}
+
+
+@pytest.fixture
+def trapped(browser: Browser, signed_in: Any, running_system: SystemProcess) -> Iterator[Watched]:
+    """A signed-in page in which every call of a payload is heard."""
+    context = browser.new_context(storage_state=signed_in, viewport={"width": 1440, "height": 900})
+    context.add_init_script(TRAP)
+    watched = watch(context, running_system.base_url)
+    watched.page.on("dialog", lambda dialog: (watched.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    yield watched
+    context.close()
+
+
+def test_no_text_becomes_script_on_any_page_that_shows_it(trapped: Watched, hostile: dict[str, Any]) -> None:
+    faults = []
+    for path in hostile["pages"]:
+        answer = trapped.open(path)
+        assert answer is not None and answer.status < 400, (path, answer and answer.status)
+        trapped.page.evaluate(STIR)
+        faults += [f"{path}: {fault}" for fault in trapped.take_faults()]
+
+    assert "\n".join(faults) == ""
+
+
+def test_a_hostile_address_is_answered_with_a_quiet_page(trapped: Watched) -> None:
+    faults = []
+    for payload in PAYLOADS[::5]:
+        trapped.page.goto(f"{trapped.base_url}/ui/executions?" + _encode(q=payload, namespace=payload, label=payload, state=payload))
+        faults += [f"{payload}: {fault}" for fault in trapped.take_faults() if "status of 4" not in fault]
+
+    assert "\n".join(faults) == ""
+
+
+def test_the_trap_hears_what_does_run(trapped: Watched) -> None:
+    """A guard of this module: a text that a page did let through is noticed."""
+    trapped.open("settings")
+    trapped.page.evaluate("ran(7)")
+
+    assert trapped.faults == ["console: payload 7 ran"]
+
+
+def _encode(**values: str) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(values)
+
+
+def _store_flows(system: SystemProcess) -> list[str]:
+    """Save flows with the texts in each property that takes any, run them, and return the addresses of their pages."""
+    literal = [text.replace("{{", "{ {").replace("{%", "{ %") for text in PAYLOADS]
+    texts: dict[str, Any] = {
+        "id": "texts",
+        "namespace": NAMESPACE,
+        "description": BLOCKS[0],
+        "labels": {f"label{number}": text for number, text in enumerate(PAYLOADS)},
+        "variables": {text: text for text in PAYLOADS},
+        "inputs": [
+            {"id": f"in{n}", "type": "STRING", "displayName": text, "description": text, "defaults": literal[n]}
+            for n, text in enumerate(PAYLOADS)
+        ],
+        "tasks": [
+            {"id": "say", "type": LOG, "message": literal, "description": BLOCKS[1]},
+            *({"id": f"note{n}", "type": LOG, "message": "x", "description": block} for n, block in enumerate(BLOCKS)),
+        ],
+        "outputs": [
+            {"id": f"out{n}", "type": "STRING", "displayName": text, "description": text, "value": literal[n]}
+            for n, text in enumerate(PAYLOADS)
+        ],
+        "triggers": [{"id": "plan", "type": "io.kestra.plugin.core.trigger.Schedule", "cron": "0 0 1 1 *", "description": BLOCKS[2]}],
+    }
+    send(system, "POST", "/flows", json.dumps(texts))
+    values = {"id": "values", "namespace": NAMESPACE, "tasks": [
+        {"id": "keys", "type": "io.kestra.plugin.core.output.OutputValues", "values": {text: text for text in literal}},
+    ]}  # fmt: skip
+    send(system, "POST", "/flows", json.dumps(values))
+    files = {"id": "files", "namespace": NAMESPACE, "tasks": [
+        {"id": f"write_{kind}", "type": WRITE, "extension": f".{kind}", "content": "\n".join(literal)} for kind in FILE_KINDS
+    ]}  # fmt: skip
+    send(system, "POST", "/flows", json.dumps(files))
+    pages = [f"flows/edit/{NAMESPACE}/texts{tab}" for tab in ("", "/edit", "/execute", "/triggers", "/revisions", "/dependencies")]
+    found = {name: start_execution(system, f"{NAMESPACE}/{name}") for name in ("texts", "values", "files")}
+    for name, execution in found.items():
+        wait_for_state(system, execution, *ENDED)
+        pages += [f"executions/{execution}{tab}" for tab in ("", "/logs", "/outputs", "/gantt", "/topology", "/metrics")]
+    pages += _list_previews(system, found["files"])
+    return pages + _fail(system)
+
+
+def _list_previews(system: SystemProcess, execution: str) -> list[str]:
+    execution_id = execution.rpartition("/")[2]
+    runs = send(system, "GET", f"/executions/{execution_id}")["taskRunList"]
+    addresses = [run["outputs"]["uri"] for run in runs if (run.get("outputs") or {}).get("uri")]
+    assert len(addresses) == len(FILE_KINDS)
+    return [f"executions/file/{execution_id}?" + _encode(path=address) for address in addresses]
+
+
+def _fail(system: SystemProcess) -> list[str]:
+    """Run flows that fail with the texts, and return the pages of their failure cards."""
+    pages = []
+    for number, block in enumerate(BLOCKS):
+        quoted = block.replace("{{", "{ {").replace("{%", "{ %")
+        source = {"id": f"fail{number}", "namespace": NAMESPACE, "tasks": [{"id": "burn", "type": FAIL, "errorMessage": quoted}]}
+        send(system, "POST", "/flows", json.dumps(source))
+        execution = start_execution(system, f"{NAMESPACE}/fail{number}")
+        wait_for_state(system, execution, "FAILED")
+        pages.append(f"executions/{execution}")
+    return pages
+
+
+def _fill_namespace(system: SystemProcess) -> None:
+    variables = {text: text for text in PAYLOADS}
+    send(system, "PUT", f"/namespaces/{NAMESPACE}", {"id": NAMESPACE, "description": "\n\n".join(BLOCKS), "variables": variables})
+    for number, block in enumerate(BLOCKS):
+        send(system, "PUT", f"/namespaces/{NAMESPACE}.n{number}", {"id": f"{NAMESPACE}.n{number}", "description": block})
+    for number, text in enumerate(PAYLOADS):
+        send(system, "PUT", f"/namespaces/{NAMESPACE}/kv/key{number}", json.dumps(text), **{"Content-Type": "text/plain"})
+        if number % 5 == 0:
+            secret = {"key": f"SECRET_{number}", "value": "x", "description": text}
+            send(system, "PUT", f"/namespaces/{NAMESPACE}/secrets", secret)
+    for kind in FILE_KINDS:
+        send_form(system, f"/namespaces/{NAMESPACE}/files?path=all.{kind}", "fileContent", f"all.{kind}", "\n".join(PAYLOADS))
+    for number, text in enumerate(PAYLOADS):
+        # A name holds no slash, and what the platform refuses as a name is refused.
+        system.call("POST", f"{API}/namespaces/{NAMESPACE}/files/directory?" + _encode(path=f"/{number} {text.replace('/', '∕')}"))
+
+
+def _write_dashboards_and_blueprints(system: SystemProcess) -> list[str]:
+    pages = ["dashboards", "blueprints?mine=1"]
+    source = json.dumps({"id": "bp", "namespace": NAMESPACE, "description": BLOCKS[3], "tasks": [{"id": "a", "type": LOG, "message": "x"}]})
+    for number, block in enumerate(BLOCKS):
+        title = PAYLOADS[number * 20][:200]
+        board = {"id": f"hostile{number}", "title": title, "description": block, "charts": [
+            {"id": "note", "type": "io.kestra.plugin.core.dashboard.chart.Markdown", "content": block, "chartOptions": {"displayName": title}}
+        ]}  # fmt: skip
+        status, _ = system.call("POST", f"{API}/dashboards", json.dumps(board))
+        if status < 300:
+            pages.append(f"dashboards/hostile{number}")
+        own = {"title": title, "description": block, "tags": ["hostile"], "source": source}
+        pages.append(f"blueprints/{send(system, 'POST', '/blueprints/flows', own)['id']}")
+    assert len(pages) > len(BLOCKS) + 2, "the dashboards were refused"
+    return pages
+
+
+def _invite_people(system: SystemProcess) -> list[str]:
+    for number, text in enumerate(PAYLOADS[::4]):
+        person = {"email": f"h{number}@example.org", "firstName": text[:100], "lastName": text[:100], "password": "Passw0rd-strong-1"}
+        system.call("POST", f"{API}/users", person)
+        role = {"name": f"hostile{number}", "description": text, "permissions": {"FLOW": ["READ"]}}
+        system.call("POST", f"{API}/roles", role)
+        system.call("POST", f"{API}/groups", {"name": text[:100]})
+        system.call("POST", f"{API}/service-accounts", {"name": f"robot{number}", "description": text})
+        system.call("POST", "/api/v1/me/api-tokens", {"name": text[:100], "description": text, "maxAge": "P1D"})
+    return ["users", "groups", "roles", "account", "users/h1@example.org", "roles/hostile1"]
