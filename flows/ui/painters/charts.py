@@ -22,7 +22,7 @@ def draw_run_strip(runs: Sequence[Execution], *, at: datetime) -> SafeString:
         return SafeString("")
     lengths = [((run.ended_at or at) - run.created_at).total_seconds() for run in runs]
     longest = max(*lengths, 0.001)
-    parts = [f'<svg class="strip" width="{len(runs) * _BAR}" height="{_HEIGHT}" role="img" aria-label="last {len(runs)} runs">']
+    parts = [f'<svg class="strip" width="{len(runs) * _BAR}" height="{_HEIGHT}" role="group" aria-label="last {len(runs)} runs">']
     for index, (run, seconds) in enumerate(zip(runs, lengths, strict=True)):
         height = max(4.0, _HEIGHT * seconds / longest)
         url = reverse("ui:execution", args=[run.namespace, run.flow_id, run.id])
@@ -46,7 +46,7 @@ def draw_value_bars(values: Sequence[tuple[str, float]], *, own: str) -> SafeStr
     most = max((value for _, value in values), default=0.0) or 1.0
     width = max(len(values), 1) * (_BAR + 2)
     parts = [
-        f'<svg class="values-bars" width="{width}" height="{_HEIGHT}" role="img" aria-label="the last {len(values)} values">'
+        f'<svg class="values-bars" width="{width}" height="{_HEIGHT}" role="group" aria-label="the last {len(values)} values">'
     ]
     for index, (execution_id, value) in enumerate(values):
         height = max(2.0, _HEIGHT * max(0.0, value) / most)
@@ -72,7 +72,7 @@ def draw_history(
     """
     most = max((sum(counts.values()) for _, counts in buckets), default=0) or 1
     step = width / max(1, len(buckets))
-    parts = [f'<svg class="history" viewBox="0 0 {width} {height + 20}" role="img" aria-label="executions over time by state">']
+    parts = [f'<svg class="history" viewBox="0 0 {width} {height + 20}" role="group" aria-label="executions over time by state">']
     for line in range(1, 4):
         y = height - height * line / 4
         parts.append(f'<path class="grid" d="M0 {y:.0f}H{width}"/>')

@@ -181,7 +181,7 @@ def draw_pie(chart: Chart, rows: Rows, link: Link) -> SafeString:
         slices.append(("others", rest, ""))
     total = sum(value for _, value, _ in slices) or 1.0
     names = [name for name, _, _ in slices]
-    parts = [f'<svg class="figure-chart pie" viewBox="0 0 220 220" role="img" aria-label="{escape(title_of(chart))}">']
+    parts = [f'<svg class="figure-chart pie" viewBox="0 0 220 220" role="group" aria-label="{escape(title_of(chart))}">']
     angle = -math.pi / 2
     for name, value, url in slices:
         turn = 2 * math.pi * value / total
@@ -254,7 +254,7 @@ def _shade(name: str, names: Sequence[str]) -> str:
 
 
 def _open_svg(chart: Chart, width: int) -> str:
-    return f'<svg class="figure-chart" viewBox="0 0 {width} {HEIGHT}" role="img" aria-label="{escape(title_of(chart))}">'
+    return f'<svg class="figure-chart" viewBox="0 0 {width} {HEIGHT}" role="group" aria-label="{escape(title_of(chart))}">'
 
 
 def _draw_grid(most: float, width: int) -> list[str]:

@@ -65,7 +65,7 @@ def draw_metric(name: str, points: Sequence[tuple[str, float, str]], *, width: i
     most = nice_top(max((value for _, value, _ in points), default=0))
     step = (width - 60) / max(1, len(points) - 1)
     places = [(46 + index * step, 8 + (height - 26) * (1 - value / most)) for index, (_, value, _) in enumerate(points)]
-    parts = [f'<svg class="figure-chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(name)} over runs">']
+    parts = [f'<svg class="figure-chart" viewBox="0 0 {width} {height}" role="group" aria-label="{escape(name)} over runs">']
     for part in range(3):
         y = 8 + (height - 26) * (1 - part / 2)
         parts.append(f'<path class="grid" d="M46 {y:.1f}H{width}"/><text x="40" y="{y + 4:.1f}" text-anchor="end">')
