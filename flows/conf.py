@@ -53,6 +53,7 @@ class Settings:
         admin_is_on, admin_path: whether there is an admin site, and where, with a slash at the end.
         admin_theme: `unfold`, or `stock` for the framework's own look.
         admin_addresses: networks that may reach the admin site, all of them when empty.
+        admin_requires_mfa: whether only staff with a second factor may enter it.
         plugin_settings: what plugins ask the operator for, by name: `scripts.memory-limit` is `SCRIPTS_MEMORY_LIMIT` here.
         rate_limit_per_minute, anonymous_rate_limit_per_minute: requests to the API by account and token, and by address of
             callers without an account; 0 for no limit.
@@ -104,6 +105,7 @@ class Settings:
     admin_path: str = "admin/"
     admin_theme: str = "unfold"
     admin_addresses: tuple[str, ...] = ()
+    admin_requires_mfa: bool = False
     plugin_settings: Mapping[str, Any] = field(default_factory=dict)
     rate_limit_per_minute: int = 30_000
     anonymous_rate_limit_per_minute: int = 1_200

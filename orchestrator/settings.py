@@ -88,6 +88,7 @@ CELESTRA = {
         "CELESTRA_ADMIN_PATH", "admin", taken=("ui", "api", "static", "health", "metrics", "main")
     ),
     "admin_theme": ADMIN_THEME,
+    "admin_requires_mfa": env.read_flag("CELESTRA_ADMIN_REQUIRE_MFA"),
     "admin_addresses": env.read_networks("CELESTRA_ADMIN_ADDRESSES"),
     "script_runner": env.read_text("CELESTRA_SCRIPTS_DEFAULT_RUNNER", "process"),
     "plugin_settings": env.read_plugin_settings(("SCRIPTS", "JDBC", "HTTP")),

@@ -15,6 +15,7 @@ from django.urls import reverse
 from flows.admin.theme import IS_STOCK, BaseSite
 from flows.conf import get_settings
 from flows.operations import sessions
+from flows.operations.second_factor import is_enabled
 from flows.primitives.callers import Door
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -59,8 +60,15 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
     """Takes the session of the console, whose throttle, second factor and audit log hold here, too. Source: security, S-44."""
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Tell whether somebody may enter: staff, from a network that may."""
-        return is_allowed_address(str(request.META.get("REMOTE_ADDR", ""))) and super().has_permission(request)
+        """Tell whether somebody may enter: staff, from a network that may, with a second factor where it is asked."""
+        if not super().has_permission(request) or not is_allowed_address(str(request.META.get("REMOTE_ADDR", ""))):
+            return False
+        if not get_settings().admin_requires_mfa:
+            return True
+        if not hasattr(request, "has_second_factor"):
+            # Asked several times for one page.
+            request.has_second_factor = is_enabled(request.user)  # type: ignore[attr-defined,arg-type]
+        return bool(request.has_second_factor)  # type: ignore[attr-defined]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Mark the pages of the site for the middleware that writes the security policy, besides what the framework does."""
@@ -83,7 +91,7 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
             "layout": "flows/layout.html",
             "title": "You may not do this",
             "status": 403,
-            "message": "The administration is for staff, from the networks that were allowed. An owner can make you staff.",
+            "message": "The administration is for staff, from allowed networks, and with a second factor where it is asked.",
             "code": "forbidden",
         }
         return HttpResponse(render_to_string("flows/error.html", context, request), status=403)

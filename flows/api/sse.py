@@ -244,6 +244,8 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
     """
     Yield `start`, `progress` on every change, `end` when everything has ended.
 
+    Each frame holds the whole object, `start` too: clients read every frame into the same model, and that takes no empty one.
+
     Args:
         read: blocking; returns what to show and whether it has ended, or None when the execution is gone.
 
@@ -253,13 +255,14 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
         # A digest, because the text of a large execution times many streams is much memory.
         sent = b""
         last_at = time.monotonic()
-        yield frame("start", {})
         while True:
             found = await ask_database(read, execution_id)
             if found is None:
                 return
             data, ended = found
             text = encode_json(data)
+            if not sent:
+                yield f"id: start\ndata: {text}\n\n".encode("utf-8", "replace")
             if ended:
                 yield f"id: end\ndata: {text}\n\n".encode("utf-8", "replace")
                 return

@@ -406,6 +406,8 @@ _WITHOUT_TENANT: Patterns = [
     route("plugins/inputs/<str:name>", "plugin-input", get=plugins.show_input),
     route("plugins/schemas/<str:kind>", "plugin-schema", get=plugins.show_schema),
     route("plugins/properties/<str:kind>", "plugin-properties", get=plugins.show_schema_properties),
+    route("plugins/install", "plugin-install", get=plugins.refuse_installation, post=plugins.refuse_installation),
+    route("plugins/pluginUiManifest", "plugin-ui-manifest", post=plugins.refuse_installation),
     route("plugins/icons", "plugin-icons", get=plugins.list_icons),
     route("plugins/icons/groups", "plugin-group-icons", get=plugins.list_group_icons),
     route("plugins/icons/<str:name>", "plugin-icon", get=plugins.show_icon),

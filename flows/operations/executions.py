@@ -203,13 +203,19 @@ def pause_execution(execution_id: str, *, at: datetime, actor: str = "") -> Exec
 
 
 def resume_execution(
-    execution_id: str, *, inputs: Mapping[str, Any] | None = None, task_run_id: str | None = None, at: datetime, actor: str = ""
+    execution_id: str,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    task_run_id: str | None = None,
+    breakpoints: Sequence[Mapping[str, Any]] | None = None,
+    at: datetime,
+    actor: str = "",
 ) -> Execution:
     """
     Resume a paused execution: release its first paused task run, or let it go on after a pause by hand.
 
     A task run that is paused because the executions that it waits for are passes the resume on to the first of those.
-    `inputs` are those that `onResume` declares. Raises ConflictError unless it is paused, InvalidError for bad inputs;
+    `inputs` are those that `onResume` declares; `breakpoints` replace those that are still ahead, None keeps them. Raises ConflictError unless it is paused, InvalidError for bad inputs;
     it stays paused then.
     """
 
@@ -225,7 +231,7 @@ def resume_execution(
             root.pause_asked = False
             board.move_root(State.RESTARTED)
             board.move_root(State.RUNNING)
-            _pass_breakpoints(turn, waiting)
+            _pass_breakpoints(turn, waiting, breakpoints)
             turn.mark_all_dirty()
             return None
         if not paused:
@@ -507,10 +513,15 @@ def _take_turn(execution_id: str, change: Callable[[Turn], T], *, at: datetime) 
     return take_turn(execution_id, change, SERVICES, at=at)
 
 
-def _pass_breakpoints(turn: Turn, waiting: Sequence[Run]) -> None:
+def _pass_breakpoints(turn: Turn, waiting: Sequence[Run], ahead: Sequence[Mapping[str, Any]] | None) -> None:
     root = turn.board.root
     passed = {run.task_id for run in waiting}
-    root.breakpoints = [{**point, "passed": True} if point.get("id") in passed else point for point in root.breakpoints]
+    points = [{**point, "passed": True} if point.get("id") in passed else point for point in root.breakpoints]
+    if ahead is not None:
+        # One for a task that stands there now would hold it where it is.
+        points = [point for point in points if point.get("passed")]
+        points += [dict(point) for point in ahead if point.get("id") not in passed]
+    root.breakpoints = points
     for run in waiting:
         turn.board.move(run, State.CREATED)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
 from flows.models import Execution, IdempotencyKey
+from flows.operations.acts import act_on_many
 from flows.operations.executions import get_execution
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import InvalidError
+from flows.primitives.rights import Action, Resource
 
 REMEMBERED = timedelta(hours=24)
 LONGEST_KEY = 255
@@ -37,7 +37,8 @@ def start_once(key: str, fingerprint: str, start: Callable[[], Execution], *, at
     if not key.strip() or len(key) > LONGEST_KEY:
         raise InvalidError(f"An idempotency key has 1 to {LONGEST_KEY} characters; got {len(key)}.", code="idempotency-key")
     caller = current_caller().name
-    with transaction.atomic():
+    # The outermost act, so that a refusal inside is still written down after the transaction was taken back.
+    with act_on_many("execution.start", Action.CREATE, Resource.EXECUTION, atomic=True) as doing:
         IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lt=at - REMEMBERED).delete()
         # A second request with the same key waits here until the first one has committed or failed.
         row, is_new = IdempotencyKey.objects.get_or_create(
@@ -47,13 +48,16 @@ def start_once(key: str, fingerprint: str, start: Callable[[], Execution], *, at
             execution = start()
             row.execution_id = execution.id
             row.save(update_fields=["execution_id"])
-            return execution, False
-    if row.fingerprint != fingerprint:
-        raise InvalidError(
-            f'The idempotency key "{key[:60]}" was used for another request. Send every new request with a new key.',
-            code="idempotency-key-reused",
-        )
-    return get_execution(row.execution_id), True
+        elif row.fingerprint != fingerprint:
+            raise InvalidError(
+                f'The idempotency key "{key[:60]}" was used for another request. Send every new request with a new key.',
+                code="idempotency-key-reused",
+            )
+        else:
+            execution = get_execution(row.execution_id)
+        doing.namespace, doing.object_id = execution.namespace, execution.id
+        doing.after = {"flow": execution.flow_id, "revision": execution.flow_revision, "again": not is_new}
+    return execution, not is_new
 
 
 def purge_old_keys(*, at: datetime) -> int:

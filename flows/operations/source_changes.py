@@ -11,10 +11,9 @@ from flows.models import FlowRevision, TemplateRevision
 LARGEST_DIFF_BYTES = 20 * 1024
 MASK = "******"
 
+_WORDS = "password|passwd|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|private[_-]?key"
 _TELLING = re.compile(
-    r"^(?P<before>[ +-]?[ \t]*(?:-[ \t]+)?[\"']?[\w.-]*"
-    r"(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|passphrase)[\w.-]*[\"']?[ \t]*:[ \t]+)(?P<value>\S.*)$",
-    re.IGNORECASE,
+    rf"^(?P<before>[ +-]?[ \t]*(?:-[ \t]+)?[\"']?[\w.-]*(?:{_WORDS})[\w.-]*[\"']?[ \t]*:[ \t]+)(?P<value>\S.*)$", re.IGNORECASE
 )
 
 

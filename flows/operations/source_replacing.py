@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,32 +56,44 @@ class ChangedFlow:
     error: str = ""
 
 
-def preview_replacement(wanted: Replacement) -> list[ChangedFlow]:
+Names = Collection[tuple[str, str]]
+"""Namespaces and ids of flows."""
+
+
+def preview_replacement(wanted: Replacement, flows: Names | None = None) -> list[ChangedFlow]:
     """
     Return what a replacement would change, flow by flow. Nothing is stored.
+
+    Args:
+        flows: only these, where they exist; None for all.
 
     Raises:
         InvalidError: an empty search, a pattern or a replacement that cannot be read, or one that takes too long.
     """
     replace = _make_replace(wanted)
     members = (Condition("namespace", Operation.PREFIX, wanted.namespace),) if wanted.namespace else ()
+    rows = queries.filter_flows(Criteria(members=members))
+    if flows is not None:
+        rows = rows.filter(namespace__in={namespace for namespace, _ in flows}, flow_id__in={flow_id for _, flow_id in flows})
     found = []
-    for revision in queries.list_newest_sources(queries.filter_flows(Criteria(members=members))):
+    for revision in queries.list_newest_sources(rows):
+        if flows is not None and (revision.flow.namespace, revision.flow.flow_id) not in flows:
+            continue
         changed = _change(revision.flow, revision.source, replace)
         if changed is not None:
             found.append(changed)
     return found
 
 
-def apply_replacement(wanted: Replacement, *, at: datetime, actor: str = "") -> list[ChangedFlow]:
+def apply_replacement(wanted: Replacement, flows: Names | None = None, *, at: datetime, actor: str = "") -> list[ChangedFlow]:
     """
     Save every flow that a replacement changes as a new revision.
 
     A flow that would become invalid stays as it is and carries the error; the others are saved all the same.
-    Raises as `preview_replacement`.
+    Arguments and errors as of `preview_replacement`.
     """
     with act_on_many("flow.replace-text", Action.UPDATE, Resource.FLOW, object_id=wanted.namespace) as doing:
-        done = [_save(changed, at=at, actor=actor) for changed in preview_replacement(wanted)]
+        done = [_save(changed, at=at, actor=actor) for changed in preview_replacement(wanted, flows)]
         doing.after = {"search": wanted.search[:500], "replacement": wanted.replacement[:500], "flows": len(done)}
     return done
 

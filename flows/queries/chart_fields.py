@@ -14,9 +14,9 @@ from django.db.models.functions import Extract
 
 from flows.language.chart_data import SOURCES, FieldKind, Filter
 from flows.models import Execution, Flow, LogEntry, Metric, TriggerState
-from flows.queries.visibility import visible
 from flows.queries.criteria import CriteriaError, read_moment
 from flows.queries.logs import read_level
+from flows.queries.visibility import visible
 
 _LEVEL_NAMES = {0: "TRACE", 1: "DEBUG", 2: "INFO", 3: "WARN", 4: "ERROR"}
 _LENGTH = Extract(ExpressionWrapper(F("ended_at") - F("created_at"), output_field=DurationField()), "epoch")

@@ -17,6 +17,7 @@ from flows.primitives.states import TERMINAL, State
 from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.executions import filter_executions
 from flows.queries.triggers import filter_triggers
+from flows.queries.visibility import visible
 
 FEWEST_RUNS = 4
 _UNITS = ((timedelta(hours=2), TruncMinute, timedelta(minutes=1)), (timedelta(days=3), TruncHour, timedelta(hours=1)))
@@ -119,7 +120,7 @@ def list_longest(scope: Scope, count: int) -> list[Execution]:
 def list_failures(scope: Scope, count: int) -> list[tuple[Execution, str]]:
     """Return the newest failed executions of the span with the first line of their newest error."""
     rows = list(scope.select().filter(state=State.FAILED).order_by("-created_at")[:count])
-    errors = LogEntry.objects.filter(execution_id__in=[row.id for row in rows], level=4).order_by("execution_id", "-id")
+    errors = visible(LogEntry).filter(execution_id__in=[row.id for row in rows], level=4).order_by("execution_id", "-id")
     messages = dict(errors.distinct("execution_id").values_list("execution_id", "message"))
     return [(row, (row.error or messages.get(row.id, "")).strip().partition("\n")[0]) for row in rows]
 

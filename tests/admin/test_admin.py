@@ -348,3 +348,20 @@ def test_triggers_are_switched_by_an_action(alice: Client, flow: Flow) -> None:
     page = alice.post(_address(TriggerState), {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
 
     assert "is not locked" in page.content.decode()
+
+
+def test_a_full_list_of_executions_stays_below_300_kilobytes(alice: Client, flow: Flow) -> None:
+    for number in range(50):
+        _save_execution(f"exec{number}")
+
+    assert len(alice.get(_address(Execution)).content) < 300_000
+
+
+def test_a_flow_is_searched_by_its_whole_name(alice: Client, flow: Flow) -> None:
+    _save_execution("exec1")
+    _save_execution("exec2", flow_id="other")
+
+    page = alice.get(f"{_address(Execution)}?q=company.team/daily").content.decode()
+
+    assert "exec1" in page
+    assert "exec2" not in page

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +15,7 @@ from flows.admin.theme import IS_STOCK
 from flows.conf import changed_settings
 from flows.models import AuditEntry, Flow
 from flows.ui.looks import LOOKS
+from orchestrator import env
 
 from .test_changes import alice, flow
 
@@ -58,6 +60,19 @@ def test_a_refused_network_gets_no_page(alice: Client) -> None:
         assert alice.get(reverse("admin:index"), follow=True).status_code == 403
 
 
+def test_without_a_second_factor_staff_stays_outside_where_it_is_asked(alice: Client) -> None:
+    with changed_settings(admin_requires_mfa=True):
+        assert alice.get(reverse("admin:index"), follow=True).status_code == 403
+
+
+@pytest.mark.urls("tests.admin.addresses_without_admin")
+def test_without_an_admin_site_the_console_does_not_mention_it(alice: Client, flow: Flow) -> None:
+    page = alice.get(reverse("ui:flow", args=[flow.namespace, flow.flow_id]))
+
+    assert page.status_code == 200
+    assert "dministration" not in page.content.decode()
+
+
 def test_the_policy_is_relaxed_on_pages_of_the_site_only(alice: Client) -> None:
     inside = alice.get(reverse("admin:index")).headers["Content-Security-Policy"]
     outside = alice.get("/ui/").headers["Content-Security-Policy"]
@@ -79,6 +94,34 @@ def test_objects_lead_to_the_console_and_back(alice: Client, flow: Flow) -> None
 
     assert f'href="{reverse("ui:flow", args=[flow.namespace, flow.flow_id])}"' in inside
     assert f'href="{reverse("admin:flows_flow_change", args=[flow.pk])}"' in outside
+
+
+@pytest.mark.parametrize(("text", "expected"), [("backstage/desk", "backstage/desk/"), ("/desk/", "desk/"), ("", "admin/")])
+def test_the_site_may_stand_elsewhere(monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    monkeypatch.setenv("CELESTRA_ADMIN_PATH", text)
+
+    assert env.read_path_prefix("CELESTRA_ADMIN_PATH", "admin", taken=("ui",)) == expected
+
+
+@pytest.mark.parametrize("text", ["ui", "ui/admin", "a b", "../x", "a?b"])
+def test_a_path_that_other_pages_have_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CELESTRA_ADMIN_PATH", text)
+
+    with pytest.raises(ImproperlyConfigured, match="CELESTRA_ADMIN_PATH"):
+        env.read_path_prefix("CELESTRA_ADMIN_PATH", "admin", taken=("ui",))
+
+
+def test_networks_are_read_and_single_addresses_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELESTRA_ADMIN_ADDRESSES", "10.1.2.3/8, ::1")
+
+    assert env.read_networks("CELESTRA_ADMIN_ADDRESSES") == ("10.0.0.0/8", "::1/128")
+
+
+def test_a_network_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELESTRA_ADMIN_ADDRESSES", "office")
+
+    with pytest.raises(ImproperlyConfigured, match="office"):
+        env.read_networks("CELESTRA_ADMIN_ADDRESSES")
 
 
 def test_states_have_the_colours_of_the_console() -> None:

@@ -29,7 +29,8 @@ def source_of(api: Api, name: str) -> str:
 def test_a_preview_shows_the_lines_and_stores_nothing(api: Api) -> None:
     found = api.send("POST", "/flows/source/replace/preview", {"q": "hello", "replacement": "Good day"}).json()
 
-    lines = {one["id"]: [(line["before"].strip(), line["after"].strip()) for line in one["lines"]] for one in found}
+    lines = {one["id"]: [(line["before"].strip(), line["after"].strip()) for line in one["matches"]] for one in found["flows"]}
+    assert (found["totalFlows"], found["editableFlowCount"], found["totalMatches"]) == (2, 2, 4)
     assert lines["weekly"] == [("- id: hello", "- id: Good day"), ("message: Hello", "message: Good day")]
     assert "Good day" not in source_of(api, "company.other/weekly")
 
@@ -41,8 +42,9 @@ def test_a_replacement_saves_what_stays_valid_and_says_why_the_rest_does_not(api
         "POST", "/flows/source/replace/apply", {"q": "io.kestra.plugin.core.log.Log", "replacement": "no.such.Type"}
     )
 
-    assert {(one["id"], one["revision"]) for one in done} == {("daily", 2), ("weekly", 2)}
-    assert all("no.such.Type" in one["error"] for one in broken.json())
+    assert {(one["id"], one["revision"]) for one in done["updated"]} == {("daily", 2), ("weekly", 2)}
+    assert [one["reason"] for one in broken.json()["skipped"]] == ["INVALID_FLOW", "INVALID_FLOW"]
+    assert all("no.such.Type" in one["message"] for one in broken.json()["skipped"])
     assert "message: Good day" in source_of(api, "company.team/daily")
 
 
@@ -53,7 +55,19 @@ def test_a_replacement_stays_in_its_namespace(api: Api) -> None:
         {"q": "Hello", "replacement": "Hi", "namespace": "company.team", "caseSensitive": True},
     )
 
-    assert [one["id"] for one in done.json()] == ["daily"]
+    assert [one["id"] for one in done.json()["updated"]] == ["daily"]
+
+
+def test_a_replacement_touches_only_the_flows_that_are_named(api: Api) -> None:
+    named = [{"namespace": "company.team", "id": "daily"}, {"namespace": "company.team", "id": "unknown"}]
+    body = {"query": "message: Hello", "replacement": "message: Hi", "caseSensitive": True, "flows": named}
+    done = api.send("POST", "/flows/source/replace/apply", body).json()
+    again = api.send("POST", "/flows/source/replace/apply", body).json()
+
+    assert [one["id"] for one in done["updated"]] == ["daily"]
+    assert [(one["id"], one["reason"]) for one in done["skipped"]] == [("unknown", "NOT_FOUND")]
+    assert [(one["id"], one["reason"]) for one in again["skipped"]] == [("daily", "NO_MATCH"), ("unknown", "NOT_FOUND")]
+    assert "message: Hello" in source_of(api, "company.other/weekly")
 
 
 def test_a_pattern_may_use_its_groups(api: Api) -> None:

@@ -90,7 +90,7 @@
   }
   report("texts", texts, 2);
 
-  const hasName = (node) => node.innerText || node.ariaLabel || node.title || node.labels?.length || node.getAttribute("aria-labelledby");
+  const hasName = (node) => node.innerText || node.ariaLabel || node.title || node.labels?.length || node.placeholder || node.getAttribute("aria-labelledby");
   for (const node of document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea")) {
     if (hasName(node) || ["submit", "button", "image"].includes(node.type) && (node.value || node.alt)) continue;
     if (node.querySelector("title, img[alt]") || node.closest("[hidden], [aria-hidden=true], .ace_editor") || !node.checkVisibility()) continue;

@@ -1,29 +1,16 @@
-"""The main journey through the console in a real browser, and what every page must keep: no error, no report, no overflow."""
+"""What people do in the console in a real browser: write, run, watch, kill, jump by keys; and how small a cold page is."""
 
 from __future__ import annotations
 
-import shutil
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from tests.e2e.browsing import Watched, set_source
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
 pytestmark = pytest.mark.e2e
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 FLOW = """id: journey
 namespace: e2e.console
 inputs:
@@ -47,79 +34,8 @@ tasks:
         type: io.kestra.plugin.core.execution.Fail
         errorMessage: "the warehouse is on fire"
 """
-PAGES = (
-    "",
-    "executions",
-    "flows",
-    "flows/new",
-    "logs",
-    "triggers",
-    "namespaces",
-    "plugins",
-    "inbox",
-    "system",
-    "settings",
-    "welcome",
-)
-UNNAMED = """[...document.querySelectorAll("button, a[href], input:not([type=hidden]), select")]
-  .filter((node) => !(node.innerText || node.ariaLabel || node.title || node.labels?.length))
-  .filter((node) => !node.querySelector("title") && !node.closest("[hidden]")).map((node) => node.outerHTML)"""
 LARGEST_PAGE_BYTES = 90 * 1024
 MOST_REQUESTS = 9
-
-
-@dataclass
-class Watched:
-    """A page and everything that went wrong in it."""
-
-    page: Page
-    base_url: str
-    faults: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        """Load a page of the console."""
-        self.page.goto(f"{self.base_url}/ui/{path}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "install Debian's package chromium"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with sync_playwright() as playwright:
-            running = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-            yield running
-            running.close()
-
-
-@pytest.fixture
-def console(browser: Browser, running_system: SystemProcess) -> Iterator[Watched]:
-    """A fresh browser in which the administrator is signed in."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    watched = Watched(page, running_system.base_url)
-    page.on("pageerror", lambda error: watched.faults.append(f"error: {error}"))
-    page.on("console", lambda message: watched.faults.append(f"console: {message.text}") if message.type == "error" else None)
-    page.on("request", lambda request: _check_host(request.url, watched))
-    watched.open("login")
-    page.fill("#username", running_system.user)
-    page.fill("#password", running_system.password)
-    page.click("button.primary")
-    expect(page.locator("nav.nav")).to_be_visible()
-    yield watched
-    context.close()
-
-
-def _check_host(url: str, watched: Watched) -> None:
-    if not url.startswith((watched.base_url, "data:", "blob:")):
-        watched.faults.append(f"request to another host: {url}")
-
-
-def _set_text(page: Page, text: str) -> None:
-    # Not the browser's own waiting: it evaluates a text, which the content policy forbids.
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
-    page.evaluate("text => window.celestraEditor.setValue(text, -1)", text)
 
 
 def test_from_the_first_flow_to_a_failed_execution(console: Watched, running_system: SystemProcess) -> None:
@@ -127,7 +43,7 @@ def test_from_the_first_flow_to_a_failed_execution(console: Watched, running_sys
 
     # A new flow with a misspelt property: the mark stands at its line and nothing is stored.
     console.open("flows/new")
-    _set_text(page, FLOW.replace("message:", "mesage:"))
+    set_source(page, FLOW.replace("message:", "mesage:"))
     problem = page.locator("#problems button", has_text="mesage")
     expect(problem).to_be_visible()
     expect(problem.locator(".at")).to_have_text("12:5")
@@ -137,7 +53,7 @@ def test_from_the_first_flow_to_a_failed_execution(console: Watched, running_sys
     assert running_system.call("GET", "/api/v1/main/flows/e2e.console/journey")[0] == 404
 
     # Put right, it is drawn and saved.
-    _set_text(page, FLOW)
+    set_source(page, FLOW)
     expect(page.locator("#problems")).to_have_text("No problems.")
     expect(page.locator("#n-burn")).to_be_visible()
     page.click("#save")
@@ -197,24 +113,6 @@ def test_a_running_execution_changes_before_our_eyes_and_is_killed_by_its_button
     assert console.faults == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_every_page_is_clean_and_fits(console: Watched, theme: str, width: int) -> None:
-    page = console.page
-    page.set_viewport_size({"width": width, "height": 844})
-    page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
-
-    for path in PAGES:
-        console.open(path)
-        page.wait_for_load_state("networkidle") if not path else page.wait_for_load_state("load")
-
-        assert page.evaluate("document.documentElement.dataset.theme") == theme, path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        assert page.locator("h1").count() == 1, path
-        assert page.evaluate(UNNAMED) == [], path
-    assert console.faults == []
-
-
 def test_a_cold_page_is_small(browser: Browser, console: Watched) -> None:
     context = browser.new_context(storage_state=console.page.context.storage_state())
     page = context.new_page()
@@ -253,12 +151,12 @@ def test_the_keyboard_reaches_pages_filters_and_the_palette(console: Watched) ->
 def test_the_editor_completes_types_and_the_properties_of_a_type(console: Watched) -> None:
     page = console.page
     console.open("flows/new")
-    _set_text(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: Lo")
+    set_source(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: Lo")
     page.evaluate("window.celestraEditor.navigateFileEnd(); window.celestraEditor.execCommand('startAutocomplete')")
     expect(page.locator(".ace_autocomplete")).to_contain_text("Log")
     page.keyboard.press("Escape")
 
-    _set_text(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: io.kestra.plugin.core.log.Log\n    ")
+    set_source(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: io.kestra.plugin.core.log.Log\n    ")
     page.evaluate("window.celestraEditor.navigateFileEnd(); window.celestraEditor.execCommand('startAutocomplete')")
 
     expect(page.locator(".ace_autocomplete")).to_contain_text("message")

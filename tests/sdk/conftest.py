@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.sdk.reading import note_guesses
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
@@ -17,13 +18,9 @@ with warnings.catch_warnings():
     # What the clients themselves do at import is theirs.
     warnings.simplefilter("ignore")
     from kestrapy import KestraClient
-    from kestrapy.base_api import BaseApi
 
 TENANT = "main"
 _HERE = Path(__file__).parent
-
-# The published models contradict themselves here, so no answer can satisfy them. Source: REST API, 10.2.
-UNREADABLE_MODELS = frozenset({"FlowForExecution", "PagedResultsMapStringObject"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,27 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def odd_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The names of models whose strict reader refused an answer, so that the client fell back to guessing; must stay empty."""
-    found: list[str] = []
-    guess = BaseApi._construct_model
-
-    def note(data: dict[str, Any], model: type) -> Any:
-        # Streams open with an empty object, as they have to.
-        if data and model.__name__ not in UNREADABLE_MODELS:
-            found.append(f"{model.__name__}: {_explain(data, model)}")
-        return guess(data, model)
-
-    monkeypatch.setattr(BaseApi, "_construct_model", staticmethod(note))
+    """What strict readers of the client said about answers that they refused; must stay empty."""
+    found = note_guesses(monkeypatch)
     yield found
     assert found == []
-
-
-def _explain(data: dict[str, Any], model: Any) -> str:
-    try:
-        model.from_dict(data)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        return str(error)[:1000]
-    return "read at the second try"
 
 
 @pytest.fixture

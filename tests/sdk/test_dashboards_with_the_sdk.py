@@ -35,13 +35,16 @@ def test_a_dashboard_is_saved_drawn_exported_and_deleted(client: KestraClient, n
     made = dashboards.create_dashboard(TENANT, DASHBOARD)
     drawn = dashboards.dashboard_chart_data("sdk-overview", "states", TENANT, wanted)
     table = dashboards.export_dashboard_chart("sdk-overview", "states", TENANT, wanted, format="CSV")
-    preview = dashboards.preview_chart(TENANT, DashboardControllerPreviewRequest(chart=CHART, globalFilter=wanted))
+    request = DashboardControllerPreviewRequest(chart=CHART, globalFilter=wanted)
+    preview = dashboards.preview_chart(TENANT, request)
+    preview_table = dashboards.export_chart(TENANT, request, format="CSV")
     changed = dashboards.update_dashboard("sdk-overview", TENANT, DASHBOARD.replace("Overview", "What happened"))
     found = dashboards.search_dashboards(TENANT, page=1, size=5, q="what happened", sort=["title:asc"])
     dashboards.delete_dashboard("sdk-overview", TENANT)
 
     assert (made["id"], changed["title"], found["total"]) == ("sdk-overview", "What happened", 1)
     assert drawn.results == preview.results == [{"state": "SUCCESS", "count": 1}]
+    assert table == preview_table
     assert table.decode().splitlines() == ["state,count", "SUCCESS,1"]
     assert dashboards.default_dashboards(TENANT) == {}
     with pytest.raises(NotFoundException):

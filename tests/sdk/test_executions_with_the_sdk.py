@@ -286,8 +286,8 @@ def test_bulk_actions_by_query_act_on_what_they_can(
 def test_an_execution_is_followed_to_its_end(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
     save_flow("tasks:\n  - {id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT1S}\n")
     made = client.executions.create_execution(TENANT, namespace, "daily")
-    seen = [state_of(frame) for frame in client.executions.follow_execution(made.id, TENANT) if getattr(frame, "state", None)]
-    after = [state_of(frame) for frame in client.executions.follow_execution(made.id, TENANT) if getattr(frame, "state", None)]
+    seen = [state_of(frame) for frame in client.executions.follow_execution(made.id, TENANT)]
+    after = [state_of(frame) for frame in client.executions.follow_execution(made.id, TENANT)]
     related = [frame.execution_id for frame in client.executions.follow_dependencies_execution(made.id, TENANT)]
 
     assert seen[-1] == "SUCCESS" and len(seen) > 1
@@ -317,3 +317,15 @@ def test_a_webhook_starts_an_execution(client: KestraClient, namespace: str, sav
     assert (started.namespace, started.flow_id) == (namespace, "daily")
     with pytest.raises(NotFoundException):
         client.executions.trigger_execution_by_get_webhook(TENANT, namespace, "daily", "another-key")
+
+
+def test_a_webhook_with_a_path_takes_every_method(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    executions = client.executions
+    save_flow(QUICK + "triggers:\n  - {id: hook, type: io.kestra.plugin.core.trigger.Webhook, key: a-long-enough-key}\n")
+    for call in (
+        executions.trigger_execution_by_get_webhook_with_path,
+        executions.trigger_execution_by_post_webhook_with_path,
+        executions.trigger_execution_by_put_webhook_with_path,
+    ):
+        with pytest.raises(NotFoundException):
+            call(TENANT, namespace, "daily", "a-long-enough-key", "orders/new")

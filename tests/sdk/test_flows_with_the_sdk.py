@@ -8,7 +8,10 @@ import zipfile
 import pytest
 from kestrapy import IdWithNamespace, KestraClient
 from kestrapy.exceptions import NotFoundException, UnprocessableEntityException
+from kestrapy.models.flow_with_source import FlowWithSource
 from kestrapy.models.query_filter_field import QueryFilterField
+from kestrapy.models.source_search_replace_apply_response import SourceSearchReplaceApplyResponse
+from kestrapy.models.source_search_replace_preview_response import SourceSearchReplacePreviewResponse
 from kestrapy.query import and_, eq, or_, prefix, where
 
 from tests.sdk.conftest import TENANT, SaveFlow
@@ -127,3 +130,82 @@ def test_graphs_and_dependencies_are_read(client: KestraClient, namespace: str, 
     assert len(graph.nodes) == len(drawn.nodes) > 3
     assert {node.id for node in topology.nodes} == {"daily", "caller"}
     assert len(client.flows.flow_dependencies_from_namespace(namespace, TENANT).edges) == 1
+
+
+def test_a_whole_tree_of_flows_is_brought_in_line(client: KestraClient, namespace: str) -> None:
+    flows = client.flows
+    texts = [f"id: {name}\nnamespace: {namespace}{below}\n{LOG}" for name, below in (("one", ""), ("two", ".sub"))]
+    both = "\n---\n".join(texts)
+    saved = flows.bulk_update_flows(TENANT, delete=False, namespace=namespace, allow_namespace_child=True, body=both)
+    kept = flows.bulk_update_flows(TENANT, delete=True, namespace=namespace, allow_namespace_child=True, body=texts[0])
+    left = flows.search_flows(TENANT, filters=where(prefix(QueryFilterField.NAMESPACE, namespace)))
+
+    assert [(flow.id, flow.revision) for flow in saved] == [("one", 1), ("two", 1)]
+    assert {flow.id: flow.deleted for flow in kept} == {"one": False, "two": True}
+    assert [flow.id for flow in left.results] == ["one"]
+
+
+def test_flows_are_switched_exported_and_deleted_by_name_and_by_query(
+    client: KestraClient, namespace: str, save_flow: SaveFlow
+) -> None:
+    flows, mine = client.flows, where(eq(QueryFilterField.NAMESPACE, namespace))
+    for flow_id in ("one", "two"):
+        save_flow(LOG, flow_id)
+    names = [IdWithNamespace(namespace=namespace, id=name) for name in ("one", "two")]
+    off = flows.disable_flows_by_query(TENANT, filters=mine)
+    on = flows.enable_flows_by_ids(TENANT, names[:1])
+    archive = flows.export_flows_by_query(TENANT, filters=mine)
+    states = {flow.id: flow.disabled for flow in flows.list_flows_by_namespace(namespace, TENANT)}
+    deleted = flows.delete_flows_by_ids(TENANT, names)
+
+    assert (off.count, on.count, deleted.count) == (2, 1, 2)
+    assert states == {"one": False, "two": True}
+    assert len(zipfile.ZipFile(io.BytesIO(archive)).namelist()) == 2
+    assert flows.search_flows(TENANT, filters=mine).total == 0
+
+
+def test_old_revisions_are_dropped(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    save_flow(LOG)
+    for word in ("Good morning", "Good day", "Good night"):
+        text = f"id: daily\nnamespace: {namespace}\n" + LOG.replace("Hello", word)
+        client.flows.update_flow(namespace, "daily", TENANT, text)
+    client.flows.delete_revisions(namespace, "daily", TENANT, [1, 3])
+
+    assert [one.revision for one in client.flows.list_flow_revisions(namespace, "daily", TENANT)] == [2, 4]
+    with pytest.raises(NotFoundException):
+        client.flows.flow(namespace, "daily", TENANT, revision=3)
+
+
+def test_text_is_replaced_in_many_flows_and_in_one_line(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    flows = client.flows
+    for flow_id in ("one", "two"):
+        save_flow(LOG, flow_id)
+    wanted = {"query": "message: Hello", "replacement": "message: Good day", "namespace": namespace, "caseSensitive": True}
+    shown = SourceSearchReplacePreviewResponse.from_dict(flows.preview_replace_by_source_code(TENANT, wanted))
+    named = [{"namespace": namespace, "id": flow_id} for flow_id in ("one", "three")]
+    done = SourceSearchReplaceApplyResponse.from_dict(flows.apply_replace_by_source_code(TENANT, {**wanted, "flows": named}))
+    line = next(number for number, text in enumerate(done.updated[0].source.splitlines(), 1) if "Good day" in text)
+    in_line = {
+        "query": "Hello",
+        "caseSensitive": True,
+        "replacement": "Good night",
+        "namespace": namespace,
+        "id": "two",
+        "line": line,
+    }
+    changed = FlowWithSource.from_dict(flows.replace_line_by_source_code(TENANT, in_line))
+
+    assert (shown.total_matches, shown.total_flows) == (2, 2)
+    assert shown.flows[0].matches[0].line == line and "Good day" in shown.flows[0].matches[0].after
+    assert [(flow.id, flow.revision) for flow in done.updated] == [("one", 2)]
+    assert [(flow.id, flow.reason.value) for flow in done.skipped] == [("three", "NOT_FOUND")]
+    assert (changed.id, changed.revision) == ("two", 2) and "Good night" in changed.source
+
+
+def test_names_for_expressions_and_old_types_are_listed(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    save_flow("tasks:\n  - {id: say, type: io.kestra.core.tasks.log.Log, message: x}\n", "old")
+    names = client.flows.expressions(TENANT, f"id: x\nnamespace: {namespace}\n{LOG}", task_id="inner")["categories"]
+    old = client.flows.list_deprecated(TENANT, namespace=namespace)
+
+    assert "day" in str(names["inputs"]) and "hello" in str(names["taskOutputs"])
+    assert [(one["flowId"], one["revision"]) for one in old] == [("old", 1)]

@@ -11,6 +11,8 @@ import pytest
 from kestrapy import KestraClient
 from kestrapy.exceptions import NotFoundException, UnprocessableEntityException
 from kestrapy.models.api_autocomplete import ApiAutocomplete
+from kestrapy.models.api_secret_meta_ee import ApiSecretMetaEE
+from kestrapy.models.api_secret_tag import ApiSecretTag
 from kestrapy.models.api_secret_value import ApiSecretValue
 from kestrapy.models.kv_controller_api_delete_bulk_request import KVControllerApiDeleteBulkRequest
 from kestrapy.models.namespace import Namespace
@@ -79,11 +81,18 @@ def test_a_namespace_is_made_changed_and_deleted(client: KestraClient, namespace
 def test_secrets_go_in_and_never_come_out(client: KestraClient, namespace: str) -> None:
     stored = client.namespaces.put_secrets(namespace, TENANT, ApiSecretValue(key="TOKEN", value="a-very-secret-value", tags=[]))
     listed = client.namespaces.list_secrets(TENANT, filters=where(eq(QueryFilterField.NAMESPACE, namespace)))
+    described = client.namespaces.patch_secret(
+        namespace,
+        "TOKEN",
+        TENANT,
+        ApiSecretMetaEE(key="TOKEN", description="of the bank", tags=[ApiSecretTag(key="a", value="b")]),
+    )
     inherited = client.namespaces.inherited_secrets(f"{namespace}.sub", TENANT)
     client.namespaces.delete_secret(namespace, "TOKEN", TENANT)
 
     assert [meta.key for meta in stored] == ["TOKEN"] and [meta.key for meta in listed.results] == ["TOKEN"]
     assert inherited[namespace] == ["TOKEN"]
+    assert [(meta.description, [tag.key for tag in meta.tags]) for meta in described] == [("of the bank", ["a"])]
     assert "a-very-secret-value" not in f"{stored}{listed}"
     assert client.namespaces.list_secrets(TENANT, filters=where(eq(QueryFilterField.NAMESPACE, namespace))).total == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from kestrapy import KestraClient
 from kestrapy.exceptions import ConflictException
+from kestrapy.models.delete_triggers_by_query_request import DeleteTriggersByQueryRequest
 from kestrapy.models.query_filter_field import QueryFilterField
 from kestrapy.models.trigger_controller_api_trigger_id import TriggerControllerApiTriggerId
 from kestrapy.models.trigger_controller_set_disabled_request import TriggerControllerSetDisabledRequest
@@ -68,3 +69,44 @@ def test_a_trigger_is_restarted_and_a_free_one_not_unlocked(client: KestraClient
         client.triggers.unlock_trigger(TENANT, namespace, "daily", "nightly")
     with pytest.raises(ConflictException):
         client.triggers.delete_trigger(TENANT, namespace, "daily", "nightly")
+
+
+def test_backfills_are_steered_by_name_and_by_query(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    triggers, mine = client.triggers, where(eq(QueryFilterField.NAMESPACE, namespace))
+    save_flow(SCHEDULED)
+    name = {"namespace": namespace, "flowId": "daily", "triggerId": "nightly"}
+    # So far back that the range cannot be worked off while the test runs.
+    backfill = {"start": "1924-01-01T00:00:00Z", "end": "2024-12-31T00:00:00Z", "labels": [{"key": "why", "value": "late"}]}
+    triggers.create_backfill(TENANT, {**name, "backfill": backfill})
+    paused = [triggers.pause_backfill_by_ids(TENANT, [name])["count"]]
+    one = triggers.unpause_backfill(TENANT, name)
+    paused.append(triggers.pause_backfill_by_query(TENANT, filters=mine)["count"])
+    resumed = triggers.unpause_backfill_by_query(TENANT, filters=mine)
+    triggers.pause_backfill(TENANT, name)
+    ended = triggers.delete_backfill_by_ids(TENANT, [name])
+    triggers.create_backfill(TENANT, {**name, "backfill": backfill})
+    ended_all = triggers.delete_backfill_by_query(TENANT, filters=mine)
+
+    assert (paused, resumed["count"]) == ([1, 1], 1)
+    assert (one["backfill"]["paused"], one["backfill"]["labels"]) == (False, [{"key": "why", "value": "late"}])
+    assert (ended["count"], ended_all["count"]) == (1, 1)
+    with pytest.raises(ConflictException):
+        triggers.pause_backfill(TENANT, name)
+
+
+def test_triggers_are_switched_unlocked_and_deleted_in_bulk(client: KestraClient, namespace: str, save_flow: SaveFlow) -> None:
+    triggers, mine = client.triggers, where(eq(QueryFilterField.NAMESPACE, namespace))
+    for flow_id in ("one", "two"):
+        save_flow(SCHEDULED, flow_id)
+    names = [{"namespace": namespace, "flowId": flow_id, "triggerId": "nightly"} for flow_id in ("one", "two")]
+    off = triggers.disabled_triggers_by_query(TENANT, disabled=True, filters=mine)
+    unlocked = triggers.unlock_triggers_by_ids(TENANT, names)
+    used = triggers.delete_triggers_by_ids(TENANT, names)
+    found = triggers.search_triggers(TENANT, filters=mine, sort=["flowId:desc"])
+    none = triggers.delete_triggers_by_query(TENANT, DeleteTriggersByQueryRequest(filters=mine))
+    client.logs.delete_logs_from_flow(namespace, "one", "nightly", TENANT)
+
+    assert (off["count"], unlocked["count"]) == (2, 0)
+    assert [row["state"]["flowId"] for row in found["results"]] == ["two", "one"]
+    # A state that its flow still has stays.
+    assert (used["count"], none["count"]) == (0, 0)

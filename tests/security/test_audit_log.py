@@ -104,6 +104,18 @@ def test_the_engine_writes_no_rows_and_commands_do(place: Filled, capsys: pytest
     assert entry.who
 
 
+def test_a_start_with_a_key_leaves_one_row_whether_it_is_done_refused_or_repeated(place: Filled) -> None:
+    headers = {"Idempotency-Key": "one"}
+    for name in ("viewer@example.org", "owner@example.org", "owner@example.org"):
+        caller = ApiCaller(name)
+        caller.headers |= headers
+        caller.send("POST", "/executions/prod.a/mark0x-flow", form={})
+
+    rows = list(AuditEntry.objects.order_by("id").values_list("who", "what", "result"))
+    owner = ("owner@example.org", "execution.start", "DONE")
+    assert rows == [("viewer@example.org", "execution.start", "DENIED"), owner, owner]
+
+
 def test_a_refusal_survives_the_transaction_that_it_breaks_off(place: Filled) -> None:
     add_person("editor@example.org", "editor", "prod.a")
     text = FLOW.format(namespace="prod.a", mark="one") + "\n---\n" + FLOW.format(namespace="prod.b", mark="two")

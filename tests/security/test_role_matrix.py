@@ -187,7 +187,7 @@ def _is_done(call: Call, answer: object) -> bool:
     if call.shape is Shape.BULK and "count" in (body := answer.json()):  # type: ignore[attr-defined]
         return bool(body["count"])
     if call.shape is Shape.BULK:
-        return bool(body.get("total", body.get("results"))) if isinstance(body, dict) else bool(body)
+        return bool(body.get("updated", body.get("total"))) if isinstance(body, dict) else bool(body)
     return True
 
 

@@ -217,7 +217,9 @@ def test_foreign_pages_look_like_missing_ones(own: Filled, foreign: Filled) -> N
             _blur(_without_tokens(read_body(answer)), names) for answer, names in ((first, foreign.names()), (second, absent))
         ]
         if (first.status_code, bodies[0]) != (second.status_code, bodies[1]):
-            different.append((one, first.status_code, second.status_code))
+            import difflib
+            d=[l for l in difflib.unified_diff(bodies[0].decode().splitlines(),bodies[1].decode().splitlines(),n=0)][:6]
+            different.append((one, first.status_code, second.status_code, d))
 
     assert different == []
 

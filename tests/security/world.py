@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 
 from flows.engine.files import write_namespace_file
 from flows.models import (
+    Account,
     Binding,
     Execution,
     Flow,
@@ -187,6 +188,7 @@ def _add_execution(namespace: str, mark: str, state: str) -> str:
 def add_person(name: str, role: str = "", namespace: str = "", **fields: Any) -> User:
     """Store a person, with one role in a namespace when one is named."""
     user = User.objects.create_user(name, name, PASSWORD, **fields)
+    Account.objects.create(user=user, created_at=AT)
     if role:
         Binding.objects.create(id=new_id(), role_id=role, user=user, namespace=namespace, created_at=AT)
     return user

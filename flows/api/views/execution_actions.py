@@ -117,7 +117,8 @@ def _replay_with_inputs(request: Request, execution_id: str) -> Execution:
 
 
 def _resume_from_breakpoint(request: Request, execution_id: str) -> Execution:
-    return operations.resume_execution(execution_id, inputs=None, at=now(), actor=name_of(request))
+    ahead = read_breakpoints(request) if "breakpoints" in request.query_params else None
+    return operations.resume_execution(execution_id, breakpoints=ahead, at=now(), actor=name_of(request))
 
 
 def _change_status(request: Request, execution_id: str) -> Execution:

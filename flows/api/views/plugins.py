@@ -214,6 +214,15 @@ def show_version(request: Request, name: str, version: str) -> HttpResponse:
     return show(request, name)
 
 
+@describes(answer={404: "Error"})
+def refuse_installation(request: Request) -> HttpResponse:
+    """Say that plugins neither are installed while the system runs nor bring pages of their own."""
+    raise NotFoundError(
+        "Plugins are Python packages that are installed before the system starts; nothing is installed while it runs.",
+        code="no-plugin-installer",
+    )
+
+
 def _cached(response: HttpResponse) -> HttpResponse:
     response["Cache-Control"] = f"private, {_CACHE}"
     return response

@@ -18,70 +18,103 @@ from flows.language.source import read_document
 from flows.language.text_edits import find_element, insert_item, remove_item
 from flows.operations import source_replacing as operations
 from flows.operations.flows import save_flow
-from flows.primitives.errors import InvalidError
-from flows.queries.flows import get_flow_text
+from flows.primitives.errors import InvalidError, NotFoundError
+from flows.queries.flows import find_definition, get_flow_text
 
-_REPLACEMENT = object_of(
-    ["q", "replacement"],
-    q=TEXT,
-    replacement=TEXT,
-    namespace=TEXT,
-    caseSensitive=FLAG,
-    wholeWord=FLAG,
-    regex=FLAG,
-    flowId=TEXT,
-    line=NUMBER,
+_SEARCH = {"query": TEXT, "replacement": TEXT, "caseSensitive": FLAG, "wholeWord": FLAG, "regex": FLAG}
+_PREVIEWED = object_of(
+    ["totalMatches", "totalFlows", "editableFlowCount", "flows"],
+    totalMatches=NUMBER,
+    totalFlows=NUMBER,
+    editableFlowCount=NUMBER,
+    flows=list_of(OBJECT),
 )
-_CHANGED = list_of(OBJECT)
 
 
 def _read_replacement(body: dict[str, Any]) -> operations.Replacement:
-    search = next((body[name] for name in ("q", "query", "search") if name in body), None)
+    search = next((body[name] for name in ("query", "q", "search") if name in body), None)
     by = next((body[name] for name in ("replacement", "replace", "replaceWith") if name in body), None)
     namespace = body.get("namespace") or ""
     if not isinstance(search, str) or not isinstance(by, str) or not isinstance(namespace, str):
-        raise InvalidError('The body must hold the texts "q" and "replacement", and may hold "namespace".', code="json-shape")
+        raise InvalidError('The body must hold the texts "query" and "replacement", and may hold "namespace".', code="json-shape")
     flags = [body.get(name) is True for name in ("caseSensitive", "wholeWord", "regex")]
     return operations.Replacement(search, by, namespace, *flags)
 
 
-def _present(changed: operations.ChangedFlow) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        "namespace": changed.namespace,
-        "id": changed.flow_id,
-        "flowId": changed.flow_id,
-        "revision": changed.revision,
-        "lines": [{"line": one.number, "before": one.before, "after": one.after} for one in changed.lines],
-    }
-    return {**data, "error": changed.error} if changed.error else data
+def _read_flows(body: dict[str, Any]) -> list[tuple[str, str]] | None:
+    flows = body.get("flows")
+    if flows is None:
+        return None
+    if not isinstance(flows, list) or not all(isinstance(one, dict) for one in flows):
+        raise InvalidError('"flows" must be a list of objects with "namespace" and "id".', code="json-shape")
+    names = [(one.get("namespace"), one.get("id")) for one in flows]
+    if not all(isinstance(namespace, str) and isinstance(flow_id, str) for namespace, flow_id in names):
+        raise InvalidError('Each of "flows" must hold the texts "namespace" and "id".', code="json-shape")
+    return [(str(namespace), str(flow_id)) for namespace, flow_id in names]
 
 
-@describes(body=_REPLACEMENT, answer=_CHANGED)
+def _present_lines(changed: operations.ChangedFlow) -> list[dict[str, Any]]:
+    return [{"line": one.number, "before": one.before, "after": one.after} for one in changed.lines]
+
+
+def _present_saved(namespace: str, flow_id: str) -> dict[str, Any]:
+    found = get_flow_text(namespace, flow_id)
+    return present_flow(found.flow, find_definition(found.flow), source=found.revision.source)
+
+
+@describes(body=object_of(["query", "replacement"], namespace=TEXT, **_SEARCH), answer=_PREVIEWED)
 def preview(request: Request) -> HttpResponse:
     """Return the lines that a replacement would change. Nothing is stored."""
-    return answer([_present(one) for one in operations.preview_replacement(_read_replacement(read_object(request)))])
+    found = operations.preview_replacement(_read_replacement(read_object(request)))
+    flows = [{"namespace": one.namespace, "id": one.flow_id, "editable": True, "matches": _present_lines(one)} for one in found]
+    matches = sum(len(one.lines) for one in found)
+    return answer({"totalMatches": matches, "totalFlows": len(flows), "editableFlowCount": len(flows), "flows": flows})
 
 
-@describes(body=_REPLACEMENT, answer=_CHANGED)
+@describes(
+    body=object_of(["query", "replacement"], namespace=TEXT, flows=list_of("FlowName"), **_SEARCH),
+    answer=object_of(["updated", "skipped"], updated=list_of("Flow"), skipped=list_of(OBJECT)),
+)
 def apply(request: Request) -> HttpResponse:
     """Save every flow that a replacement changes; one that would become invalid stays and says why."""
-    wanted = _read_replacement(read_object(request))
-    return answer([_present(one) for one in operations.apply_replacement(wanted, at=now(), actor=name_of(request))])
-
-
-@describes(body=_REPLACEMENT, answer=OBJECT)
-def replace_line(request: Request) -> HttpResponse:
-    """Save one flow with the replacement done in one line."""
     body = read_object(request)
-    flow_id, number = body.get("flowId") or body.get("id"), body.get("line")
+    flows = _read_flows(body)
+    done = operations.apply_replacement(_read_replacement(body), flows, at=now(), actor=name_of(request))
+    updated = [_present_saved(one.namespace, one.flow_id) for one in done if not one.error]
+    skipped = [
+        {"namespace": one.namespace, "id": one.flow_id, "reason": "INVALID_FLOW", "message": one.error}
+        for one in done
+        if one.error
+    ]
+    touched = {(one.namespace, one.flow_id) for one in done}
+    skipped += [_explain_untouched(*name) for name in dict.fromkeys(flows or ()) if name not in touched]
+    return answer({"updated": updated, "skipped": skipped})
+
+
+def _explain_untouched(namespace: str, flow_id: str) -> dict[str, Any]:
+    try:
+        get_flow_text(namespace, flow_id)
+    except NotFoundError:
+        return {"namespace": namespace, "id": flow_id, "reason": "NOT_FOUND"}
+    return {"namespace": namespace, "id": flow_id, "reason": "NO_MATCH"}
+
+
+@describes(
+    body=object_of(["query", "replacement", "namespace", "id", "line"], namespace=TEXT, id=TEXT, line=NUMBER, **_SEARCH),
+    answer="Flow",
+)
+def replace_line(request: Request) -> HttpResponse:
+    """Save one flow with the replacement done in one line, and return it; `lines` shows what changed."""
+    body = read_object(request)
+    flow_id, number = body.get("id") or body.get("flowId"), body.get("line")
     namespace = body.get("namespace")
     is_number = isinstance(number, int) and not isinstance(number, bool)
     if not isinstance(flow_id, str) or not isinstance(namespace, str) or not is_number:
-        raise InvalidError('The body must hold the texts "namespace" and "flowId" and the number "line".', code="json-shape")
+        raise InvalidError('The body must hold the texts "namespace" and "id" and the number "line".', code="json-shape")
     changed = operations.replace_line(
         _read_replacement(body), namespace=namespace, flow_id=flow_id, number=int(number or 0), at=now(), actor=name_of(request)
     )
-    return answer(_present(changed))
+    return answer({**_present_saved(namespace, flow_id), "lines": _present_lines(changed)})
 
 
 @describes(body=FLOW_BODIES, answer="Flow")

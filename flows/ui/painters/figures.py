@@ -64,7 +64,8 @@ def paint_table(chart: Chart | None, rows: Rows) -> SafeString:
     """Return rows as a table with a head, at most 200 of them."""
     names = {column.key: column.display_name or column.key for column in chart.data.columns} if chart and chart.data else {}
     keys = list(rows[0])
-    parts = ['<div class="scroll"><table class="list"><thead><tr>']
+    title = escape(title_of(chart)) if chart else "Rows"
+    parts = [f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table class="list"><thead><tr>']
     parts += [f'<th scope="col"{_align(rows, key)}>{escape(names.get(key, key))}</th>' for key in keys]
     parts.append("</tr></thead><tbody>")
     for row in rows[:MOST_TABLE_ROWS]:
