@@ -40,7 +40,7 @@ def show_state(state: str) -> SafeString:
 
 def show_text(text: str) -> SafeString | str:
     """Return a text with its lines and blanks, escaped, or a dash."""
-    return format_html('<pre class="celestra-json">{}</pre>', text) if text else "-"
+    return format_html('<pre class="celestra-json" tabindex="0">{}</pre>', text) if text else "-"
 
 
 def show_json(value: Any) -> SafeString | str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flows.api.answers import format_moment
+from flows.api.answers import encode_json, format_moment
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import label_pairs
@@ -185,12 +185,34 @@ def present_flow(
         "draft": False,
         "deleted": row.deleted if deleted is None else deleted,
     }
+    if isinstance(data.get("inputs"), list):
+        data["inputs"] = [_present_input(declared) for declared in data["inputs"]]
     if definition is not None and definition.labels:
         data["labels"] = label_pairs(definition.labels)
     elif definition is None:
         data |= {"tasks": [], "exception": row.problem or "The stored source cannot be used any more."}
     if source is not None:
         data["source"] = source
+    return data
+
+
+_PRESENT_INPUT_TYPES = {"BOOLEAN": "BOOL", "ENUM": "SELECT"}
+
+
+def _present_input(declared: Any) -> Any:
+    """
+    Return a declared input as strict readers take it: under the present name of its type, with a default that is a text or a map.
+
+    Source: REST API, 9.1 and 10.2.
+    """
+    if not isinstance(declared, dict):
+        return declared
+    data = {**declared, "type": _PRESENT_INPUT_TYPES.get(str(declared.get("type")), declared.get("type"))}
+    for name in ("defaults", "prefill"):
+        if isinstance(data.get(name), bool | int | float | list):
+            data[name] = encode_json(data[name])
+    if isinstance(data.get("inputs"), list):
+        data["inputs"] = [_present_input(child) for child in data["inputs"]]
     return data
 
 

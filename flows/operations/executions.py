@@ -215,8 +215,8 @@ def resume_execution(
     Resume a paused execution: release its first paused task run, or let it go on after a pause by hand.
 
     A task run that is paused because the executions that it waits for are passes the resume on to the first of those.
-    `inputs` are those that `onResume` declares; `breakpoints` replace those that are still ahead, None keeps them. Raises ConflictError unless it is paused, InvalidError for bad inputs;
-    it stays paused then.
+    `inputs` are those that `onResume` declares; `breakpoints` replace those that are still ahead, None keeps them.
+    Raises ConflictError unless it is paused, InvalidError for bad inputs; it stays paused then.
     """
 
     def resume(turn: Turn) -> str | None:

@@ -123,7 +123,7 @@ def _is_wanted(found: Crawl, shape: Shape) -> bool:
 
 def _list_looks(is_first: bool, shape: Shape) -> Iterator[tuple[tuple[int, int], str, bool]]:
     # Two cold loads, in each of which the theme is turned over as its button does it. A page of a known kind is loaded once.
-    if is_first and not shape.query:
+    if is_first and not shape.query and shape.app != ADMIN:
         yield DESK, THEMES[0], True
         yield DESK, THEMES[1], False
         yield PHONE, THEMES[1], True

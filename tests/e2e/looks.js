@@ -18,7 +18,8 @@
   }
 
   // Layers lie above the page on purpose, and the text editor and zoomed drawings place their parts themselves.
-  const APART = "dialog:not([open]), [hidden], .ace_editor, .toasts, .skip, .drawer, .pop, .sr-only, .visually-hidden, details.pick";
+  // The date and time fields of the admin bring their own small calendar links.
+  const APART = ".datetimeshortcuts, .vDateField, .vTimeField, dialog:not([open]), [hidden], .ace_editor, .toasts, .skip, .drawer, .pop, .sr-only, .visually-hidden, details.pick";
   const layers = new WeakMap();
   function isLayered(node) {
     if (!node || node === root) return false;
@@ -93,7 +94,7 @@
   const hasName = (node) => node.innerText || node.ariaLabel || node.title || node.labels?.length || node.placeholder || node.getAttribute("aria-labelledby");
   for (const node of document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea")) {
     if (hasName(node) || ["submit", "button", "image"].includes(node.type) && (node.value || node.alt)) continue;
-    if (node.querySelector("title, img[alt]") || node.closest("[hidden], [aria-hidden=true], .ace_editor") || !node.checkVisibility()) continue;
+    if (node.querySelector("title, img[alt]") || node.closest("[hidden], [aria-hidden=true], .ace_editor, .datetimeshortcuts") || !node.checkVisibility()) continue;
     faults.push(`no name: ${node.outerHTML.slice(0, 160)}`);
   }
   return faults.slice(0, 12);

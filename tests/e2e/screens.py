@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,21 @@ from tests.e2e.seeding import Seeded, seed, start_execution, wait_for_state
 from tests.support.system_process import SystemProcess
 from tests.support.systems import make_home_folder
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screens"
-PROBLEM = "window.celestraEditor.setValue(window.celestraEditor.getValue().replace('concurrencyLimit:', 'concurencyLimit:'), -1); window.celestraEditor.gotoLine(55)"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "screens"
+LAY_OUT = """
+from datetime import timedelta
+from flows.models import Execution
+ended = list(Execution.objects.exclude(ended_at=None).order_by("-created_at", "id"))
+for number, row in enumerate(ended[:-8]):
+    back = timedelta(minutes=(number * 97) % 1380)
+    Execution.objects.filter(pk=row.pk).update(created_at=row.created_at - back, ended_at=row.ended_at - back)
+"""
+PROBLEM = """(() => {
+  const editor = window.celestraEditor;
+  editor.setValue(editor.getValue().replace("concurrencyLimit:", "concurencyLimit:"), -1);
+  editor.gotoLine(editor.getValue().split("\\n").findIndex((line) => line.includes("concurencyLimit")) + 1);
+})()"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ SCREENS = (
     Screen("dashboard-dark", "", "dark"),
     Screen("flows", "flows"),
     Screen("executions", "executions"),
-    Screen("execute", "flows/edit/company.team/every_input/execute"),
+    Screen("execute", "flows/edit/company.finance/invoice_form/execute"),
     Screen(
         "editor", "flows/edit/company.sales/daily_revenue/edit", waits_for=".ace_line", script=PROBLEM, then_waits_for=".squiggle"
     ),
@@ -86,13 +100,18 @@ def _settle(page: Page, screen: Screen) -> None:
 
 
 def run_history(system: SystemProcess) -> None:
-    """Run the quick flows some more times, so that lists and figures have something to show."""
-    for number in range(12):
+    """Run the quick flows some more times and lay what has ended over the last day, so that figures have something to show."""
+    last = ""
+    for number in range(24):
         start_execution(system, "company.sales/notify", f"?labels=shift:{'early' if number % 2 else 'late'}")
         start_execution(system, "company.platform/tidy_up")
-    for _ in range(4):
-        last = start_execution(system, "company.sales/daily_revenue")
+        if number % 6 == 0:
+            start_execution(system, "company.sales/load_warehouse")
+            last = start_execution(system, "company.sales/daily_revenue")
     wait_for_state(system, last, "SUCCESS")
+    # The one thing that cannot be had through the API: a past.
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c", LAY_OUT]
+    subprocess.run(command, env=system.environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> int:

@@ -15,19 +15,20 @@ from tests.e2e.seeding import Seeded
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NOT_LINKED = {
-    "completion": "names for the editor, asked for by its script when somebody types",
-    "login": "the crawl is signed in; the journey begins there",
+    "execution-file-raw": "a download, and the bytes of pictures in previews",
+    "flow-bare": "old addresses of flows, kept for bookmarks",
+    "login": "the walk is signed in; the journey begins there",
     "login-code": "a step of signing in, only with a second factor",
     "login-enrol": "a step of signing in, only with a second factor",
+    "namespace-file": "a download",
     "oidc-begin": "leads to another host, only with single sign-on",
     "oidc-return": "the way back from there",
-    "palette": "results for the palette's script",
+    "palette": "results for the palette's script, asked for when somebody types",
     "set-up": "exists until the first account is made",
     "tenant": "old addresses with the tenant, kept for bookmarks",
     "tenant-root": "old addresses with the tenant, kept for bookmarks",
-    "flow-bare": "old addresses of flows, kept for bookmarks",
-    "execution-bulk": "opened by the buttons above a list with ticked rows",
     "unknown": "what no other address takes",
+    "welcome": "where the start page leads while there is no flow",
 }
 """Routes that answer GET and that no link of the console leads to, each with the reason."""
 

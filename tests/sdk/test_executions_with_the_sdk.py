@@ -39,6 +39,15 @@ inputs:
   - {id: list, type: ARRAY, itemType: INT}
   - {id: several, type: MULTISELECT, values: [a, b, c]}
   - {id: nested.inner, type: STRING}
+  - {id: ion, type: ION}
+  - {id: old-flag, type: BOOLEAN}
+  - {id: old-choice, type: ENUM, values: [red, blue]}
+  - {id: object, type: OBJECT, properties: [{id: name, type: STRING}]}
+  - {id: table, type: TABLE, columns: [{id: name, type: STRING}]}
+  - id: form
+    type: FORM
+    inputs:
+      - {id: street, type: STRING}
   - {id: hidden, type: SECRET}
 tasks:
   - {id: say, type: io.kestra.plugin.core.debug.Return, format: "{{ inputs.text }} {{ read(inputs.file) }}"}
@@ -65,6 +74,12 @@ VALUES: dict[str, Any] = {
     "list": [1, 2],
     "several": ["a", "c"],
     "nested.inner": "deep",
+    "ion": "{a: 1}",
+    "old-flag": False,
+    "old-choice": "blue",
+    "object": {"name": "ann"},
+    "table": [{"name": "ann"}, {"name": "bob"}],
+    "form.street": "Long Road 1",
     "hidden": "a-very-secret-value",
 }
 QUICK = "tasks:\n  - {id: say, type: io.kestra.plugin.core.debug.Return, format: done}\n"
@@ -75,6 +90,7 @@ tasks:
   - {id: say, type: io.kestra.plugin.core.debug.Return, format: done}
 inputs:
   - {id: bad, type: BOOL, defaults: "true"}
+  - {id: note, type: FILE, required: false}
 """
 PAUSED = """\
 tasks:
@@ -104,7 +120,9 @@ def test_every_kind_of_input_goes_in_and_comes_back(client: KestraClient, namesp
     assert (inputs["day"], inputs["hour"], inputs["length"]) == ("2025-01-02", "03:04:05", "PT5M")
     assert (inputs["json"], inputs["yaml"], inputs["list"], inputs["several"]) == ({"a": [1]}, {"a": 1}, [1, 2], ["a", "c"])
     assert inputs["file"].startswith("kestra:///") and inputs["file"].endswith("note.txt")
-    assert inputs["nested"] == {"inner": "deep"}
+    assert (inputs["nested"], inputs["form"]) == ({"inner": "deep"}, {"street": "Long Road 1"})
+    assert (inputs["old-flag"], inputs["old-choice"]) == (False, "blue")
+    assert (inputs["object"], inputs["table"]) == ({"name": "ann"}, [{"name": "ann"}, {"name": "bob"}])
     assert "a-very-secret-value" not in str(inputs)
     assert client.outputs.execution_outputs(made.id, TENANT) == {"said": "hello world"}
 
@@ -166,12 +184,13 @@ def test_a_failed_execution_is_restarted_and_replayed(
     again = client.executions.restart_execution(failed.id, TENANT)
     wait_for(failed.id, "FAILED")
     replay = client.executions.replay_execution(failed.id, TENANT)
-    better = client.executions.replay_execution_with_inputs(failed.id, TENANT, inputs={"bad": False})
+    better = client.executions.replay_execution_with_inputs(failed.id, TENANT, inputs={"bad": False, "note": ("a.txt", b"new")})
 
     assert state_of(failed) == "FAILED"
     assert (again.id, replay.original_id, better.original_id) == (failed.id, failed.id, failed.id)
     assert replay.id not in (failed.id, better.id)
     assert state_of(wait_for(better.id, "SUCCESS", "FAILED")) == "SUCCESS"
+    assert client.executions.download_file_from_execution(better.id, better.inputs["note"], TENANT) == b"new"
     assert state_of(wait_for(replay.id, "SUCCESS", "FAILED")) == "FAILED"
 
 

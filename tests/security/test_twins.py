@@ -217,15 +217,13 @@ def test_foreign_pages_look_like_missing_ones(own: Filled, foreign: Filled) -> N
             _blur(_without_tokens(read_body(answer)), names) for answer, names in ((first, foreign.names()), (second, absent))
         ]
         if (first.status_code, bodies[0]) != (second.status_code, bodies[1]):
-            import difflib
-            d=[l for l in difflib.unified_diff(bodies[0].decode().splitlines(),bodies[1].decode().splitlines(),n=0)][:6]
-            different.append((one, first.status_code, second.status_code, d))
+            different.append((one, first.status_code, second.status_code))
 
     assert different == []
 
 
 def _without_tokens(body: bytes) -> bytes:
-    return re.sub(rb'(csrfmiddlewaretoken" value="|nonce="|csrf-token" content=")[^"]*', rb"\1", body)
+    return re.sub(rb'(csrfmiddlewaretoken" value="|nonce="|csrf-token" content="|data-now=")[^"]*', rb"\1", body)
 
 
 def test_posts_to_foreign_pages_change_nothing_and_look_like_missing_ones(own: Filled, foreign: Filled) -> None:
