@@ -207,7 +207,10 @@ def _present_input(declared: Any) -> Any:
     """
     if not isinstance(declared, dict):
         return declared
-    data = {**declared, "type": _PRESENT_INPUT_TYPES.get(str(declared.get("type")), declared.get("type"))}
+    data = dict(declared)
+    present = _PRESENT_INPUT_TYPES.get(str(data.get("type")))
+    if present is not None:
+        data["type"] = present
     for name in ("defaults", "prefill"):
         if isinstance(data.get(name), bool | int | float | list):
             data[name] = encode_json(data[name])

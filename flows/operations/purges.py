@@ -53,9 +53,7 @@ def purge_ended_executions(
     return counts
 
 
-def count_purgeable_executions(
-    *, end: datetime, namespace: str | None = None, states: list[str] | None = None
-) -> dict[str, int]:
+def count_purgeable_executions(*, end: datetime, namespace: str | None = None, states: list[str] | None = None) -> dict[str, int]:
     """Return the counts that `purge_ended_executions` would return, and delete nothing."""
     rows = _select_ended(None, end, namespace, None, states)
     ids = rows.values("id")

@@ -246,4 +246,3 @@ def say_schedule(trigger: Trigger) -> str:
         return f"on {len(properties.get('dates') or ())} written dates"
     words = say_cron(str(properties["cron"]), with_seconds=bool(properties.get("withSeconds")))
     return f"{words}, {properties.get('timezone') or 'UTC'}"
-

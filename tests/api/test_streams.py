@@ -75,6 +75,7 @@ def test_an_ended_execution_gives_its_end_and_closes(client: Reader, make_execut
     frames = _run(read())
 
     assert [name for name, _ in frames] == ["start", "end"]
+    assert frames[0][1] == frames[1][1]
     assert frames[-1][1]["state"]["current"] == "SUCCESS" and len(frames[-1][1]["taskRunList"]) == 1
 
 

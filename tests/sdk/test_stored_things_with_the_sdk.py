@@ -35,10 +35,12 @@ from tests.sdk.conftest import TENANT
 )
 def test_values_keep_their_kind(client: KestraClient, running_system: Any, text: str, kind: str, value: Any) -> None:
     client.kv.set_key_value("sdk.kinds", f"key-{kind.lower()}", TENANT, text)
+    read = client.kv.key_value("sdk.kinds", f"key-{kind.lower()}", TENANT)
     # The client's model of a value holds objects only, so the value is looked at as it travels.
     _, answer = running_system.call("GET", f"/api/v1/main/namespaces/sdk.kinds/kv/key-{kind.lower()}")
 
     assert (answer["type"], answer["value"]) == (kind, value)
+    assert (read.type.value, read.revision) == (kind, answer["revision"])
 
 
 def test_keys_are_listed_and_deleted(client: KestraClient, namespace: str) -> None:
