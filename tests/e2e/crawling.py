@@ -69,6 +69,7 @@ def find_shape(address: str) -> Shape | None:
 def crawl(watched: Watched, start: str = "/ui/") -> Crawl:
     """Follow the links from the start page, look at every kind of page found, and return what was wrong."""
     found = Crawl()
+    watched.open(start)
     _find_pages(watched, start, found)
     for shape, addresses in sorted(found.pages.items(), key=lambda item: (item[0].app == ADMIN, item[0])):
         for number, address in enumerate(addresses):

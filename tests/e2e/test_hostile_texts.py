@@ -221,5 +221,7 @@ def _invite_people(system: SystemProcess) -> list[str]:
         _try(system, f"{API}/roles", role)
         _try(system, f"{API}/groups", {"name": text[:100]})
         _try(system, f"{API}/service-accounts", {"name": f"robot{number}", "description": text})
-        _try(system, "/api/v1/me/api-tokens", {"name": f"token-{number}", "description": text, "maxAge": "P1D"})
+        if number % 6 == 0:
+            token = {"name": f"token-{number}", "description": text, "maxAge": "P1D"}
+            assert system.call("POST", "/api/v1/me/api-tokens", token)[0] < 300
     return ["users", "groups", "roles", "account", "users/h1@example.org", "roles/hostile1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -322,6 +323,18 @@ def test_variables_that_are_no_map_are_refused_with_the_reason(alice: Client, fl
     response = alice.post(f"/ui/namespaces/{NAMESPACE}/act/variables-set", {"variables": "- a", "defaults": ""})
 
     assert "problem=This+must+be+a+map" in response["Location"]
+
+
+def test_the_form_says_how_a_terminal_starts_the_same(alice: Client, db: None) -> None:
+    source = "id: daily\nnamespace: company.team\ninputs:\n  - {id: who, type: STRING, defaults: it's me}\n"
+    source += (
+        "  - {id: by, type: MULTISELECT, values: [mail, post], defaults: [mail]}\n  - {id: no, type: STRING, required: false}\n"
+    )
+    save_flow(source + "tasks:\n  - {id: a, type: io.kestra.plugin.core.log.Log, message: x}\n")
+
+    call = alice.get(f"/ui/flows/edit/{NAMESPACE}/{FLOW_ID}/execute").context["call"]
+
+    assert shlex.split(call.replace("\\\n", ""))[6:] == ["-F", "who=it's me", "-F", 'by=["mail"]']
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ class Facts:
 def paint_executions(rows: Sequence[Execution], facts: Facts, *, columns: Sequence[str]) -> SafeString:
     """Return the table. State and id always come first; `now` is left out while nothing on the page runs."""
     shown = [name for name in columns if name in COLUMNS and (name != "now" or facts.current_tasks)]
-    parts = ['<div class="scroll"><table class="list"><thead><tr><th class="tight">']
+    parts = ['<div class="scroll"><table class="list dense"><thead><tr><th class="tight">']
     parts.append('<input type="checkbox" class="tick-all" aria-label="Select all"></th>')
     parts.append('<th scope="col">State</th><th scope="col">Execution</th>')
     parts += [f'<th scope="col"{_class(name)}>{COLUMNS[name]}</th>' for name in shown]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +22,7 @@ from flows.queries.criteria import read_moment
 from flows.queries.last_runs import list_newest_runs
 from flows.queries.visibility import visible
 from flows.ui.errors import status_of
-from flows.ui.input_fields import flatten, make_fields, read_inputs, read_prefill
+from flows.ui.input_fields import InputField, flatten, make_fields, read_inputs, read_prefill
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
@@ -131,6 +134,7 @@ def _answer_form(
             namespace=flow.namespace, flow_id=flow.id, values=resolved.values, at=timezone.now()
         ),
         "flow_url": flow_url,
+        "call": _write_call(request, flow, fields),
     }
     crumbs = [
         Crumb("Flows", reverse("ui:flows")),
@@ -142,3 +146,19 @@ def _answer_form(
     return answer_page(
         request, "flows/flow/execute.html", context, title=f"Execute {flow.id}", nav="flows", crumbs=crumbs, status=status
     )
+
+
+def _write_call(request: HttpRequest, flow: TypedFlow, fields: Iterable[InputField]) -> str:
+    """Return the command for a terminal that starts the same execution. Secrets are not in it, fields left empty neither."""
+    revision = _read_revision(request)
+    address = f"{request.scheme}://{request.get_host()}/api/v1/main/executions/{flow.namespace}/{flow.id}"
+    lines = ["curl -u you@example.org -X POST", shlex.quote(f"{address}?revision={revision}" if revision else address)]
+    for field in fields:
+        value = json.dumps(field.value, ensure_ascii=False) if isinstance(field.value, list) else str(field.value)
+        if field.control == "file":
+            value = "@file"
+        elif field.control == "password":
+            value = "…"
+        if field.is_shown and value:
+            lines.append(f"-F {shlex.quote(f'{field.id}={value}')}")
+    return " \\\n  ".join(lines)
