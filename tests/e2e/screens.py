@@ -71,7 +71,7 @@ SCREENS = (
     Screen("failure-phone", "{failed}", size=PHONE),
     Screen("blueprints", "blueprints"),
     Screen("blueprint-dark", "blueprints/choose_a_way", "dark"),
-    Screen("backfill", "triggers/company.platform/tidy_up/weekly/backfill"),
+    Screen("backfill", "triggers/company.platform/tidy_up/weekly/backfill?start=2025-01-01T00:00:00Z&end=2025-04-01T00:00:00Z"),
     Screen("users", "users"),
 )
 

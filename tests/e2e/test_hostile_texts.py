@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -10,10 +11,11 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.browsing import Watched, watch
+from tests.e2e.browsing import Watched, sign_in, watch
 from tests.e2e.payloads import group_payloads, list_payloads
 from tests.e2e.seeding import API, ENDED, find_credentials, send, send_form, start_execution, wait_for_state
 from tests.support.system_process import SystemProcess
+from tests.support.systems import make_home_folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -34,9 +36,20 @@ STIR = """() => {
 
 
 @pytest.fixture(scope="module")
-def hostile(running_system: SystemProcess) -> dict[str, Any]:
+def system() -> Iterator[SystemProcess]:
+    """A system of its own: what is stored here would spoil the pages that other tests look at."""
+    folder = make_home_folder()
+    started = SystemProcess(folder / "home")
+    try:
+        yield started.start().wait_ready()
+    finally:
+        started.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def hostile(system: SystemProcess) -> dict[str, Any]:
     """A system with the texts everywhere, and the addresses of the pages that show them."""
-    system = running_system
     pages = _store_flows(system)
     _fill_namespace(system)
     pages += [f"namespaces/{NAMESPACE}{tab}" for tab in ("", "/kv", "/files", "/secrets", "/variables", "/flows", "/access")]
@@ -63,12 +76,13 @@ def hostile(running_system: SystemProcess) -> dict[str, Any]:
 
 
 @pytest.fixture
-def trapped(browser: Browser, signed_in: Any, running_system: SystemProcess) -> Iterator[Watched]:
+def trapped(browser: Browser, system: SystemProcess) -> Iterator[Watched]:
     """A signed-in page in which every call of a payload is heard."""
-    context = browser.new_context(storage_state=signed_in, viewport={"width": 1440, "height": 900})
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.add_init_script(TRAP)
-    watched = watch(context, running_system.base_url)
+    watched = watch(context, system.base_url)
     watched.page.on("dialog", lambda dialog: (watched.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    sign_in(watched, system)
     yield watched
     context.close()
 
