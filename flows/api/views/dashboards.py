@@ -29,6 +29,18 @@ from flows.queries.pages import Page
 
 TABLE_PAGE_SIZE = 25
 
+_SCOPE = object_of(
+    [],
+    startDate=TEXT,
+    endDate=TEXT,
+    pageSize=NUMBER,
+    pageNumber=NUMBER,
+    namespace=TEXT,
+    labels=OBJECT,
+    filters=list_of(OBJECT),
+)
+"""What a reader of a chart narrows it to."""
+
 
 def _present(row: Dashboard) -> dict[str, Any]:
     typed, problems = parse_dashboard(row.source)
@@ -116,16 +128,7 @@ def _present_check(problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 @describes(
-    body=object_of(
-        [],
-        startDate=TEXT,
-        endDate=TEXT,
-        pageSize=NUMBER,
-        pageNumber=NUMBER,
-        namespace=TEXT,
-        labels=OBJECT,
-        filters=list_of(OBJECT),
-    ),
+    body=_SCOPE,
     needs_body=False,
     answer=page_of(OBJECT),
 )
@@ -136,16 +139,7 @@ def show_chart(request: Request, dashboard_id: str, chart_id: str) -> HttpRespon
 
 
 @describes(
-    body=object_of(
-        [],
-        startDate=TEXT,
-        endDate=TEXT,
-        pageSize=NUMBER,
-        pageNumber=NUMBER,
-        namespace=TEXT,
-        labels=OBJECT,
-        filters=list_of(OBJECT),
-    ),
+    body=_SCOPE,
     needs_body=False,
     answer=TEXT,
     media="text/csv",
