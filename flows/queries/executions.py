@@ -30,6 +30,7 @@ from flows.queries.criteria import (
     match_time_range,
 )
 from flows.queries.pages import Page, Window, order_rows, take_page, take_split_page
+from flows.queries.snapshots import one_moment
 from flows.queries.texts import match_execution_text
 from flows.queries.visibility import visible
 from flows.storage import get_storage
@@ -79,6 +80,12 @@ def get_execution(execution_id: str) -> Execution:
     if found is None:
         raise NotFoundError(f'Execution "{execution_id}" does not exist.', code="execution-not-found")
     return found
+
+
+def get_whole_execution(execution_id: str) -> tuple[Execution, list[TaskRun]]:
+    """Return an execution and its task runs as they stand at one moment. Raises NotFoundError."""
+    with one_moment():
+        return get_execution(execution_id), list_task_runs(execution_id)
 
 
 def find_namespace_of_execution(execution_id: str) -> str | None:

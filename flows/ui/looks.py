@@ -85,5 +85,5 @@ def write_style_rules(looks: Iterable[Look] = LOOKS) -> str:
     lines = []
     for look in looks:
         lines.append(f".st-{look.name}{{--solid:{look.solid};--ink:{look.light[0]};--tint:{look.light[1]}}}")
-        lines.append(f"[data-theme=dark] .st-{look.name}{{--ink:{look.dark[0]};--tint:{look.dark[1]}}}")
+        lines.append(f'[data-theme="dark"] .st-{look.name}{{--ink:{look.dark[0]};--tint:{look.dark[1]}}}')
     return "\n".join(lines) + "\n"

@@ -49,9 +49,8 @@ STARTABLE_KINDS = frozenset({"NORMAL", "TEST", "PLAYGROUND"})
 
 
 def present_whole(execution_id: str) -> dict[str, Any]:
-    """Return an execution with its task runs as it is now: two queries."""
-    execution = queries.get_execution(execution_id)
-    return present_execution(execution, queries.list_task_runs(execution_id))
+    """Return an execution with its task runs as it is now: two queries over one moment."""
+    return present_execution(*queries.get_whole_execution(execution_id))
 
 
 def read_labels(texts: Collection[str]) -> list[tuple[str, str]]:
@@ -227,10 +226,12 @@ def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
 def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
     # Asked before reading: what ends in between is then seen by the next look, and nothing is cut off.
     settled = queries.is_settled(execution_id)
-    execution = visible(Execution).filter(pk=execution_id).first()
-    if settled is None or execution is None:
+    if settled is None:
         return None
-    return present_execution(execution, queries.list_task_runs(execution_id)), settled
+    try:
+        return present_whole(execution_id), settled
+    except NotFoundError:
+        return None
 
 
 @describes(

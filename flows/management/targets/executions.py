@@ -19,10 +19,10 @@ from flows.primitives.states import TERMINAL
 from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.executions import (
     get_execution,
+    get_whole_execution,
     list_execution_files,
     list_execution_ids,
     list_related_ids,
-    list_task_runs,
     search_executions,
 )
 from flows.queries.pages import Window
@@ -137,7 +137,7 @@ class LocalExecutions:
         return list_execution_ids(criteria, at=timezone.now())
 
     def get(self, execution_id: str) -> Json:
-        return present_execution(get_execution(execution_id), list_task_runs(execution_id))
+        return present_execution(*get_whole_execution(execution_id))
 
     def change(self, execution_id: str, change: Change) -> str:
         shared: dict[str, Any] = {"at": timezone.now(), "actor": ACTOR}

@@ -14,7 +14,9 @@ function offer() {
 function tell(id, reason) {
   const list = one("#bulk-reasons");
   if (list.children.length >= MOST_REASONS) return;
-  const row = list.insertRow(), link = document.createElement("a"), text = row.insertCell();
+  const row = list.insertRow(),
+    link = document.createElement("a"),
+    text = row.insertCell();
   link.href = `/ui/e/${encodeURIComponent(id)}`;
   link.className = "mono";
   link.textContent = id;
@@ -23,14 +25,21 @@ function tell(id, reason) {
   text.textContent = reason;
 }
 async function run() {
-  const body = new FormData(form), total = parseInt(form.dataset.total.replace(/\D/g, "")), bar = one("#bulk-progress");
+  const body = new FormData(form),
+    total = parseInt(form.dataset.total.replace(/\D/g, "")),
+    bar = one("#bulk-progress");
   one("#bulk-panel").hidden = false;
   form.hidden = true;
   bar.max = total;
-  let done = 0, skipped = 0, finished = false;
+  let done = 0,
+    skipped = 0,
+    finished = false;
   while (!finished && !stopped) {
     const sent = await fetch(form.action, { method: "POST", body }).catch(() => null);
-    if (!sent?.ok) { one("#bulk-said").textContent = "The server refused a step; what was done stays done."; return; }
+    if (!sent?.ok) {
+      one("#bulk-said").textContent = "The server refused a step; what was done stays done.";
+      return;
+    }
     const found = await sent.json();
     done += found.done;
     skipped += found.skipped.length;
@@ -46,8 +55,14 @@ async function run() {
 }
 if (form) {
   form.addEventListener("change", offer);
-  form.addEventListener("submit", (event) => { event.preventDefault(); event.stopPropagation(); run(); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    run();
+  });
   one("#bulk-stop").addEventListener("click", () => (stopped = true));
-  addEventListener("beforeunload", (event) => { if (!one("#bulk-panel").hidden && !one("#bulk-stop").hidden) event.preventDefault(); });
+  addEventListener("beforeunload", (event) => {
+    if (!one("#bulk-panel").hidden && !one("#bulk-stop").hidden) event.preventDefault();
+  });
   offer();
 }

@@ -19,15 +19,19 @@ export async function load(url, options = {}) {
 export function replaceParts(page, selectors) {
   let count = 0;
   for (const selector of selectors) {
-    const fresh = page.querySelector(selector), old = document.querySelector(selector);
+    const fresh = page.querySelector(selector),
+      old = document.querySelector(selector);
     if (!fresh || !old || fresh.outerHTML === old.outerHTML) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.name ? `[name="${CSS.escape(focused.name)}"]` : "");
+    const key =
+      focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.name ? `[name="${CSS.escape(focused.name)}"]` : "");
     const scrolled = [...old.querySelectorAll(".canvas, .logs, .scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
     const adopted = document.importNode(fresh, true);
     if (old.classList.contains("canvas")) adopted.className = old.className;
     old.replaceWith(adopted);
-    [...adopted.querySelectorAll(".canvas, .logs, .scroll")].forEach((node, index) => scrolled[index] && node.scrollTo(...scrolled[index]));
+    [...adopted.querySelectorAll(".canvas, .logs, .scroll")].forEach(
+      (node, index) => scrolled[index] && node.scrollTo(...scrolled[index]),
+    );
     if (key) adopted.querySelector(key)?.focus({ preventScroll: true });
     adopted.dispatchEvent(new Event("parts", { bubbles: true }));
     count += 1;
@@ -61,19 +65,33 @@ function setMark(kind, text) {
 }
 
 export function openStream(url, ring, ended) {
-  let source, closed = false, lostAt = 0, timer;
+  let source,
+    closed = false,
+    lostAt = 0,
+    timer;
   const open = () => {
     source = new EventSource(url);
-    source.onopen = () => { lostAt = 0; clearTimeout(timer); setMark("is-on", "live"); };
+    source.onopen = () => {
+      lostAt = 0;
+      clearTimeout(timer);
+      setMark("is-on", "live");
+    };
     source.onmessage = (event) => {
-      if (event.lastEventId === "end") { closed = true; source.close(); ended(); } else ring(event);
+      if (event.lastEventId === "end") {
+        closed = true;
+        source.close();
+        ended();
+      } else ring(event);
     };
     source.onerror = () => {
       if (closed) return;
       lostAt ||= Date.now();
       timer = setTimeout(() => {
         const seconds = (Date.now() - lostAt) / 1000;
-        setMark("is-lost", seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting");
+        setMark(
+          "is-lost",
+          seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting",
+        );
       }, 3000);
       if (source.readyState === EventSource.CLOSED) setTimeout(open, 3000);
     };
@@ -89,9 +107,15 @@ export function openStream(url, ring, ended) {
 }
 
 function followExecution(place) {
-  let waiting = false, again = false, ended = false, askedAt = 0;
+  let waiting = false,
+    again = false,
+    ended = false,
+    askedAt = 0;
   const refresh = async () => {
-    if (waiting) { again = true; return; }
+    if (waiting) {
+      again = true;
+      return;
+    }
     waiting = true;
     // The first change is shown at once; those that follow closely are gathered.
     do {
@@ -107,16 +131,25 @@ function followExecution(place) {
     waiting = false;
   };
   // A stream may stall without telling; the page must not.
-  setInterval(() => { if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh(); }, 1000);
-  openStream(place.dataset.follow, refresh, async () => { await refresh(); setMark("", "ended"); });
+  setInterval(() => {
+    if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh();
+  }, 1000);
+  openStream(place.dataset.follow, refresh, async () => {
+    await refresh();
+    setMark("", "ended");
+  });
 }
 
 function poll(list) {
-  setInterval(async () => {
-    if (document.hidden || list.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]")) return;
-    const { ok, page } = await load(location.href);
-    if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
-  }, Number(list.dataset.every || 4) * 1000);
+  setInterval(
+    async () => {
+      if (document.hidden || list.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]"))
+        return;
+      const { ok, page } = await load(location.href);
+      if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
+    },
+    Number(list.dataset.every || 4) * 1000,
+  );
 }
 
 const root = document.documentElement;
@@ -124,7 +157,15 @@ const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // Times: the server writes UTC, the reader sees the own zone.
-const full = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: localStorage.getItem("clock") === "12", timeZone: localStorage.getItem("zone") === "utc" ? "UTC" : undefined });
+const full = new Intl.DateTimeFormat(undefined, {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hour12: localStorage.getItem("clock") === "12",
+  timeZone: localStorage.getItem("zone") === "utc" ? "UTC" : undefined,
+});
 function localizeTimes(from = document) {
   for (const node of all("time[datetime]:not([data-done])", from)) {
     const at = new Date(node.dateTime);
@@ -142,7 +183,8 @@ function localizeTimes(from = document) {
 }
 
 function writeDuration(ms) {
-  const s = Math.max(0, ms) / 1000, two = (n) => String(Math.floor(n)).padStart(2, "0");
+  const s = Math.max(0, ms) / 1000,
+    two = (n) => String(Math.floor(n)).padStart(2, "0");
   if (s < 1) return Math.round(s * 1000) + " ms";
   if (s < 60) return s.toFixed(1) + " s";
   if (s < 3600) return Math.floor(s / 60) + "m " + two(s % 60) + "s";
@@ -158,7 +200,8 @@ function tick() {
 }
 
 export function toast(text, kind = "", link = null) {
-  const box = one(".toasts"), note = document.createElement("div");
+  const box = one(".toasts"),
+    note = document.createElement("div");
   note.className = "note " + kind;
   note.setAttribute("role", "status");
   note.textContent = text + " ";
@@ -169,7 +212,10 @@ export function toast(text, kind = "", link = null) {
 
 function showNotes() {
   const url = new URL(location);
-  for (const [name, kind] of [["note", ""], ["problem", "bad"]]) {
+  for (const [name, kind] of [
+    ["note", ""],
+    ["problem", "bad"],
+  ]) {
     if (url.searchParams.has(name)) toast(url.searchParams.get(name), kind);
     url.searchParams.delete(name);
   }
@@ -199,7 +245,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) =>
 });
 
 // The palette comes when it is first asked for.
-async function openPalette() { (await import("./palette.js")).openPalette(); }
+async function openPalette() {
+  (await import("./palette.js")).openPalette();
+}
 
 // Clicks: dialogs, drawers, copies, menus.
 document.addEventListener("click", async (event) => {
@@ -210,30 +258,48 @@ document.addEventListener("click", async (event) => {
   const opener = at("[data-dialog]");
   if (opener) {
     const dialog = document.getElementById(opener.dataset.dialog);
-    for (const [name, value] of Object.entries(opener.dataset)) if (name.startsWith("fill")) {
-      const field = one(`[name=${name.slice(4).toLowerCase()}]`, dialog);
-      if (field) field.value = value;
-    }
+    for (const [name, value] of Object.entries(opener.dataset))
+      if (name.startsWith("fill")) {
+        const field = one(`[name=${name.slice(4).toLowerCase()}]`, dialog);
+        if (field) field.value = value;
+      }
     dialog.showModal();
     opener.closest("details")?.removeAttribute("open");
   }
   if (at("[data-close]") && at("dialog")) at("dialog").close();
   if (event.target.nodeName === "DIALOG") event.target.close();
   const copier = at("[data-copy],[data-copy-of]");
-  if (copier) { await navigator.clipboard?.writeText(copier.dataset.copy ?? one(copier.dataset.copyOf).textContent); toast("Copied"); }
+  if (copier) {
+    await navigator.clipboard?.writeText(copier.dataset.copy ?? one(copier.dataset.copyOf).textContent);
+    toast("Copied");
+  }
   const fitter = at("[data-fit]");
   if (fitter) fitter.textContent = one(fitter.dataset.fit).classList.toggle("fit") ? "100 %" : "fit";
   const part = at("a[data-part]");
-  if (part && !event.metaKey && !event.ctrlKey) { event.preventDefault(); if (await swap(part.href, ["#results"])) history.replaceState(null, "", part.href); }
+  if (part && !event.metaKey && !event.ctrlKey) {
+    event.preventDefault();
+    if (await swap(part.href, ["#results"])) history.replaceState(null, "", part.href);
+  }
   const drawer = at("a[data-drawer]");
-  if (drawer && !event.metaKey && !event.ctrlKey) { event.preventDefault(); openDrawer(drawer.href); }
-  if (at("[data-drawer-close]")) { event.preventDefault(); closeDrawer(); }
+  if (drawer && !event.metaKey && !event.ctrlKey) {
+    event.preventDefault();
+    openDrawer(drawer.href);
+  }
+  if (at("[data-drawer-close]")) {
+    event.preventDefault();
+    closeDrawer();
+  }
   const node = at("[data-url]");
   if (node && !node.closest("#editor")) openDrawer(new URL(node.dataset.url, location).href);
   for (const open of all("details.pick[open]")) if (!open.contains(event.target)) open.open = false;
   if (one(".nav.is-open") && !at(".nav") && !at("[data-nav-toggle]")) one(".nav").classList.remove("is-open");
 });
-async function openDrawer(href) { if (await swap(href, ["#drawer"])) { history.replaceState(null, "", href); one(".drawer [data-drawer-close]")?.focus(); } else location = href; }
+async function openDrawer(href) {
+  if (await swap(href, ["#drawer"])) {
+    history.replaceState(null, "", href);
+    one(".drawer [data-drawer-close]")?.focus();
+  } else location = href;
+}
 function closeDrawer() {
   const url = new URL(location);
   for (const name of ["task", "file", "rows", "encoding"]) url.searchParams.delete(name);
@@ -257,13 +323,27 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.matches("form[data-filters]")) { event.preventDefault(); applyFilters(form); return; }
-  if (form.dataset.sent) { event.preventDefault(); return; }
+  if (form.matches("form[data-filters]")) {
+    event.preventDefault();
+    applyFilters(form);
+    return;
+  }
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
   // Two clicks must not start two executions.
-  if (form.method === "post") { form.dataset.sent = "1"; setTimeout(() => all("button", form).forEach((button) => (button.disabled = true))); }
+  if (form.method === "post") {
+    form.dataset.sent = "1";
+    setTimeout(() => all("button", form).forEach((button) => (button.disabled = true)));
+  }
 });
 addEventListener("pageshow", (event) => {
-  if (event.persisted) all("form[data-sent]").forEach((form) => { delete form.dataset.sent; all("button", form).forEach((button) => (button.disabled = false)); });
+  if (event.persisted)
+    all("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      all("button", form).forEach((button) => (button.disabled = false));
+    });
 });
 
 // Ticking rows, with shift for a range.
@@ -278,14 +358,16 @@ document.addEventListener("click", (event) => {
     boxes.slice(from, to + 1).forEach((each) => (each.checked = box.checked));
   }
   lastTick = box;
-  const count = boxes.filter((each) => each.checked).length, bar = one(".bulk");
+  const count = boxes.filter((each) => each.checked).length,
+    bar = one(".bulk");
   bar?.classList.toggle("is-on", count > 0);
   if (bar) one(".bulk-count", bar).textContent = count + " selected";
 });
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-bulk]");
   if (!button) return;
-  const form = one("#bulk-form"), count = all(".tick:checked").length;
+  const form = one("#bulk-form"),
+    count = all(".tick:checked").length;
   one("[name=act]", form).value = button.dataset.bulk;
   const dialog = one("#bulk-dialog");
   one("h2", dialog).textContent = `${button.textContent.trim()} ${count} ${dialog.dataset.noun}${count === 1 ? "" : "s"}?`;
@@ -294,7 +376,18 @@ document.addEventListener("click", (event) => {
 });
 
 // Keys.
-const places = { d: "/ui/", e: "/ui/executions", f: "/ui/flows", l: "/ui/logs", t: "/ui/triggers", n: "/ui/namespaces", b: "/ui/blueprints", p: "/ui/plugins", s: "/ui/system", i: "/ui/inbox" };
+const places = {
+  d: "/ui/",
+  e: "/ui/executions",
+  f: "/ui/flows",
+  l: "/ui/logs",
+  t: "/ui/triggers",
+  n: "/ui/namespaces",
+  b: "/ui/blueprints",
+  p: "/ui/plugins",
+  s: "/ui/system",
+  i: "/ui/inbox",
+};
 let afterG = false;
 function moveRow(step) {
   const rows = all("table.list tbody tr, .g-body .g-row");
@@ -305,20 +398,35 @@ function moveRow(step) {
   next?.scrollIntoView({ block: "nearest" });
 }
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); return openPalette(); }
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    return openPalette();
+  }
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
     const target = document.activeElement?.closest("form") || one("form[data-main]");
     if (target?.method === "post") return target.requestSubmit();
     return one("[data-execute]")?.click();
   }
   if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return closeDrawer();
-  const typing = event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
+  const typing =
+    event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
-  if (afterG) { afterG = false; if (places[event.key]) location = places[event.key]; return; }
+  if (afterG) {
+    afterG = false;
+    if (places[event.key]) location = places[event.key];
+    return;
+  }
   const digit = Number(event.key);
-  if (event.key === "g") { afterG = true; setTimeout(() => (afterG = false), 900); }
-  else if (event.key === "/") { const field = one("form[data-filters] input[type=search]"); if (field) { event.preventDefault(); field.focus(); } }
-  else if (event.key === "t") toggleTheme();
+  if (event.key === "g") {
+    afterG = true;
+    setTimeout(() => (afterG = false), 900);
+  } else if (event.key === "/") {
+    const field = one("form[data-filters] input[type=search]");
+    if (field) {
+      event.preventDefault();
+      field.focus();
+    }
+  } else if (event.key === "t") toggleTheme();
   else if (event.key === "?") one("#keys-dialog")?.showModal();
   else if (event.key === "j" || event.key === "k") moveRow(event.key === "j" ? 1 : -1);
   else if (event.key === "x") one("tr.is-at .tick")?.click();
@@ -343,14 +451,17 @@ export function applyChoices() {
   root.classList.toggle("comfortable", localStorage.getItem("density") === "comfortable");
   root.classList.toggle("narrow", localStorage.getItem("nav") === "narrow");
 }
-if (!sessionStorage.getItem("choices") && token) fetch("/ui/settings/mine").then(async (answer) => {
-  if (!answer.ok) return;
-  const choices = await answer.json();
-  Object.entries(choices).forEach(([name, value]) => localStorage.setItem(name, value));
-  sessionStorage.setItem("choices", "1");
-  if (choices.theme) showTheme();
-  applyChoices();
-}).catch(() => {});
+if (!sessionStorage.getItem("choices") && token)
+  fetch("/ui/settings/mine")
+    .then(async (answer) => {
+      if (!answer.ok) return;
+      const choices = await answer.json();
+      Object.entries(choices).forEach(([name, value]) => localStorage.setItem(name, value));
+      sessionStorage.setItem("choices", "1");
+      if (choices.theme) showTheme();
+      applyChoices();
+    })
+    .catch(() => {});
 if (one("[data-setting]")) import("./settings.js");
 applyChoices();
 

@@ -9,7 +9,12 @@ const token = one("meta[name=csrf-token]").content;
 const themes = { light: "ace/theme/github_light_default", dark: "ace/theme/one_dark" };
 const DASHBOARD = place.dataset.kind === "dashboard";
 
-export const post = (url, body) => fetch(url, { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const post = (url, body) =>
+  fetch(url, {
+    method: "POST",
+    headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
 
 function start() {
   const ace = window.ace;
@@ -18,7 +23,18 @@ function start() {
   ace.config.set("basePath", place.dataset.ace);
   ace.config.set("loadWorkerFromBlob", false);
   const size = Number(document.documentElement.dataset.editorSize || localStorage.getItem("editor-size")) || 13;
-  const editor = ace.edit("editor", { value: one("#source").value, tabSize: 2, useSoftTabs: true, fontSize: size, showPrintMargin: false, useWorker: false, scrollPastEnd: 0.4, displayIndentGuides: true, highlightActiveLine: true, readOnly: "readonly" in place.dataset });
+  const editor = ace.edit("editor", {
+    value: one("#source").value,
+    tabSize: 2,
+    useSoftTabs: true,
+    fontSize: size,
+    showPrintMargin: false,
+    useWorker: false,
+    scrollPastEnd: 0.4,
+    displayIndentGuides: true,
+    highlightActiveLine: true,
+    readOnly: "readonly" in place.dataset,
+  });
   editor.session.setMode("ace/mode/yaml");
   editor.setTheme(themes[document.documentElement.dataset.theme]);
   editor.setOptions({ enableBasicAutocompletion: true, enableLiveAutocompletion: true, enableKeyboardAccessibility: true });
@@ -32,7 +48,13 @@ function start() {
 
 const editor = start();
 const Range = window.ace.require("ace/range").Range;
-let saved = place.dataset.flow ? editor.getValue() : "", base = Number(place.dataset.base), run = 0, problems = [], lines = {}, marks = [], runRows = [];
+let saved = place.dataset.flow ? editor.getValue() : "",
+  base = Number(place.dataset.base),
+  run = 0,
+  problems = [],
+  lines = {},
+  marks = [],
+  runRows = [];
 const draftKey = "draft:" + (place.dataset.flow || "new" + location.search);
 const isDirty = () => editor.getValue() !== saved;
 
@@ -44,51 +66,77 @@ export const context = (more = {}) => {
 
 // Only what differs is replaced, so that cursor, folds and undo stay.
 export function setText(text) {
-  const old = editor.getValue(), doc = editor.session.getDocument();
-  let from = 0, end = 0;
+  const old = editor.getValue(),
+    doc = editor.session.getDocument();
+  let from = 0,
+    end = 0;
   while (from < Math.min(old.length, text.length) && old[from] === text[from]) from += 1;
   while (end < Math.min(old.length, text.length) - from && old[old.length - 1 - end] === text[text.length - 1 - end]) end += 1;
-  const a = doc.indexToPosition(from), b = doc.indexToPosition(old.length - end);
+  const a = doc.indexToPosition(from),
+    b = doc.indexToPosition(old.length - end);
   editor.session.replace(new Range(a.row, a.column, b.row, b.column), text.slice(from, text.length - end));
   return a.row;
 }
 
 function showState() {
-  const errors = problems.filter((problem) => problem.severity === "error").length, warnings = problems.length - errors;
+  const errors = problems.filter((problem) => problem.severity === "error").length,
+    warnings = problems.length - errors;
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  one("#editor-state").textContent = `${count(errors, "error")}, ${count(warnings, "warning")}` + (isDirty() ? " · not saved" : "");
+  one("#editor-state").textContent =
+    `${count(errors, "error")}, ${count(warnings, "warning")}` + (isDirty() ? " · not saved" : "");
 }
 
 function showProblems() {
   marks.forEach((id) => editor.session.removeMarker(id));
   marks = problems.map(({ line, column, length, severity }) =>
-    editor.session.addMarker(new Range(line - 1, column - 1, line - 1, column - 1 + length), `squiggle ${severity}`, "text", true));
-  editor.session.setAnnotations(problems.map((problem) => ({
-    row: problem.line - 1, column: problem.column - 1, type: problem.severity === "error" ? "error" : problem.severity === "info" ? "info" : "warning",
-    text: [problem.message, problem.hint].filter(Boolean).join(" "),
-  })));
-  one("#problems").replaceChildren(...(problems.length ? problems.map((problem) => {
-    const line = document.createElement("div"), row = document.createElement("button"), at = document.createElement("span"), text = document.createElement("span");
-    line.className = "problem";
-    row.type = "button";
-    at.className = "at";
-    at.textContent = `${problem.line}:${problem.column}`;
-    text.className = problem.severity;
-    text.textContent = [problem.message, problem.hint].filter(Boolean).join(" ");
-    row.append(at, text);
-    row.addEventListener("click", () => goTo(problem.line, problem.column));
-    line.append(row);
-    if (problem.fix) {
-      const mend = Object.assign(document.createElement("button"), { type: "button", className: "btn small fix", textContent: problem.fix.title });
-      mend.addEventListener("click", () => {
-        const { from, to, text: fresh } = problem.fix;
-        editor.session.replace(new Range(from[0] - 1, from[1] - 1, to[0] - 1, to[1] - 1), fresh);
-        goTo(from[0], from[1]);
-      });
-      line.append(mend);
-    }
-    return line;
-  }) : [Object.assign(document.createElement("p"), { textContent: "No problems." })]));
+    editor.session.addMarker(
+      new Range(line - 1, column - 1, line - 1, column - 1 + length),
+      `squiggle ${severity}`,
+      "text",
+      true,
+    ),
+  );
+  editor.session.setAnnotations(
+    problems.map((problem) => ({
+      row: problem.line - 1,
+      column: problem.column - 1,
+      type: problem.severity === "error" ? "error" : problem.severity === "info" ? "info" : "warning",
+      text: [problem.message, problem.hint].filter(Boolean).join(" "),
+    })),
+  );
+  one("#problems").replaceChildren(
+    ...(problems.length
+      ? problems.map((problem) => {
+          const line = document.createElement("div"),
+            row = document.createElement("button"),
+            at = document.createElement("span"),
+            text = document.createElement("span");
+          line.className = "problem";
+          row.type = "button";
+          at.className = "at";
+          at.textContent = `${problem.line}:${problem.column}`;
+          text.className = problem.severity;
+          text.textContent = [problem.message, problem.hint].filter(Boolean).join(" ");
+          row.append(at, text);
+          row.addEventListener("click", () => goTo(problem.line, problem.column));
+          line.append(row);
+          if (problem.fix) {
+            const mend = Object.assign(document.createElement("button"), {
+              type: "button",
+              className: "btn small fix",
+              textContent: problem.fix.title,
+            });
+            mend.addEventListener("click", () => {
+              const { from, to, text: fresh } = problem.fix;
+              editor.session.replace(new Range(from[0] - 1, from[1] - 1, to[0] - 1, to[1] - 1), fresh);
+              goTo(from[0], from[1]);
+            });
+            line.append(mend);
+          }
+          return line;
+        })
+      : [Object.assign(document.createElement("p"), { textContent: "No problems." })]),
+  );
   showState();
 }
 
@@ -104,11 +152,18 @@ function showRunMarks(tasks) {
 }
 
 async function check() {
-  const mine = ++run, source = editor.getValue();
+  const mine = ++run,
+    source = editor.getValue();
   let answer;
   try {
-    answer = await fetch(place.dataset.check || "/ui/flows/check", { method: "POST", body: source, headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "text/plain" } });
-  } catch { return; }
+    answer = await fetch(place.dataset.check || "/ui/flows/check", {
+      method: "POST",
+      body: source,
+      headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": "text/plain" },
+    });
+  } catch {
+    return;
+  }
   // An answer to an older text would put marks at the wrong places.
   if (mine !== run || !answer.ok) return;
   const found = await answer.json();
@@ -116,14 +171,25 @@ async function check() {
   showProblems();
   const canvas = one("#picture");
   canvas.classList.toggle("is-old", !found.picture);
-  one("#picture-state").textContent = found.picture ? "" : canvas.firstChild ? "showing the last valid version" : "drawn as soon as the text is valid";
+  one("#picture-state").textContent = found.picture
+    ? ""
+    : canvas.firstChild
+      ? "showing the last valid version"
+      : "drawn as soon as the text is valid";
   if (found.picture) {
     lines = found.lines || {};
-    canvas.replaceChildren(...[...new DOMParser().parseFromString(found.picture, "text/html").body.childNodes].map((node) => document.importNode(node, true)));
+    canvas.replaceChildren(
+      ...[...new DOMParser().parseFromString(found.picture, "text/html").body.childNodes].map((node) =>
+        document.importNode(node, true),
+      ),
+    );
     lightNode(false);
     canvas.dispatchEvent(new Event("parts", { bubbles: true }));
   }
-  if (found.tasks) { taskLines = found.tasks; showRunMarks(found.tasks); }
+  if (found.tasks) {
+    taskLines = found.tasks;
+    showRunMarks(found.tasks);
+  }
   document.dispatchEvent(new Event("checked"));
 }
 
@@ -138,24 +204,40 @@ export function elementAt(line) {
 
 function lightNode(scrolls = true) {
   const row = editor.getCursorPosition().row + 1;
-  const found = Object.entries(lines).filter(([, line]) => line <= row).sort((a, b) => b[1] - a[1])[0];
+  const found = Object.entries(lines)
+    .filter(([, line]) => line <= row)
+    .sort((a, b) => b[1] - a[1])[0];
   document.querySelectorAll("#picture .is-lit").forEach((node) => node.classList.remove("is-lit"));
   const node = found && document.getElementById(`n-${found[0]}`);
   node?.classList.add("is-lit");
-  const canvas = one("#picture"), box = node?.getBoundingClientRect(), frame = canvas.getBoundingClientRect();
-  if (scrolls && box && (box.top < frame.top || box.bottom > frame.bottom)) canvas.scrollBy({ top: box.top - frame.top - frame.height / 3 });
+  const canvas = one("#picture"),
+    box = node?.getBoundingClientRect(),
+    frame = canvas.getBoundingClientRect();
+  if (scrolls && box && (box.top < frame.top || box.bottom > frame.bottom))
+    canvas.scrollBy({ top: box.top - frame.top - frame.height / 3 });
 }
 
 async function save(overwrite = false) {
   const source = editor.getValue();
-  const answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow: place.dataset.flow, overwrite }).catch(() => null);
+  const answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow: place.dataset.flow, overwrite }).catch(
+    () => null,
+  );
   if (!answer) return toast("The server does not answer; the text is kept here.", "bad");
-  const found = await answer.json().catch(() => ({ message: "Your session has ended: sign in in another tab, then save again." }));
+  const found = await answer
+    .json()
+    .catch(() => ({ message: "Your session has ended: sign in in another tab, then save again." }));
   if (answer.ok) {
     saved = source;
     localStorage.removeItem(draftKey);
-    if (!base || DASHBOARD) { location = found.url; return; }
-    toast(found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already", "", found.changed && { text: "see the difference", url: `/ui/flows/edit/${place.dataset.flow}/revisions` });
+    if (!base || DASHBOARD) {
+      location = found.url;
+      return;
+    }
+    toast(
+      found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already",
+      "",
+      found.changed && { text: "see the difference", url: `/ui/flows/edit/${place.dataset.flow}/revisions` },
+    );
     base = found.revision;
     showState();
   } else if (found.code === "edit-conflict") {
@@ -163,7 +245,11 @@ async function save(overwrite = false) {
     one("#conflict-difference").href = `/ui/flows/edit/${place.dataset.flow}/revisions?from=${base}`;
     one("#conflict-dialog").showModal();
   } else {
-    if (found.problems?.length) { problems = found.problems; showProblems(); goTo(problems[0].line, problems[0].column); }
+    if (found.problems?.length) {
+      problems = found.problems;
+      showProblems();
+      goTo(problems[0].line, problems[0].column);
+    }
     toast(found.message.slice(0, 400), "bad");
   }
 }
@@ -172,14 +258,21 @@ let timer;
 editor.session.on("change", () => {
   clearTimeout(timer);
   timer = setTimeout(check, editor.session.getLength() > 2000 ? 600 : 180);
-  if (isDirty()) localStorage.setItem(draftKey, JSON.stringify({ text: editor.getValue(), at: Date.now(), base })); else localStorage.removeItem(draftKey);
+  if (isDirty()) localStorage.setItem(draftKey, JSON.stringify({ text: editor.getValue(), at: Date.now(), base }));
+  else localStorage.removeItem(draftKey);
   showState();
 });
 editor.selection.on("changeCursor", () => lightNode());
 one("#save")?.addEventListener("click", () => save());
-one("#conflict-overwrite")?.addEventListener("click", () => { one("#conflict-dialog").close(); save(true); });
+one("#conflict-overwrite")?.addEventListener("click", () => {
+  one("#conflict-dialog").close();
+  save(true);
+});
 addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") { event.preventDefault(); save(); }
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+    event.preventDefault();
+    save();
+  }
   if (event.key === "F8" && problems.length) {
     event.preventDefault();
     const row = editor.getCursorPosition().row + 1;
@@ -187,7 +280,9 @@ addEventListener("keydown", (event) => {
     goTo(next.line, next.column);
   }
 });
-addEventListener("beforeunload", (event) => { if (place.dataset.flow && isDirty()) event.preventDefault(); });
+addEventListener("beforeunload", (event) => {
+  if (place.dataset.flow && isDirty()) event.preventDefault();
+});
 one("#picture").addEventListener("click", (event) => {
   const node = event.target.closest("[data-line]");
   if (node) goTo(Number(node.dataset.line));
@@ -196,16 +291,27 @@ one("#picture").addEventListener("click", (event) => {
 function offerDraft() {
   const draft = JSON.parse(localStorage.getItem(draftKey) || "null");
   if (!draft || draft.text === editor.getValue()) return;
-  const note = document.createElement("div"), button = (text, act) => {
-    const made = Object.assign(document.createElement("button"), { className: "btn small", textContent: text });
-    made.addEventListener("click", act);
-    return made;
-  };
+  const note = document.createElement("div"),
+    button = (text, act) => {
+      const made = Object.assign(document.createElement("button"), { className: "btn small", textContent: text });
+      made.addEventListener("click", act);
+      return made;
+    };
   note.className = "note warn draft";
   note.textContent = `There is a draft of ${new Date(draft.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} that was not saved${draft.base && draft.base !== base ? `, made on revision ${draft.base}` : ""}. `;
-  note.append(button("Restore it", () => { setText(draft.text); note.remove(); }));
+  note.append(
+    button("Restore it", () => {
+      setText(draft.text);
+      note.remove();
+    }),
+  );
   if (!DASHBOARD) note.append(button("See the difference", () => panels.show("difference", { source: draft.text })));
-  note.append(button("Drop it", () => { localStorage.removeItem(draftKey); note.remove(); }));
+  note.append(
+    button("Drop it", () => {
+      localStorage.removeItem(draftKey);
+      note.remove();
+    }),
+  );
   place.before(note);
 }
 
@@ -213,5 +319,6 @@ if (!DASHBOARD) makeCompleter(editor, context, post);
 const panels = DASHBOARD ? null : startPanels({ editor, context, post, setText, goTo, elementAt, token });
 offerDraft();
 const wanted = Number(new URLSearchParams(location.search).get("line"));
-if (wanted) goTo(wanted); else editor.focus();
+if (wanted) goTo(wanted);
+else editor.focus();
 check();

@@ -1,6 +1,14 @@
 // The filter bar by keyboard: offers keys, then their values, and turns "state: FAILED" into a filter of the address.
-const form = document.querySelector("form[data-filters]"), field = form.elements.q, list = document.querySelector("#offers");
-const KEYS = { state: "its state", namespace: "of a namespace", flow: "of a flow", label: "key:value", range: "1h, 24h, 7d, 30d" };
+const form = document.querySelector("form[data-filters]"),
+  field = form.elements.q,
+  list = document.querySelector("#offers");
+const KEYS = {
+  state: "its state",
+  namespace: "of a namespace",
+  flow: "of a flow",
+  label: "key:value",
+  range: "1h, 24h, 7d, 30d",
+};
 let rows = [];
 
 const values = {
@@ -8,37 +16,54 @@ const values = {
   namespace: () => [...form.elements.namespace.options].map((option) => option.value).filter(Boolean),
   range: () => ["1h", "24h", "7d", "30d"],
   flow: () => [...new Set([...document.querySelectorAll("#results td a[href*='/flows/edit/']")].map((link) => link.textContent))],
-  label: () => [...new Set([...document.querySelectorAll("#results td a.chip")].map((link) => link.textContent.replace(": ", ":")))],
+  label: () => [
+    ...new Set([...document.querySelectorAll("#results td a.chip")].map((link) => link.textContent.replace(": ", ":"))),
+  ],
 };
 function read() {
   const [, key, rest] = /^\s*(\w+):\s*(.*)$/.exec(field.value) || [];
-  if (key in KEYS) return values[key]().filter((value) => value.toLowerCase().includes(rest.toLowerCase())).map((value) => ({ key, value, text: `${key}: ${value}` }));
+  if (key in KEYS)
+    return values[key]()
+      .filter((value) => value.toLowerCase().includes(rest.toLowerCase()))
+      .map((value) => ({ key, value, text: `${key}: ${value}` }));
   const text = field.value.trim().toLowerCase();
-  return Object.keys(KEYS).filter((each) => text && each.startsWith(text)).map((each) => ({ key: each, text: `${each}:`, note: KEYS[each] }));
+  return Object.keys(KEYS)
+    .filter((each) => text && each.startsWith(text))
+    .map((each) => ({ key: each, text: `${each}:`, note: KEYS[each] }));
 }
 function show() {
   rows = read().slice(0, 12);
   list.hidden = !rows.length;
   field.setAttribute("aria-expanded", !!rows.length);
-  list.replaceChildren(...rows.map((row, index) => {
-    const item = document.createElement("li"), note = document.createElement("small");
-    item.setAttribute("role", "option");
-    item.setAttribute("aria-selected", index === 0);
-    item.textContent = row.text + " ";
-    note.textContent = row.note || "";
-    item.append(note);
-    item.addEventListener("mousedown", (event) => { event.preventDefault(); take(row); });
-    return item;
-  }));
+  list.replaceChildren(
+    ...rows.map((row, index) => {
+      const item = document.createElement("li"),
+        note = document.createElement("small");
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", index === 0);
+      item.textContent = row.text + " ";
+      note.textContent = row.note || "";
+      item.append(note);
+      item.addEventListener("mousedown", (event) => {
+        event.preventDefault();
+        take(row);
+      });
+      return item;
+    }),
+  );
 }
 function take({ key, value }) {
-  if (!value) { field.value = `${key}: `; return show(); }
+  if (!value) {
+    field.value = `${key}: `;
+    return show();
+  }
   go(key, value);
 }
 function go(key, value) {
   const url = new URL(location);
   for (const name of ["q", "before", "after"]) url.searchParams.delete(name);
-  if (key === "state" || key === "label") url.searchParams.append(key, value); else url.searchParams.set(key, value);
+  if (key === "state" || key === "label") url.searchParams.append(key, value);
+  else url.searchParams.set(key, value);
   location = url;
 }
 field.addEventListener("input", (event) => {
@@ -48,15 +73,25 @@ field.addEventListener("input", (event) => {
 });
 field.addEventListener("keydown", (event) => {
   const at = [...list.children].findIndex((item) => item.ariaSelected === "true");
-  if (event.key === "Escape" && !list.hidden) { list.hidden = true; event.stopPropagation(); }
+  if (event.key === "Escape" && !list.hidden) {
+    list.hidden = true;
+    event.stopPropagation();
+  }
   if ((event.key === "ArrowDown" || event.key === "ArrowUp") && rows.length) {
     event.preventDefault();
     const next = (at + (event.key === "ArrowDown" ? 1 : rows.length - 1)) % rows.length;
     [...list.children].forEach((item, index) => item.setAttribute("aria-selected", index === next));
   }
-  if ((event.key === "Enter" || event.key === "Tab") && !list.hidden && rows[at]) { event.preventDefault(); take(rows[at]); return; }
+  if ((event.key === "Enter" || event.key === "Tab") && !list.hidden && rows[at]) {
+    event.preventDefault();
+    take(rows[at]);
+    return;
+  }
   const [, key, value] = /^\s*(flow|label):\s*(\S+)\s*$/.exec(field.value) || [];
-  if (event.key === "Enter" && value) { event.preventDefault(); go(key, value); }
+  if (event.key === "Enter" && value) {
+    event.preventDefault();
+    go(key, value);
+  }
 });
 field.addEventListener("blur", () => (list.hidden = true));
 // Filters change the address without a new page; what hangs on the address follows.

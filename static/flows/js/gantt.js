@@ -7,7 +7,9 @@ const gantt = () => one(".gantt");
 function moveBars() {
   const chart = one("[data-live-from]");
   if (!chart || document.hidden) return;
-  const start = Date.parse(chart.dataset.liveFrom), painted = Date.parse(chart.dataset.now), now = serverNow();
+  const start = Date.parse(chart.dataset.liveFrom),
+    painted = Date.parse(chart.dataset.now),
+    now = serverNow();
   if (now <= painted) return;
   const scale = (painted - start) / (now - start);
   for (const bar of chart.querySelectorAll("rect:not(.g-drag)")) {
@@ -27,14 +29,17 @@ setInterval(moveBars, 250);
 
 async function look(changes) {
   const url = new URL(location);
-  for (const [name, value] of Object.entries(changes)) if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
+  for (const [name, value] of Object.entries(changes))
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
   history.replaceState(null, "", url);
   await swap(url, ["#results"]);
 }
 
 // A closer look: the address holds the part in milliseconds from the start.
 const part = (chart, from, to) => {
-  const offset = Number(chart.dataset.offset), span = Number(chart.dataset.span);
+  const offset = Number(chart.dataset.offset),
+    span = Number(chart.dataset.span);
   const [first, last] = [from, to].map((share) => Math.max(0, Math.round(offset + span * share)));
   return last - first > 4 ? look({ span: `${first}-${last}`, cut: "" }) : null;
 };
@@ -45,12 +50,16 @@ const share = (event, bar) => {
 };
 document.addEventListener("pointerdown", (event) => {
   const bar = event.target.closest(".g-axis")?.querySelector(".g-bar");
-  if (bar && event.button === 0) { from = share(event, bar); event.preventDefault(); }
+  if (bar && event.button === 0) {
+    from = share(event, bar);
+    event.preventDefault();
+  }
 });
 document.addEventListener("pointermove", (event) => {
   const bar = one(".g-axis .g-bar");
   if (from === null || !bar) return;
-  const to = share(event, bar), drag = one(".g-drag");
+  const to = share(event, bar),
+    drag = one(".g-drag");
   drag.setAttribute("x", `${Math.min(from, to) * 100}%`);
   drag.setAttribute("width", `${Math.abs(to - from) * 100}%`);
 });
@@ -62,23 +71,33 @@ document.addEventListener("pointerup", (event) => {
   one(".g-drag").setAttribute("width", 0);
   if (ends[1] - ends[0] > 0.01) part(gantt(), ...ends);
 });
-document.addEventListener("dblclick", (event) => { if (event.target.closest(".g-axis")) look({ span: "" }); });
+document.addEventListener("dblclick", (event) => {
+  if (event.target.closest(".g-axis")) look({ span: "" });
+});
 let wheel = 0;
-document.addEventListener("wheel", (event) => {
-  const chart = event.target.closest(".gantt");
-  if (!chart || !event.ctrlKey) return;
-  event.preventDefault();
-  if (Date.now() - wheel < 160) return;
-  wheel = Date.now();
-  const at = share(event, one(".g-axis .g-bar")), size = event.deltaY < 0 ? 0.6 : 1.7;
-  part(chart, at - at * size, at + (1 - at) * size);
-}, { passive: false });
+document.addEventListener(
+  "wheel",
+  (event) => {
+    const chart = event.target.closest(".gantt");
+    if (!chart || !event.ctrlKey) return;
+    event.preventDefault();
+    if (Date.now() - wheel < 160) return;
+    wheel = Date.now();
+    const at = share(event, one(".g-axis .g-bar")),
+      size = event.deltaY < 0 ? 0.6 : 1.7;
+    part(chart, at - at * size, at + (1 - at) * size);
+  },
+  { passive: false },
+);
 
 // More rows while the reader scrolls to their end.
-const seen = new IntersectionObserver((found) => {
-  const link = found.find((each) => each.isIntersecting)?.target;
-  if (link) look({ rows: new URL(link.href).searchParams.get("rows") });
-}, { rootMargin: "600px" });
+const seen = new IntersectionObserver(
+  (found) => {
+    const link = found.find((each) => each.isIntersecting)?.target;
+    if (link) look({ rows: new URL(link.href).searchParams.get("rows") });
+  },
+  { rootMargin: "600px" },
+);
 const watch = () => document.querySelectorAll("[data-more]").forEach((link) => seen.observe(link));
 document.addEventListener("parts", watch);
 watch();
@@ -87,7 +106,8 @@ document.addEventListener("keydown", (event) => {
   const row = one(".g-row.is-at");
   if (!row || event.target.matches("input,select,textarea")) return;
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-    const fold = one(".g-fold", row), opens = event.key === "ArrowRight";
+    const fold = one(".g-fold", row),
+      opens = event.key === "ArrowRight";
     if (fold && fold.classList.contains("is-open") !== opens) fold.click();
     else if (opens) one("a[data-part]:not(.g-fold)", row)?.click();
   }

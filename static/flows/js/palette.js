@@ -1,7 +1,8 @@
 // The command palette: pages, flows, executions and plugins by what is typed.
 const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-let paletteTimer, paletteRun = 0;
+let paletteTimer,
+  paletteRun = 0;
 export function openPalette() {
   const dialog = one("dialog.palette");
   if (dialog.open) return;
@@ -12,24 +13,32 @@ export function openPalette() {
   fillPalette("");
 }
 async function fillPalette(text) {
-  const run = ++paletteRun, list = one("dialog.palette ul");
+  const run = ++paletteRun,
+    list = one("dialog.palette ul");
   const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text));
   if (run !== paletteRun || !answer.ok) return;
   const { found } = await answer.json();
-  list.replaceChildren(...found.map((item, index) => {
-    const row = document.createElement("li"), link = document.createElement("a");
-    row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", index === 0);
-    link.href = item.url;
-    for (const [tag, cls, value] of [["span", "kind", item.kind], ["span", "", item.text], ["small", "", item.note]]) {
-      const part = document.createElement(tag);
-      part.className = cls;
-      part.textContent = value;
-      link.append(part);
-    }
-    row.append(link);
-    return row;
-  }));
+  list.replaceChildren(
+    ...found.map((item, index) => {
+      const row = document.createElement("li"),
+        link = document.createElement("a");
+      row.setAttribute("role", "option");
+      row.setAttribute("aria-selected", index === 0);
+      link.href = item.url;
+      for (const [tag, cls, value] of [
+        ["span", "kind", item.kind],
+        ["span", "", item.text],
+        ["small", "", item.note],
+      ]) {
+        const part = document.createElement(tag);
+        part.className = cls;
+        part.textContent = value;
+        link.append(part);
+      }
+      row.append(link);
+      return row;
+    }),
+  );
   if (!found.length) list.textContent = "Nothing matches.";
 }
 function movePalette(step) {
@@ -44,6 +53,12 @@ one("dialog.palette input")?.addEventListener("input", (event) => {
   paletteTimer = setTimeout(() => fillPalette(event.target.value), 90);
 });
 one("dialog.palette")?.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); movePalette(event.key === "ArrowDown" ? 1 : -1); }
-  if (event.key === "Enter") { event.preventDefault(); one("dialog.palette li[aria-selected=true] a")?.click(); }
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    movePalette(event.key === "ArrowDown" ? 1 : -1);
+  }
+  if (event.key === "Enter") {
+    event.preventDefault();
+    one("dialog.palette li[aria-selected=true] a")?.click();
+  }
 });

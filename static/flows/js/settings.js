@@ -4,11 +4,16 @@ import { applyChoices, showTheme, toast } from "./console.js";
 const token = document.querySelector("meta[name=csrf-token]").content;
 for (const field of document.querySelectorAll("[data-setting]")) {
   const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
-  if (field.type === "radio") field.checked = field.value === stored; else field.checked = stored !== "off";
+  if (field.type === "radio") field.checked = field.value === stored;
+  else field.checked = stored !== "off";
   field.addEventListener("change", () => {
     const value = field.type === "radio" ? field.value : field.checked ? "on" : "off";
     localStorage.setItem(field.dataset.setting, value);
-    fetch("/ui/settings", { method: "POST", headers: { "X-CSRFToken": token, "X-Fragment": "1" }, body: new URLSearchParams({ name: field.dataset.setting, value }) }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
+    fetch("/ui/settings", {
+      method: "POST",
+      headers: { "X-CSRFToken": token, "X-Fragment": "1" },
+      body: new URLSearchParams({ name: field.dataset.setting, value }),
+    }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
     showTheme();
     applyChoices();
   });

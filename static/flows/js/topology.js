@@ -19,15 +19,22 @@ function change(step) {
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-zoom]");
-  if (button?.dataset.zoom === "fit") { zoom = 0; resize(); } else if (button) change(button.dataset.zoom === "in" ? 1.25 : 0.8);
+  if (button?.dataset.zoom === "fit") {
+    zoom = 0;
+    resize();
+  } else if (button) change(button.dataset.zoom === "in" ? 1.25 : 0.8);
   const kind = event.target.closest("[data-export]")?.dataset.export;
   if (kind) save(kind);
 });
-document.addEventListener("wheel", (event) => {
-  if (!event.ctrlKey || !event.target.closest("#live-body.canvas")) return;
-  event.preventDefault();
-  change(event.deltaY < 0 ? 1.1 : 0.9);
-}, { passive: false });
+document.addEventListener(
+  "wheel",
+  (event) => {
+    if (!event.ctrlKey || !event.target.closest("#live-body.canvas")) return;
+    event.preventDefault();
+    change(event.deltaY < 0 ? 1.1 : 0.9);
+  },
+  { passive: false },
+);
 let drag = null;
 document.addEventListener("pointerdown", (event) => {
   if (event.button === 0 && event.target.closest("#live-body.canvas") && !event.target.closest("[role=button],a"))
@@ -38,7 +45,12 @@ document.addEventListener("pointermove", (event) => {
 });
 document.addEventListener("pointerup", () => (drag = null));
 
-const show = (node) => node?.scrollIntoView({ block: "center", inline: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+const show = (node) =>
+  node?.scrollIntoView({
+    block: "center",
+    inline: "center",
+    behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+  });
 one("#find-node")?.addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   const nodes = [...document.querySelectorAll(".topology [data-task]")];
@@ -52,17 +64,36 @@ document.addEventListener("parts", () => {
 one("#follow-running")?.addEventListener("change", () => show(one(".topology .node.is-moving")));
 
 // A file has no style sheet of ours, so what the page computes is written into each element.
-const KEPT = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "text-decoration"];
+const KEPT = [
+  "fill",
+  "fill-opacity",
+  "stroke",
+  "stroke-width",
+  "stroke-opacity",
+  "stroke-dasharray",
+  "stroke-linecap",
+  "stroke-linejoin",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+  "text-anchor",
+  "text-decoration",
+];
 function copy() {
-  const picture = one(".topology", canvas()), twin = picture.cloneNode(true);
-  const old = picture.querySelectorAll("*"), fresh = twin.querySelectorAll("*");
+  const picture = one(".topology", canvas()),
+    twin = picture.cloneNode(true);
+  const old = picture.querySelectorAll("*"),
+    fresh = twin.querySelectorAll("*");
   old.forEach((node, index) => {
     const style = getComputedStyle(node);
     for (const name of KEPT) if (style.getPropertyValue(name)) fresh[index].setAttribute(name, style.getPropertyValue(name));
   });
   twin.querySelectorAll(".fold").forEach((node) => node.remove());
-  const { width, height } = picture.viewBox.baseVal, ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of Object.entries({ width, height, fill: getComputedStyle(document.body).backgroundColor })) ground.setAttribute(name, value);
+  const { width, height } = picture.viewBox.baseVal,
+    ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  for (const [name, value] of Object.entries({ width, height, fill: getComputedStyle(document.body).backgroundColor }))
+    ground.setAttribute(name, value);
   twin.prepend(ground);
   twin.setAttribute("width", width);
   twin.setAttribute("height", height);
@@ -75,7 +106,8 @@ function offer(href, kind) {
   link.click();
 }
 async function save(kind) {
-  const { text, width, height } = copy(), address = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
+  const { text, width, height } = copy(),
+    address = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
   if (kind === "svg") return offer(URL.createObjectURL(new Blob([text], { type: "image/svg+xml" })), "svg");
   const image = new Image();
   image.src = address;

@@ -2,8 +2,11 @@
 import { load } from "./console.js";
 
 const one = (selector, from = document) => from.querySelector(selector);
-const form = one("#evaluate"), field = one("textarea", form), answer = one("#evaluated");
-const KEY = "expressions", MOST = 12;
+const form = one("#evaluate"),
+  field = one("textarea", form),
+  answer = one("#evaluated");
+const KEY = "expressions",
+  MOST = 12;
 const past = () => JSON.parse(localStorage.getItem(KEY) || "[]");
 
 function showPast() {
@@ -29,14 +32,22 @@ async function evaluate() {
   showPast();
 }
 // Before the page's own handler, which would send the form for good.
-form.addEventListener("submit", (event) => { event.preventDefault(); event.stopPropagation(); if (field.value.trim()) evaluate(); });
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  event.stopPropagation();
+  if (field.value.trim()) evaluate();
+});
 document.addEventListener("click", async (event) => {
   const text = event.target.closest("[data-expression]")?.dataset.expression;
-  if (text) { field.value = text; evaluate(); }
+  if (text) {
+    field.value = text;
+    evaluate();
+  }
   const link = event.target.closest("a[data-branch]");
   if (!link || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  const { ok, page } = await load(link.href), part = ok && one("#branch", page);
+  const { ok, page } = await load(link.href),
+    part = ok && one("#branch", page);
   if (part) link.replaceWith(...[...part.childNodes].map((node) => document.importNode(node, true)));
 });
 showPast();
