@@ -12,6 +12,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
 from flows.engine.presence import announce_part
+from orchestrator.slow_clients import read_body_ahead
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -37,6 +38,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one request: as a coroutine when it waits for something, else in a thread."""
     # With the first request and not before: the process that loads this module may be another one than the one that serves.
     announce_part("web")
+    if scope["type"] == "http":
+        body = await read_body_ahead(scope, receive, send)
+        if body is None:
+            return
+        receive = body
     if scope["type"] == "http" and not waits(scope):
         await _requests(cast(Any, scope), cast(Any, receive), cast(Any, send))
     else:

@@ -15,7 +15,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import DataError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template.loader import render_to_string
 
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, NotFoundError, TooLargeError
@@ -59,7 +59,7 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse:
         return answer_error(request, 403, "Your account has no right for this.", code="forbidden")
     if isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         return answer_error(request, 413, "The form is larger than the limit for one request.", code="too-large")
-    if isinstance(error, BadRequest | SuspiciousOperation | DataError):
+    if isinstance(error, BadRequest | SuspiciousOperation | UnreadablePostError | DataError):
         return answer_error(request, 400, "The request holds a value that cannot be read or stored.", code="bad-request")
     if isinstance(error, OperationalError):
         log.error("ui.database_unavailable", extra={"path": request.path}, exc_info=error)

@@ -41,6 +41,7 @@ def serve_web(listening: socket.socket, management: socket.socket | None, truste
         sockets.append(management)
     config = uvicorn.Config(
         application,
+        http="orchestrator.slow_clients:PatientProtocol",
         lifespan="off",
         log_config=None,
         timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
