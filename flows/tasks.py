@@ -14,6 +14,7 @@ from flows.engine.recovery import expire_leases_of
 from flows.engine.runner_sweep import sweep_runners
 from flows.engine.visits import visit_execution, visit_scope
 from flows.engine.worker import find_run, list_gone_owners, run_attempt
+from flows.operations import bulk_jobs
 from flows.operations.polling import poll_trigger
 from flows.operations.services import SERVICES
 
@@ -42,6 +43,12 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
 def poll(*, namespace: str, flow_id: str, trigger_id: str, **_: Any) -> None:
     """Ask one polling trigger whether something is there."""
     poll_trigger(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id)
+
+
+@shared_task(name=dispatch.BULK)
+def bulk(*, job_id: str, **_: Any) -> None:
+    """Do the next objects of an action on many."""
+    bulk_jobs.run_job_step(job_id)
 
 
 @shared_task(name=dispatch.SWEEP)

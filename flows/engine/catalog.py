@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -16,7 +19,12 @@ from flows.models import Flow, FlowRevision, Namespace
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import InvalidError, NotFoundError
 
+log = logging.getLogger(__name__)
+
 _CACHE_SIZE = 2_000
+
+FlowKey = tuple[str, str, int]
+"""Namespace, id and number of a revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class LoadedFlow:
     graph: Graph
 
 
-_cache: OrderedDict[tuple[str, str, int], LoadedFlow] = OrderedDict()
+_cache: OrderedDict[FlowKey, LoadedFlow] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -64,12 +72,42 @@ def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> Loade
         if revision is None:
             raise missing_flow(namespace, flow_id)
     key = (namespace, flow_id, revision)
+    found = _recall(key)
+    return found if found is not None else _remember(key, _load(*key))
+
+
+def read_flows(keys: Iterable[FlowKey]) -> dict[FlowKey, LoadedFlow]:
+    """
+    Return many revisions, each named by namespace, id and number, in at most two statements. Unusable ones are left out.
+    """
+    wanted = list(dict.fromkeys(keys))
+    found = {key: loaded for key in wanted if (loaded := _recall(key)) is not None}
+    missing = [key for key in wanted if key not in found]
+    if not missing:
+        return found
+    defaults = dict(Namespace.objects.exclude(plugin_defaults=[]).values_list("id", "plugin_defaults"))
+    namespaces, flow_ids, numbers = (set(column) for column in zip(*missing, strict=True))
+    rows = FlowRevision.objects.filter(flow__namespace__in=namespaces, flow__flow_id__in=flow_ids, revision__in=numbers)
+    texts = {tuple(key): text for *key, text in rows.values_list("flow__namespace", "flow__flow_id", "revision", "source")}
+    for key in missing:
+        if key not in texts:
+            continue
+        try:
+            found[key] = _remember(key, _parse(*key, texts[key], _pick_defaults(key[0], defaults)))
+        except InvalidError as error:
+            log.info("flow.unusable", extra={"flow": f"{key[0]}/{key[1]}", "reason": error.code})
+    return found
+
+
+def _recall(key: FlowKey) -> LoadedFlow | None:
     with _lock:
         found = _cache.get(key)
         if found is not None:
             _cache.move_to_end(key)
-            return found
-    loaded = _load(namespace, flow_id, revision)
+        return found
+
+
+def _remember(key: FlowKey, loaded: LoadedFlow) -> LoadedFlow:
     with _lock:
         _cache[key] = loaded
         while len(_cache) > _CACHE_SIZE:
@@ -97,7 +135,11 @@ def _load(namespace: str, flow_id: str, revision: int) -> LoadedFlow:
     row = FlowRevision.objects.filter(flow__namespace=namespace, flow__flow_id=flow_id, revision=revision).first()
     if row is None:
         raise missing_flow(namespace, flow_id, revision)
-    result = parse_flow(row.source, get_registry(), namespace_defaults=list_namespace_defaults(namespace))
+    return _parse(namespace, flow_id, revision, row.source, list_namespace_defaults(namespace))
+
+
+def _parse(namespace: str, flow_id: str, revision: int, source: str, defaults: Sequence[PluginDefault]) -> LoadedFlow:
+    result = parse_flow(source, get_registry(), namespace_defaults=defaults)
     if result.flow is None:
         reasons = "; ".join(str(problem) for problem in result.problems if problem.severity == "ERROR")
         raise InvalidError(
@@ -105,16 +147,24 @@ def _load(namespace: str, flow_id: str, revision: int) -> LoadedFlow:
             code="invalid-flow",
             problems=result.problems,
         )
-    return LoadedFlow(result.flow, revision, row.source, build_graph(result.flow))
+    return LoadedFlow(result.flow, revision, source, build_graph(result.flow))
 
 
 def list_namespace_defaults(namespace: str) -> list[PluginDefault]:
     """Return the plugin defaults of a namespace and its parents, the most specific namespace first."""
+    names = _list_chain(namespace)
+    rows = Namespace.objects.filter(id__in=names).exclude(plugin_defaults=[])
+    return _pick_defaults(namespace, dict(rows.values_list("id", "plugin_defaults")))
+
+
+def _list_chain(namespace: str) -> list[str]:
     parts = namespace.split(".")
-    names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    rows = {row.id: row.plugin_defaults for row in Namespace.objects.filter(id__in=names).exclude(plugin_defaults=[])}
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _pick_defaults(namespace: str, rows: Mapping[str, Any]) -> list[PluginDefault]:
     return [
         PluginDefault(type=default["type"], values=default.get("values") or {}, forced=bool(default.get("forced")))
-        for name in names
+        for name in _list_chain(namespace)
         for default in rows.get(name, [])
     ]

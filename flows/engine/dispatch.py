@@ -11,7 +11,7 @@ from celery import signature
 from django.db import connection
 from kombu.exceptions import OperationalError
 
-from flows.conf import DEFAULT_QUEUE, get_settings
+from flows.conf import get_settings
 from flows.engine.board import Board, Run
 from flows.engine.canvas import compile_canvas, visit_signature
 from flows.engine.recording import DROPPED_LINES
@@ -28,6 +28,8 @@ CHANNEL = "celestra:execution:"
 DROPPED_LINES_KEY = "celestra:dropped-log-lines"
 
 SWEEP = "flows.sweep_runners"
+BULK = "flows.bulk"
+"""Name of the Celery task that does one step of an action on many objects."""
 # A message that nobody took until then is followed by the next one.
 _SWEEP_SECONDS = 60
 
@@ -92,6 +94,16 @@ def send_run(execution_id: str, scope: str, task_id: str, queues: Sequence[str] 
     return True
 
 
+def send_job_step(job_id: str) -> bool:
+    """Ask a worker to do the next objects of an action on many. False without a broker: the clock asks again."""
+    try:
+        signature(BULK, kwargs={"job_id": job_id}, immutable=True).apply_async(**_PUBLISH_OPTIONS)
+    except BROKER_ERRORS as error:
+        log.warning("bulk.unsent", extra={"job": job_id, "reason": str(error)})
+        return False
+    return True
+
+
 def send_sweep(queue: str) -> bool:
     """Ask a worker of a queue to sweep what task runners left behind. False without a broker: the next round asks again."""
     try:
@@ -102,15 +114,18 @@ def send_sweep(queue: str) -> bool:
     return True
 
 
-def is_queue_empty() -> bool:
-    """Tell whether no message waits in the default queue; false when the broker cannot be asked."""
-    client = _views()
-    if client is None:
-        return False
+def list_empty_queues(queues: Iterable[str]) -> set[str]:
+    """Return those of the queues in which no message waits; none of them when the broker cannot be asked."""
+    client, names = _views(), list(queues)
+    if client is None or not names:
+        return set()
     try:
-        return not client.exists(DEFAULT_QUEUE)
+        with client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.exists(name)
+            return {name for name, is_there in zip(names, pipeline.execute(), strict=True) if not is_there}
     except redis.RedisError:
-        return False
+        return set()
 
 
 def report_dropped_lines() -> None:

@@ -71,6 +71,18 @@ def stop_execution(turn: Turn, state: State) -> None:
         RootScope.finish_kill(turn)
 
 
+def stop_after(turn: Turn) -> bool:
+    """Kill what runs or waits after the end of an execution, whose state stays; false when there is nothing of that kind."""
+    board = turn.board
+    if not board.graph.list_branch("afterExecution"):
+        return False
+    transitions.read_all(board)
+    alive = [run for run in board.runs.values() if run.parent_id is None and not run.is_terminal and board.is_after(run)]
+    for run in alive:
+        interrupt_run(turn, run, State.KILLED)
+    return bool(alive)
+
+
 def exit_execution(turn: Turn, run: Run, state: State) -> None:
     """
     End `run`, all its ancestors and the execution in `state`; no later task is created. Siblings that run are left to
@@ -87,7 +99,8 @@ def exit_execution(turn: Turn, run: Run, state: State) -> None:
             board.move(ancestor, state)
     board.root.progress["exit"] = state.value
     board.root.is_changed = True
-    if state == State.KILLED:
+    # What comes after the end cannot end the execution once more.
+    if state == State.KILLED and not board.root.is_terminal:
         turn.stop(state)
     else:
         end_leftovers(turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -94,7 +94,13 @@ def list_namespace_files(namespace: str) -> list[str]:
 
 
 def write_namespace_file(
-    namespace: str, path: str, content: bytes | IO[bytes] | Path, *, at: datetime, conflict: str = "OVERWRITE"
+    namespace: str,
+    path: str,
+    content: bytes | IO[bytes] | Path,
+    *,
+    at: datetime,
+    conflict: str = "OVERWRITE",
+    on_stored: Callable[[NamespaceFile], None] | None = None,
 ) -> NamespaceFile:
     """
     Store a new version of a file and return its row; the older versions stay.
@@ -106,6 +112,7 @@ def write_namespace_file(
         at: aware UTC moment of the write.
         conflict: what to do when the file exists: `OVERWRITE` makes a new version, `SKIP` returns the row that is there,
             `ERROR` refuses.
+        on_stored: called with the new row in its transaction; again when that has to be repeated.
 
     Raises:
         NamespaceFileExistsError: the file exists and `conflict` is ERROR; or a folder has this path, or a file that of a parent.
@@ -126,7 +133,7 @@ def write_namespace_file(
     uri = str(namespace_file_version_address(namespace, normal))
     size = get_storage().write(uri, content)
     try:
-        return _add_version(namespace, normal, uri=uri, size=size, at=at, is_new=mode == "ERROR")
+        return _add_version(namespace, normal, uri=uri, size=size, at=at, is_new=mode == "ERROR", on_stored=on_stored)
     except BaseException:
         get_storage().delete(uri)
         raise
@@ -144,16 +151,24 @@ def make_namespace_folder(namespace: str, path: str, *, at: datetime) -> None:
     )
 
 
-def delete_namespace_file(namespace: str, path: str) -> list[str]:
-    """Delete a file with all its versions, or a folder with all that is in it; return the paths of the deleted files."""
+def delete_namespace_file(namespace: str, path: str, *, on_deleted: Callable[[list[str]], None] | None = None) -> list[str]:
+    """
+    Delete a file with all its versions, or a folder with all that is in it; return the paths of the deleted files.
+
+    `on_deleted` is called with them in the transaction that takes the rows away.
+    """
     normal = normalise_path(path)
     rows = list(_select_tree(namespace, normal))
-    NamespaceFile.objects.filter(id__in=[row.id for row in rows]).delete()
+    deleted = sorted({row.path for row in rows if not row.is_directory and row.is_current})
+    with transaction.atomic():
+        NamespaceFile.objects.filter(id__in=[row.id for row in rows]).delete()
+        if on_deleted is not None:
+            on_deleted(deleted)
     # Rows first: who still holds one finds no bytes, which is a clean error; bytes without a row are only waste.
     for row in rows:
         if not row.is_directory:
             get_storage().delete(row.uri)
-    return sorted({row.path for row in rows if not row.is_directory and row.is_current})
+    return deleted
 
 
 def move_namespace_file(namespace: str, source: str, target: str) -> list[str]:
@@ -261,7 +276,16 @@ def _check_free_path(namespace: str, path: str, *, may_be_folder: bool = False) 
         raise NamespaceFileExistsError(f'Namespace {namespace} has a folder "{path}", so it cannot be a file.')
 
 
-def _add_version(namespace: str, path: str, *, uri: str, size: int, at: datetime, is_new: bool) -> NamespaceFile:
+def _add_version(
+    namespace: str,
+    path: str,
+    *,
+    uri: str,
+    size: int,
+    at: datetime,
+    is_new: bool,
+    on_stored: Callable[[NamespaceFile], None] | None,
+) -> NamespaceFile:
     for attempt in range(1, MAX_TRIES + 1):
         try:
             with transaction.atomic():
@@ -270,7 +294,7 @@ def _add_version(namespace: str, path: str, *, uri: str, size: int, at: datetime
                 if newest is not None and is_new:
                     raise NamespaceFileExistsError(f'Namespace {namespace} has a file "{path}" already.')
                 rows.filter(is_current=True).update(is_current=False)
-                return NamespaceFile.objects.create(
+                row = NamespaceFile.objects.create(
                     namespace=namespace,
                     path=path,
                     version=newest.version + 1 if newest else 1,
@@ -278,6 +302,9 @@ def _add_version(namespace: str, path: str, *, uri: str, size: int, at: datetime
                     size_bytes=size,
                     created_at=at,
                 )
+                if on_stored is not None:
+                    on_stored(row)
+                return row
         except IntegrityError:
             if attempt == MAX_TRIES:
                 raise

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from flows.language.flow import Flow, Output, Retry, Task
 
-ITERATING = frozenset({"each", "for-each-item"})
-"""Arrangements whose direct children carry an iteration value."""
-
 _HIDDEN_STEPS = {"split": "split-items", "items": "start-items", "merge": "merge-items"}
 
 

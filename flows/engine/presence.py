@@ -17,6 +17,7 @@ from typing import Any
 import redis
 
 from flows.conf import DEFAULT_QUEUE, get_settings
+from flows.engine.workers import WorkerRow
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class Report:
     def __init__(self, key: str, **facts: Any) -> None:
         self._key = key
         started = datetime.now(UTC).isoformat()
-        self._value = json.dumps({**facts, "pid": os.getpid(), "host": socket.gethostname(), "started": started})
+        self._facts = {**facts, "pid": os.getpid(), "host": socket.gethostname(), "started": started}
+        self._is_reachable = True
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -75,34 +77,61 @@ class Report:
         self._stopped.set()
         self._thread.join(2 * _ANSWER_SECONDS)
 
-    def _run(self) -> None:
-        client = connect()
+    def _renew(self) -> None:
+        """Do what else belongs to a report; it may change the facts."""
+
+    def _end(self) -> None:
+        """Do what else belongs to the last report."""
+
+    def _tell(self, client: redis.Redis | None) -> None:
         if client is None:
             return
-        is_reachable = True
+        try:
+            client.set(self._key, json.dumps(self._facts), ex=_LIFE_SECONDS)
+            self._is_reachable = True
+        except redis.RedisError as error:
+            if self._is_reachable:
+                log.warning("presence.broker-unreachable", extra={"reason": str(error)})
+            self._is_reachable = False
+
+    def _run(self) -> None:
+        client = connect()
         while True:
-            try:
-                client.set(self._key, self._value, ex=_LIFE_SECONDS)
-                is_reachable = True
-            except redis.RedisError as error:
-                if is_reachable:
-                    log.warning("presence.broker-unreachable", extra={"reason": str(error)})
-                is_reachable = False
+            # The key first: the rest may have to wait for the database.
+            told = dict(self._facts)
+            self._tell(client)
+            self._renew()
+            if self._facts != told:
+                self._tell(client)
             if self._stopped.wait(_RENEWAL_SECONDS):
                 break
         try:
-            client.delete(self._key)
+            if client is not None:
+                client.delete(self._key)
         except redis.RedisError:
             log.debug("presence.not-removed", extra={"key": self._key})
         finally:
-            client.close()
+            if client is not None:
+                client.close()
+        self._end()
 
 
 class Presence(Report):
-    """The report of a worker: which queues it serves, with how many processes."""
+    """The report of a worker: which queues it serves, with how many processes. One that is drained serves none."""
 
-    def __init__(self, name: str, *, queues: list[str], concurrency: int | None) -> None:
+    def __init__(self, name: str, *, queues: list[str], concurrency: int | None, row: WorkerRow | None = None) -> None:
         super().__init__(f"{WORKER_KEY_PREFIX}{name}", name=name, queues=queues, concurrency=concurrency)
+        self._queues = queues
+        self._row = row
+
+    def _renew(self) -> None:
+        if self._row is not None:
+            self._row.renew()
+            self._facts["queues"] = [] if self._row.is_draining else self._queues
+
+    def _end(self) -> None:
+        if self._row is not None:
+            self._row.end()
 
 
 def connect() -> redis.Redis | None:
@@ -142,10 +171,28 @@ def announce_worker(*, sender: Any, **_: Any) -> None:
     global _own  # one worker per process
     controller = getattr(sender, "controller", None)
     name = f"{sender.hostname}:{os.getpid()}"
-    _own = Presence(
-        name, queues=sorted(sender.app.amqp.queues.consume_from), concurrency=getattr(controller, "concurrency", None)
+    queues, concurrency = sorted(sender.app.amqp.queues.consume_from), getattr(controller, "concurrency", None)
+    row = WorkerRow(
+        name,
+        queues=queues,
+        slots=concurrency or 1,
+        list_processes=lambda: _list_pool(sender),
+        drain=lambda is_drained: sender.call_soon(_switch_intake, sender, queues, is_drained),
     )
+    _own = Presence(name, queues=queues, concurrency=concurrency, row=row)
     _own.start()
+
+
+def _list_pool(consumer: Any) -> list[int]:
+    """Return the ids of the processes that run the tasks of a worker, its own where they are threads."""
+    children = getattr(getattr(getattr(consumer, "pool", None), "_pool", None), "_pool", ())
+    return sorted(child.pid for child in list(children) if hasattr(child, "pid")) or [os.getpid()]
+
+
+def _switch_intake(consumer: Any, queues: Sequence[str], is_drained: bool) -> None:
+    """Stop or begin to take messages, in the worker's own loop. What it has already goes on, and so does a lost connection."""
+    for queue in queues:
+        (consumer.cancel_task_queue if is_drained else consumer.add_task_queue)(queue)
 
 
 def withdraw_worker(**_: Any) -> None:

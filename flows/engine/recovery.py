@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
-from flows.conf import get_settings
+from flows.conf import DEFAULT_QUEUE, get_settings
 from flows.engine import dispatch, transitions
 from flows.engine.attempts import close_attempt, end_attempt
 from flows.engine.concurrency import list_next_queued
 from flows.engine.endings import is_cut_short
-from flows.engine.presence import is_served
+from flows.engine.presence import find_served_queues, is_served
 from flows.engine.services import Services
 from flows.engine.turn import Turn
 from flows.engine.visits import announce_changes, set_aside, take_turn
@@ -27,7 +28,8 @@ _LOST_SECONDS = 5.0
 
 
 _IS_DUE = """((t.dispatched_at IS NULL AND t.created_at < %(unsent)s) OR t.dispatched_at <
-    CASE WHEN jsonb_array_length(t.progress->'queues') > 0 THEN %(stuck)s ELSE %(lost)s END)"""
+    CASE WHEN coalesce(jsonb_array_length(t.progress->'queues'), 0) = 0 THEN %(default)s
+    WHEN t.progress->'queues' <@ %(empty)s::jsonb THEN %(lost)s ELSE %(stuck)s END)"""
 
 # In two parts, because each has an index: what waits for its first attempt, and what was set back in executions that were
 # restarted or replayed. An execution that has not begun takes them in itself, and so does a visit that is still at work.
@@ -51,25 +53,36 @@ def resend_unsent(at: datetime) -> int:
     """
     Send messages for what waits and was never sent, or was sent and nobody came. Returns how many.
 
-    Nobody came: for five seconds although the queue is empty, so the message is lost, or the process died before it sent it.
-    While messages wait in the queue, for tasks of worker groups, and with a broker that does not tell, it is a minute. Sending
-    twice is harmless: a run is claimed once. Source: reliability, R-21 and R-25.
+    Nobody came: for five seconds although its queue is empty, so the message is lost, or the process died before it sent it.
+    While messages wait in the queue, while no worker serves one of the queues of a worker group, and with a broker that does
+    not tell, it is a minute. Sending twice is harmless: a run is claimed once. Source: reliability, R-21 and R-25.
     """
     settings = get_settings()
     unsent_before = at - timedelta(seconds=settings.outbox_sweep_seconds)
     stuck_before = at - timedelta(seconds=settings.stuck_dispatch_seconds)
-    lost_before = at - timedelta(seconds=_LOST_SECONDS) if dispatch.is_queue_empty() else stuck_before
+    empty = dispatch.list_empty_queues({DEFAULT_QUEUE, *(find_served_queues() or ())})
+    lost_before = at - timedelta(seconds=_LOST_SECONDS)
+    # A run without queues of its own waits for the default one; the rows of executions do, too.
+    lost_by_default = lost_before if DEFAULT_QUEUE in empty else stuck_before
     with connection.cursor() as cursor:
         cursor.execute(
             _RESEND_RUNS,
-            {"at": at, "unsent": unsent_before, "stuck": stuck_before, "lost": lost_before, "limit": _BATCH},
+            {
+                "at": at,
+                "unsent": unsent_before,
+                "stuck": stuck_before,
+                "lost": lost_before,
+                "default": lost_by_default,
+                "empty": json.dumps(sorted(empty)),
+                "limit": _BATCH,
+            },
         )
         runs = cursor.fetchall()
         cursor.execute(
             "UPDATE flows_execution SET dispatched_at = %s WHERE id IN (SELECT id FROM flows_execution WHERE state IN ('CREATED',"
             " 'RESTARTED') AND (schedule_at IS NULL OR schedule_at <= %s)"
             " AND ((dispatched_at IS NULL AND created_at < %s) OR dispatched_at < %s) ORDER BY created_at LIMIT %s) RETURNING id",
-            [at, at, unsent_before, lost_before, _BATCH],
+            [at, at, unsent_before, lost_by_default, _BATCH],
         )
         executions = [row[0] for row in cursor.fetchall()]
     for position, (execution_id, scope, task_id, queues, _) in enumerate(runs):

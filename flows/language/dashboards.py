@@ -32,7 +32,7 @@ _AGGREGATIONS: Mapping[str, tuple[int, int | None]] = {
     "KPI": (1, 1),
 }
 CHART_KINDS = (*_AGGREGATIONS, "Markdown")
-_OPTIONS: Mapping[str, tuple[str, ...]] = {
+CHART_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "Bar": ("column", "tooltip", "legend"),
     "Pie": ("graphStyle", "colorByColumn", "legend", "tooltip"),
     "Table": ("header", "pagination"),
@@ -237,7 +237,7 @@ def _read_options(value: Any, kind: str | None, path: Path, faults: Faults) -> M
         faults.report("chart-option", f'"chartOptions" must be a mapping; got {show_value(value)}.', path)
         return {}
     if kind is not None:
-        faults.check_keys(value, ("displayName", "description", "width", *_OPTIONS[kind]), path)
+        faults.check_keys(value, ("displayName", "description", "width", *CHART_OPTIONS[kind]), path)
     if not isinstance(value.get("displayName"), str) or not value["displayName"].strip():
         faults.report("chart-option", 'The options of a chart need a "displayName", a text.', path)
     width = value.get("width")
@@ -273,7 +273,7 @@ def _check_option_columns(kind: str, options: Mapping[str, Any], data: ChartData
     place = (*path, "chartOptions")
     for name in ("column", "colorByColumn"):
         wanted = options.get(name)
-        if wanted is None or name not in _OPTIONS[kind]:
+        if wanted is None or name not in CHART_OPTIONS[kind]:
             continue
         column = data.find_column(wanted) if isinstance(wanted, str) else None
         if column is None:

@@ -80,42 +80,26 @@ def _read_one(reading: Reading, value: Any, path: Path, noun: str, types: tuple[
         reading.report("wrong-type", f"Every {noun} must be a mapping with id and type.", path)
         return None
     name = value.get("id", value.get("name"))
+    id_path = (*path, "id" if "id" in value else "name")
     owner = f'{noun} "{name}"' if isinstance(name, str) else f"the {noun} without id"
     kind = value.get("type")
     if kind is not None and kind not in types:
-        near = suggest_name(str(kind), types)
-        reading.report(
-            "invalid-type",
-            f"Invalid type: {kind}. {owner[:1].upper()}{owner[1:]} must have one of the types {', '.join(types)}.",
-            (*path, "type"),
-            hint=f'Did you mean "{near}"?' if near else "",
-        )
-        check_name(reading, NameKind.INPUT, name, (*path, "id" if "id" in value else "name"))
+        _report_unknown_type(reading, str(kind), types, owner, (*path, "type"))
+        check_name(reading, NameKind.INPUT, name, id_path)
         return None
     shape = definitions.INPUT_SHAPES[kind] if kind else definitions.UNTYPED_INPUT
     _report_old_types(reading, kind, owner, path)
     checked = check_shape(reading, shape, value, path, owner)
     if not isinstance(checked, dict) or not isinstance(checked.get("id"), str):
         return None
-    check_name(reading, NameKind.INPUT, checked["id"], (*path, "id" if "id" in value else "name"))
+    check_name(reading, NameKind.INPUT, checked["id"], id_path)
     options = {key: item for key, item in checked.items() if key not in _COMMON}
     _check_options(reading, kind, options, owner, path)
-    children: tuple[Input, ...] = ()
-    if kind in _CHILDREN:
-        name = _CHILDREN[kind]
-        allowed = definitions.COLUMN_TYPES
-        if kind == "FORM":
-            allowed = tuple(word for word in definitions.INPUT_TYPES if word not in {"FORM", "REUSABLE_INPUTS"})
-        children = _read_list(reading, options.pop(name, None), (*path, name), noun, allowed)
-        if kind != "FORM":
-            _check_columns(reading, children, owner, (*path, name))
-    depends = checked.get("dependsOn")
-    depends = depends if isinstance(depends, dict) else {}
-    names = depends.get("inputs")
+    children = _take_children(reading, kind, options, owner, path, noun)
+    depends_on, condition = _read_dependency(reading, checked.get("dependsOn"), path)
     for key in ("defaults", "prefill"):
         reading.check_expressions(checked.get(key), (*path, key))
     reading.check_expressions(options.get("expression"), (*path, "expression"))
-    reading.check_expressions(depends.get("condition"), (*path, "dependsOn", "condition"))
     found = Input(
         id=checked["id"],
         type=kind,
@@ -125,16 +109,52 @@ def _read_one(reading: Reading, value: Any, path: Path, noun: str, types: tuple[
         prefill=checked.get("prefill"),
         description=checked.get("description"),
         display_name=checked.get("displayName"),
-        depends_on=tuple(item for item in names if isinstance(item, str)) if isinstance(names, list) else (),
-        depends_condition=depends.get("condition"),
+        depends_on=depends_on,
+        depends_condition=condition,
         options=options,
         children=children,
     )
-    literal = found.default
-    is_free = kind in {None, "FILE", "FORM", "REUSABLE_INPUTS"} or "expression" in options
-    if literal is not None and not is_free and not _has_template(literal):
-        _check_literal(reading, found, literal, owner, (*path, "defaults"))
+    _check_default(reading, found, owner, (*path, "defaults"))
     return found
+
+
+def _report_unknown_type(reading: Reading, kind: str, types: tuple[str, ...], owner: str, path: Path) -> None:
+    near = suggest_name(kind, types)
+    reading.report(
+        "invalid-type",
+        f"Invalid type: {kind}. {owner[:1].upper()}{owner[1:]} must have one of the types {', '.join(types)}.",
+        path,
+        hint=f'Did you mean "{near}"?' if near else "",
+    )
+
+
+def _take_children(reading: Reading, kind: Any, options: dict[str, Any], owner: str, path: Path, noun: str) -> tuple[Input, ...]:
+    """Take the inputs that a form, object or table is made of out of its options and return them; other types have none."""
+    if kind not in _CHILDREN:
+        return ()
+    name = _CHILDREN[kind]
+    allowed = definitions.COLUMN_TYPES
+    if kind == "FORM":
+        allowed = tuple(word for word in definitions.INPUT_TYPES if word not in {"FORM", "REUSABLE_INPUTS"})
+    children = _read_list(reading, options.pop(name, None), (*path, name), noun, allowed)
+    if kind != "FORM":
+        _check_columns(reading, children, owner, (*path, name))
+    return children
+
+
+def _read_dependency(reading: Reading, value: Any, path: Path) -> tuple[tuple[str, ...], Any]:
+    """Return the names of the inputs that `dependsOn` names, and its condition."""
+    depends = value if isinstance(value, dict) else {}
+    names = depends.get("inputs")
+    condition = depends.get("condition")
+    reading.check_expressions(condition, (*path, "dependsOn", "condition"))
+    return tuple(item for item in names if isinstance(item, str)) if isinstance(names, list) else (), condition
+
+
+def _check_default(reading: Reading, declared: Input, owner: str, path: Path) -> None:
+    is_free = declared.type in {None, "FILE", "FORM", "REUSABLE_INPUTS"} or "expression" in declared.options
+    if declared.default is not None and not is_free and not _has_template(declared.default):
+        _check_literal(reading, declared, declared.default, owner, path)
 
 
 def _report_old_types(reading: Reading, kind: Any, owner: str, path: Path) -> None:

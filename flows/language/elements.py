@@ -230,7 +230,7 @@ def read_plugin_defaults(reading: Reading, value: Any, path: Path) -> tuple[Plug
         here = (*path, index)
         if not isinstance(item, Mapping) or not isinstance(item.get("type"), str) or not isinstance(item.get("values"), Mapping):
             continue
-        _check_default_values(reading, item["type"], item["values"], (*here, "values"))
+        check_default_values(reading, item["type"], item["values"], (*here, "values"))
         if item.get("forced"):
             reading.report(
                 "forced-default",
@@ -243,7 +243,8 @@ def read_plugin_defaults(reading: Reading, value: Any, path: Path) -> tuple[Plug
     return tuple(found)
 
 
-def _check_default_values(reading: Reading, type_name: str, values: Mapping[str, Any], path: Path) -> None:
+def check_default_values(reading: Reading, type_name: str, values: Mapping[str, Any], path: Path) -> None:
+    """Report the values of one plugin default that are empty, or that no property of its type takes."""
     entry = reading.registry.find(type_name)
     for key, item in values.items():
         if item is None:

@@ -26,6 +26,7 @@ _MISSPELT = frozenset(
         "unknown-trigger-type",
         "unknown-condition-type",
         "unknown-runner-type",
+        "invalid-type",
         "wrong-value",
     }
 )
@@ -52,9 +53,7 @@ def find_fix(problem: Problem, source: str, registry: Registry) -> Fix | None:
         return None
     meant = _MEANT.search(problem.hint or "")
     match problem.code:
-        case "unknown-property" | "unknown-task-type" | "unknown-trigger-type" | "unknown-condition-type" | "wrong-value" if (
-            meant
-        ):
+        case code if meant and code in _MISSPELT:
             return _replace_word(lines, place.line, place.column, meant[1], f"Change it to {meant[1].rpartition('.')[2]}")
         case "old-type" if (wanted := _WRITE.search(problem.hint or "")) is not None:
             return _replace_word(lines, place.line, place.column, wanted[1], f"Write {wanted[1].rpartition('.')[2]} by its name")

@@ -3,6 +3,7 @@
 from flows.models.access import Account, ApiToken, Binding, Role
 from flows.models.audit import AuditEntry
 from flows.models.blueprint import Blueprint
+from flows.models.bulk import BulkJob, BulkResult
 from flows.models.dashboard import Dashboard
 from flows.models.execution import Execution
 from flows.models.file import NamespaceFile
@@ -12,6 +13,7 @@ from flows.models.namespace import KeyValue, Namespace, Secret
 from flows.models.quota import FlowStart
 from flows.models.request import IdempotencyKey
 from flows.models.session import UserSession
+from flows.models.system import SystemSample, Worker
 from flows.models.task_cache import CachedResult
 from flows.models.task_run import TaskRun
 from flows.models.template import Template, TemplateRevision
@@ -23,6 +25,8 @@ __all__ = [
     "AuditEntry",
     "Binding",
     "Blueprint",
+    "BulkJob",
+    "BulkResult",
     "CachedResult",
     "Dashboard",
     "Execution",
@@ -39,10 +43,12 @@ __all__ = [
     "NamespaceFile",
     "Role",
     "Secret",
+    "SystemSample",
     "TaskRun",
     "Template",
     "TemplateRevision",
     "TriggerState",
     "UserSession",
     "WebhookEvent",
+    "Worker",
 ]

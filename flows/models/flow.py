@@ -41,11 +41,25 @@ class Flow(models.Model):
 class FlowRevision(models.Model):
     """One saved text of a flow. Never changed after it was written; `deleted` marks the revision that removed the flow."""
 
+    class Origin(models.TextChoices):
+        """The way by which a text came in; revisions from before this was written down have none."""
+
+        CONSOLE = "CONSOLE", "console"
+        API = "API", "API"
+        COMMAND = "COMMAND", "command line"
+        IMPORT = "IMPORT", "import"
+        ADMIN = "ADMIN", "administration"
+        ENGINE = "ENGINE", "platform"
+
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="revisions")
     revision = models.PositiveIntegerField()
     source = models.TextField()
     deleted = models.BooleanField(default=False)
     saved_by = models.CharField(max_length=254, blank=True, default="")
+    origin = models.CharField(max_length=8, blank=True, choices=Origin.choices, default="", db_default="")
+    message = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Why it was saved, in the words of who did it."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -31,6 +31,9 @@ class TriggerState(models.Model):
     backfill = models.JSONField(null=True, blank=True)
     stop_after = models.JSONField(default=list)
     state = models.JSONField(null=True, blank=True, help_text="What a polling trigger keeps between polls.")
+    evaluation = models.JSONField(
+        null=True, blank=True, help_text="The last evaluation: {at, seconds, result, message, executionId}."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -24,20 +24,22 @@ class Act:
     """
     Something that is being done. The operation fills in what changed; secret values never belong here.
 
-    `object_id` and `namespace` may be completed inside of the block, when the object gets its name there.
+    `object_id` and `namespace` may be completed inside of the block, when the object gets its name there. `is_written` tells that
+    the row was written in a transaction of the block; whoever tries such a transaction again sets it back before.
     """
 
     object_id: str
     before: Any = None
     after: Any = None
     namespace: str | None = None
+    is_written: bool = False
     _write: Callable[[], None] | None = None
 
     def write_now(self) -> None:
-        """Write the row in the transaction that is open now, instead of at the end of the block."""
-        write, self._write = self._write, None
-        if write is not None:
-            write()
+        """Write the row in the transaction that is open now, instead of at the end of the block: both stay, or none does."""
+        if self._write is not None and not self.is_written:
+            self._write()
+            self.is_written = True
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from flows.expressions import ExpressionError, render
 from flows.language.declared_inputs import read_inputs
 from flows.language.flow import Input
-from flows.language.inputs import resolve_inputs
+from flows.language.inputs import ResolvedInputs, resolve_inputs
 from flows.language.reading import Reading
 from flows.language.source import read_document
 from flows.plugin_api.registry import get_registry
@@ -70,15 +70,18 @@ def fill_template(source: str, values: Mapping[str, Any]) -> str:
     if not is_template(source):
         return source
     template = read_template(source)
-    resolved = resolve_inputs(
-        template.arguments, values, render=_render_default, store_file=_refuse_file, encrypt=lambda text: text
-    )
+    resolved = resolve_arguments(template, values)
     if resolved.problems:
         raise InvalidError("; ".join(str(problem) for problem in resolved.problems), code="blueprint-arguments")
     try:
         return _fill(template.text, {"arg": resolved.values})
     except ExpressionError as error:
         raise InvalidError(f"A blank of the blueprint cannot be filled: {error}", code="blueprint-arguments") from error
+
+
+def resolve_arguments(template: BlueprintTemplate, values: Mapping[str, Any]) -> ResolvedInputs:
+    """Return the values of a template's arguments with every fault, for the form that asks for them."""
+    return resolve_inputs(template.arguments, values, render=_render_default, store_file=_refuse_file, encrypt=lambda text: text)
 
 
 def _read(source: str) -> tuple[BlueprintTemplate | None, list[Problem]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from flows.language.flow import Flow as TypedFlow
 from flows.language.inputs import ResolvedInputs
 from flows.models import Blueprint, Execution, FlowRevision
 from flows.operations.acts import act, check_right
-from flows.operations.blueprint_templates import find_template_faults, is_template
+from flows.operations.blueprint_templates import fill_template, find_template_faults, is_template
 from flows.operations.executions import start_execution
 from flows.operations.flows import SavedFlow, check_document, save_flow
 from flows.primitives.errors import ConflictError, InvalidError
@@ -81,6 +81,32 @@ def place_source(entry: BlueprintEntry, namespace: str) -> str:
         return entry.source
     same = re.compile(rf"(\bnamespace:[ \t]*[\"']?){re.escape(found[2])}(?=[\"'\s,}}]|$)", re.MULTILINE)
     return same.sub(lambda match: match[1] + namespace, entry.source)
+
+
+def make_source(entry: BlueprintEntry, *, namespace: str, values: Mapping[str, Any]) -> str:
+    """
+    Return the text of a flow blueprint for a namespace, with the blanks of a template filled in.
+
+    Raises:
+        InvalidError: a value is missing or wrong.
+    """
+    return place_source(replace(entry, source=fill_template(entry.source, values)), namespace)
+
+
+def save_template(
+    entry: BlueprintEntry, *, namespace: str, values: Mapping[str, Any], at: datetime, actor: str = ""
+) -> SavedFlow:
+    """
+    Save what a template makes with these values as a new flow of a namespace, and return it.
+
+    Raises:
+        ForbiddenError: the caller may not save flows there.
+        InvalidError: a value is missing or wrong, or makes a text that is no flow of this namespace.
+        ConflictError: the namespace has a flow of this name.
+    """
+    check_right(Action.CREATE, Resource.FLOW, namespace, what="blueprint.fill", object_id=entry.id)
+    source = make_source(entry, namespace=namespace, values=values)
+    return save_flow(source, namespace=namespace, at=at, actor=actor, mode="create")
 
 
 def install_blueprint(blueprint_id: str, *, namespace: str, at: datetime, actor: str = "") -> SavedFlow:

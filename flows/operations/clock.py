@@ -14,11 +14,19 @@ from flows.engine import dispatch, recovery
 from flows.engine.concurrency import correct_counts
 from flows.engine.runner_sweep import send_sweeps
 from flows.engine.task_cache import purge_expired_results
+from flows.operations.bulk_jobs import purge_old_jobs, resend_jobs
 from flows.operations.flow_triggers import purge_windows
 from flows.operations.idempotency import purge_old_keys
 from flows.operations.polling import poll_due_triggers
-from flows.operations.schedules import fire_due_schedules, next_due_at, recover_missed_schedules, release_stale_locks
+from flows.operations.schedules import (
+    fire_due_schedules,
+    next_due_at,
+    purge_firings,
+    recover_missed_schedules,
+    release_stale_locks,
+)
 from flows.operations.services import SERVICES
+from flows.operations.system import sample_system
 from flows.operations.webhooks import flush_due_webhooks
 
 log = logging.getLogger(__name__)
@@ -27,6 +35,9 @@ LONGEST_WAIT_SECONDS = 0.25
 # A due timer is sent again after this time if nobody took it; the visit itself is idempotent.
 _RESEND_SECONDS = 3.0
 _SLOW_SECONDS = 60.0
+# The figures belong to minutes of the clock; a little more often than that, none is left out.
+_FIGURES_SECONDS = 20.0
+_RESEND_BULK_SECONDS = 10.0
 
 
 class _Rounds:
@@ -83,10 +94,14 @@ def run_due(*, at: datetime) -> float:
     _rounds.run_every("slots", _SLOW_SECONDS, correct_counts)
     _rounds.run_every("queued", settings.reaper_sweep_seconds, recovery.send_queued)
     _rounds.run_every("locks", _SLOW_SECONDS, lambda: release_stale_locks(at=at))
+    _rounds.run_every("firings", _SLOW_SECONDS, lambda: purge_firings(at=at))
     _rounds.run_every("cache", _SLOW_SECONDS, lambda: purge_expired_results(at=at))
     _rounds.run_every("requests", _SLOW_SECONDS, lambda: purge_old_keys(at=at))
+    _rounds.run_every("bulk", _RESEND_BULK_SECONDS, lambda: resend_jobs(at=at))
+    _rounds.run_every("bulk-old", _SLOW_SECONDS, lambda: purge_old_jobs(at=at))
     _rounds.run_every("runners", _SLOW_SECONDS, send_sweeps)
     _rounds.run_every("windows", _SLOW_SECONDS, lambda: purge_windows(at=at))
+    _rounds.run_every("figures", _FIGURES_SECONDS, lambda: sample_system(at=at))
     return _seconds_until_next(at)
 
 

@@ -139,7 +139,7 @@ def import_flows(content: bytes, *, name: str, at: datetime, actor: str = "", fa
     with act_on_many("flow.import", Action.UPDATE, Resource.FLOW, object_id=name[:255], atomic=True) as doing:
         for label, source in sources:
             try:
-                saved.append(save_flow(source, at=at, actor=actor))
+                saved.append(save_flow(source, at=at, actor=actor, origin=FlowRevision.Origin.IMPORT))
             except ForbiddenError:
                 if fail_on_error:
                     raise

@@ -35,6 +35,8 @@ _REVISION_NUMBER = re.compile(r"^revision[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?:#[^\n
 _DISABLED_LINE = re.compile(r"^disabled[ \t]*:[^\n]*$", re.MULTILINE)
 _BLOCKING = frozenset({Severity.ERROR})
 
+LONGEST_MESSAGE = 500
+
 MOST_NAMED = 100
 """How many objects of a bulk action the audit log names."""
 
@@ -160,6 +162,8 @@ def save_flow(
     flow_id: str | None = None,
     mode: SaveMode = "upsert",
     dry_run: bool = False,
+    origin: str = "",
+    message: str = "",
 ) -> SavedFlow:
     """
     Store the text as the newest revision of its flow, unless it is the newest revision already.
@@ -170,6 +174,8 @@ def save_flow(
         namespace, flow_id: what the document must name, when the caller says so (an update by address).
         mode: `create` refuses a flow that exists, `update` one that does not.
         dry_run: compute the answer and store nothing.
+        origin: how the text came in, one of `FlowRevision.Origin`; the caller's door when left out.
+        message: why it is saved, for the history, at most 500 characters.
 
     Returns:
         The flow, its newest revision and whether one was written.
@@ -185,7 +191,8 @@ def save_flow(
     action = _choose_action(named, named_id, mode)
     missing = _no_flow_to_update(named, named_id) if mode == "update" else None
     with act("flow.save", action, Resource.FLOW, named, named_id, missing=missing) as doing:
-        saved = _save(source, at=at, actor=actor, namespace=named, flow_id=named_id, mode=mode, dry_run=dry_run)
+        history = _History(at, actor, origin, message)
+        saved = _save(source, history, namespace=named, flow_id=named_id, mode=mode, dry_run=dry_run)
         doing.before, doing.after = describe_source_change(saved.previous, saved.revision.source, saved.revision.revision)
     return saved
 
@@ -219,8 +226,31 @@ def _no_flow_to_update(namespace: str, flow_id: str) -> NotFoundError:
     return NotFoundError(f'Flow not found: namespace "{namespace}" has no flow "{flow_id}" to update.', code="flow-not-found")
 
 
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What a revision keeps of how it came about. An empty `origin` stands for the caller's door."""
+
+    at: datetime
+    actor: str
+    origin: str = ""
+    message: str = ""
+
+    def make_revision(self, flow: Flow, source: str, *, deleted: bool = False) -> FlowRevision:
+        """Return the newest revision of a flow, not stored yet."""
+        return FlowRevision(
+            flow=flow,
+            revision=flow.revision,
+            source=source,
+            deleted=deleted,
+            saved_by=self.actor[:254],
+            origin=self.origin or current_caller().door.value,
+            message=" ".join(self.message.replace("\0", "").split())[:LONGEST_MESSAGE],
+            created_at=self.at,
+        )
+
+
 def _save(
-    source: str, *, at: datetime, actor: str, namespace: str | None, flow_id: str | None, mode: SaveMode, dry_run: bool
+    source: str, history: _History, *, namespace: str | None, flow_id: str | None, mode: SaveMode, dry_run: bool
 ) -> SavedFlow:
     check = check_document(source)
     definition = check.definition
@@ -231,11 +261,11 @@ def _save(
     text = text_to_store(source)
     try:
         with transaction.atomic():
-            return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
+            return _store(definition, text, history, mode=mode, dry_run=dry_run, warnings=warnings)
     except IntegrityError:
         # Somebody else created the flow between our look and our write: now it exists, and the second look sees it.
         with transaction.atomic():
-            return _store(definition, text, at=at, actor=actor, mode=mode, dry_run=dry_run, warnings=warnings)
+            return _store(definition, text, history, mode=mode, dry_run=dry_run, warnings=warnings)
 
 
 def text_to_store(source: str) -> str:
@@ -262,7 +292,7 @@ def _check_names(definition: TypedFlow, namespace: str | None, flow_id: str | No
 
 
 def _store(
-    definition: TypedFlow, text: str, *, at: datetime, actor: str, mode: SaveMode, dry_run: bool, warnings: tuple[Problem, ...]
+    definition: TypedFlow, text: str, history: _History, *, mode: SaveMode, dry_run: bool, warnings: tuple[Problem, ...]
 ) -> SavedFlow:
     names = {"namespace": definition.namespace, "flow_id": definition.id}
     row = Flow.objects.select_for_update().filter(**names).first()
@@ -279,7 +309,7 @@ def _store(
             return SavedFlow(row, newest, definition, False, warnings, newest)
         previous = newest
     if row is None:
-        row = Flow(**names, revision=0, created_at=at)
+        row = Flow(**names, revision=0, created_at=history.at)
     row.revision += 1
     row.deleted = False
     row.description = definition.description or ""
@@ -287,8 +317,8 @@ def _store(
     row.disabled = definition.disabled
     row.problem = ""
     row.concurrency_limit = definition.concurrency.limit if definition.concurrency else None
-    row.updated_at = at
-    revision = FlowRevision(flow=row, revision=row.revision, source=text, saved_by=actor[:254], created_at=at)
+    row.updated_at = history.at
+    revision = history.make_revision(row, text)
     if not dry_run:
         _write(row)
         revision.flow = row
@@ -325,9 +355,7 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
         row.deleted = True
         row.updated_at = at
         row.save(update_fields=["revision", "deleted", "updated_at"])
-        FlowRevision.objects.create(
-            flow=row, revision=row.revision, source=source, deleted=True, saved_by=actor[:254], created_at=at
-        )
+        _History(at, actor).make_revision(row, source, deleted=True).save(force_insert=True)
         sync_triggers(row)
     return row
 

@@ -6,7 +6,7 @@ import io
 import logging
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +54,13 @@ def put_file(
     """Store a new version of a file. Arguments and errors as `flows.engine.files.write_namespace_file`; the name is checked."""
     check_name(NameKind.NAMESPACE, namespace)
     with act("file.put", _choose_action(namespace, path), Resource.FILE, namespace, path, atomic=False) as doing:
-        row = files.write_namespace_file(namespace, path, content, at=at, conflict=conflict)
+
+        def note(row: NamespaceFile) -> None:
+            doing.is_written = False
+            doing.object_id, doing.after = row.path, {"version": row.version, "bytes": row.size_bytes}
+            doing.write_now()
+
+        row = files.write_namespace_file(namespace, path, content, at=at, conflict=conflict, on_stored=note)
         doing.object_id, doing.after = row.path, {"version": row.version, "bytes": row.size_bytes}
     log.info("file.put", extra={"namespace": namespace, "path": row.path, "version": row.version, "by": actor})
     return row
@@ -95,8 +101,12 @@ def delete_file(namespace: str, path: str, *, at: datetime, actor: str = "") -> 
     missing = _no_file_or_folder(namespace, normalise_path(path) if path.strip("/") else "/")
     with act("file.delete", Action.DELETE, Resource.FILE, namespace, path, missing=missing, atomic=False) as doing:
         _stat(namespace, path)
-        deleted = files.delete_namespace_file(namespace, path)
-        doing.before = {"count": len(deleted), "paths": deleted[:MOST_NAMED]}
+
+        def note(paths: Sequence[str]) -> None:
+            doing.before = {"count": len(paths), "paths": paths[:MOST_NAMED]}
+            doing.write_now()
+
+        deleted = files.delete_namespace_file(namespace, path, on_deleted=note)
     log.info("file.deleted", extra={"namespace": namespace, "paths": deleted, "by": actor, "at": at.isoformat()})
     return deleted
 
@@ -104,7 +114,7 @@ def delete_file(namespace: str, path: str, *, at: datetime, actor: str = "") -> 
 def move_file(namespace: str, source: str, target: str, *, at: datetime, actor: str = "") -> list[str]:
     """Give a file or folder another path. Errors and answer as `flows.engine.files.move_namespace_file`."""
     missing = _no_file_or_folder(namespace, normalise_path(source))
-    with act("file.move", Action.UPDATE, Resource.FILE, namespace, source, missing=missing, atomic=False) as doing:
+    with act("file.move", Action.UPDATE, Resource.FILE, namespace, source, missing=missing) as doing:
         moved = files.move_namespace_file(namespace, source, target)
         doing.before, doing.after = {"path": source}, {"path": target, "count": len(moved)}
     log.info("file.moved", extra={"namespace": namespace, "source": source, "target": target, "by": actor, "at": at.isoformat()})

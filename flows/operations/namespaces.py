@@ -206,6 +206,13 @@ def show_inherited_variables(namespace: str) -> dict[str, Any]:
     return merged
 
 
+def show_inherited_defaults(namespace: str) -> list[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Return the plugin defaults of the parents that the caller may read, by owner, nearest first."""
+    chain = [owner for owner in list_namespace_chain(namespace)[1:] if can_see(Resource.NAMESPACE, owner)]
+    rows = {row.id: row.plugin_defaults for row in Namespace.objects.filter(id__in=chain)}
+    return [(owner, rows[owner]) for owner in chain if rows.get(owner)]
+
+
 def set_secret(
     namespace: str,
     key: str,

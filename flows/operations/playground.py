@@ -16,7 +16,7 @@ from flows.engine.rows import as_model, insert_execution
 from flows.engine.starting import StartRequest, prepare_execution
 from flows.language.flow import Flow, Input
 from flows.models import Execution, TaskRun
-from flows.operations.acts import act, check_right
+from flows.operations.acts import Act, act, check_right
 from flows.operations.flows import find_names
 from flows.primitives.errors import InvalidError
 from flows.primitives.ids import new_id
@@ -49,12 +49,14 @@ def start_playground(
         # What runs is a text that nobody saved, so it needs the right to save it, too.
         check_right(Action.UPDATE, Resource.FLOW, namespace, what="execution.start", object_id=flow_id or "")
     with act("execution.start", Action.CREATE, Resource.EXECUTION, namespace or "", flow_id or "", atomic=False) as doing:
-        execution = _start(source, task_id=task_id, up_to=up_to, inputs=inputs, at=at, actor=actor)
-        doing.object_id, doing.after = execution.id, {"flow": flow_id, "task": task_id, "kind": KIND}
+        doing.after = {"flow": flow_id, "task": task_id, "kind": KIND}
+        execution = _start(source, doing, task_id=task_id, up_to=up_to, inputs=inputs, at=at, actor=actor)
     return execution
 
 
-def _start(source: str, *, task_id: str, up_to: bool, inputs: Mapping[str, Any] | None, at: datetime, actor: str) -> Execution:
+def _start(
+    source: str, doing: Act, *, task_id: str, up_to: bool, inputs: Mapping[str, Any] | None, at: datetime, actor: str
+) -> Execution:
     flow = parse_part(source)
     row = find_current(flow.namespace, flow.id)
     if row is None:
@@ -81,6 +83,8 @@ def _start(source: str, *, task_id: str, up_to: bool, inputs: Mapping[str, Any] 
         insert_execution(new)
         _take_over(new.id, list(taken.values()), at)
         _forget_old(flow)
+        doing.object_id = new.id
+        doing.write_now()
         transaction.on_commit(lambda: dispatch.send_execution(new.id))
     return as_model(new)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from celery import signature
@@ -19,6 +20,7 @@ from flows.expressions import ExpressionError, is_truthy
 from flows.language.flow import Trigger
 from flows.models import TriggerState
 from flows.operations.platform import FlowPlatform
+from flows.operations.trigger_rows import describe_evaluation
 from flows.operations.trigger_starts import TriggerStart, fail_by_trigger, find_trigger, start_or_fail
 from flows.plugin_api.fields import load_properties
 from flows.plugin_api.registry import get_registry
@@ -64,7 +66,7 @@ def poll_trigger(*, namespace: str, flow_id: str, trigger_id: str) -> str | None
     What the trigger remembers and the execution commit together: a crash repeats the poll, it never loses or doubles an
     execution for the same memory. A failed look is logged on the trigger; the next one comes as planned.
     """
-    at = timezone.now()
+    at, begun = timezone.now(), perf_counter()
     row = TriggerState.objects.filter(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id).first()
     if row is None or row.evaluating_since is None:
         return None
@@ -78,7 +80,8 @@ def poll_trigger(*, namespace: str, flow_id: str, trigger_id: str) -> str | None
     result, reason = _look(trigger, context, row)
     if reason:
         recorder.add_log(Subject(namespace, flow_id, trigger_id=trigger_id), "ERROR", reason)
-    started = _settle(loaded, trigger, row, result, reason, execution_id, _interval(trigger, context), recorder, at)
+    seconds = perf_counter() - begun
+    started = _settle(loaded, trigger, row, result, reason, execution_id, _interval(trigger, context), recorder, at, seconds)
     context.close()
     return started
 
@@ -111,6 +114,7 @@ def _settle(
     interval: timedelta,
     recorder: Recorder,
     at: datetime,
+    seconds: float,
 ) -> str | None:
     started: str | None = None
     with transaction.atomic():
@@ -130,6 +134,7 @@ def _settle(
             current.last_triggered_at = at
             if is_running and not trigger.allow_concurrent:
                 current.execution_id, current.locked_at = started, at
+        current.evaluation = describe_evaluation(at=at, seconds=seconds, execution_id=started, failure=reason)
         current.evaluating_since = None
         current.last_fired_at = at
         current.next_at = timezone.now() + interval

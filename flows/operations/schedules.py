@@ -6,7 +6,8 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from django.db import DataError, IntegrityError, connection, transaction
@@ -16,7 +17,7 @@ from flows.engine.catalog import LoadedFlow, get_flow
 from flows.language.flow import Trigger
 from flows.models import Execution, Firing, TriggerState
 from flows.operations.trigger_environment import make_date_filter
-from flows.operations.trigger_rows import read_state, write_state
+from flows.operations.trigger_rows import describe_evaluation, read_state, write_state
 from flows.operations.trigger_starts import TriggerStart, fail_by_trigger, find_trigger, start_or_fail
 from flows.primitives.errors import FlowsError
 from flows.primitives.states import TERMINAL
@@ -27,9 +28,12 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 STALE_LOCK = timedelta(seconds=60)
+FIRINGS_KEPT = timedelta(days=90)
+"""How long the record of a date that fired is kept. No schedule looks back further: it goes on from its next date."""
+
 _WRITE_ROW = """
 UPDATE flows_triggerstate SET next_at = %s, last_fired_at = %s, last_triggered_at = %s, execution_id = %s, locked_at = %s,
-    backfill = %s, updated_at = %s WHERE id = %s
+    backfill = %s, evaluation = %s, updated_at = %s WHERE id = %s
 """
 _INSERT_FIRINGS = """
 INSERT INTO flows_firing (namespace, flow_id, trigger_id, scheduled_at, backfill_id, execution_id, fired_at) VALUES {rows}
@@ -153,10 +157,15 @@ def release_stale_locks(*, at: datetime) -> int:
     return released
 
 
-def purge_firings(*, before: datetime, limit: int = 10_000) -> int:
-    """Delete records of firings from before a moment, at most `limit`, and return how many. Their executions stay."""
-    old = Firing.objects.filter(fired_at__lt=before).values("pk")[:limit]
-    return Firing.objects.filter(pk__in=old).delete()[0]
+def purge_firings(*, at: datetime, limit: int = 1000) -> int:
+    """
+    Delete records of firings that are older than `FIRINGS_KEPT`, at most `limit`, and return how many. Their executions stay.
+
+    Only the first `limit` rows are looked at, so the price does not grow with the table; keys rise with time.
+    """
+    oldest = Firing.objects.order_by("pk").values_list("pk", "fired_at")[:limit]
+    old = [key for key, fired_at in oldest if fired_at < at - FIRINGS_KEPT]
+    return Firing.objects.filter(pk__in=old).delete()[0] if old else 0
 
 
 def date_filter_of(loaded: LoadedFlow, trigger: Trigger, schedule: Schedule, *, at: datetime) -> DateFilter | None:
@@ -229,8 +238,10 @@ class _Plan:
 
 def _decide_row(row: TriggerState, *, at: datetime) -> _Plan | None:
     """Move a claimed row on, without writing it, and return what to start; None when nothing does."""
+    begun = perf_counter()
     found = _read_plan(row)
     if found is None:
+        row.evaluation = describe_evaluation(at=at, seconds=0.0, failure="The flow cannot be used, or has lost this trigger.")
         # Waits for the next save of its flow; until then it would be claimed in vain again and again.
         row.next_at = None
         return None
@@ -238,7 +249,9 @@ def _decide_row(row: TriggerState, *, at: datetime) -> _Plan | None:
     accepts = date_filter_of(loaded, trigger, schedule, at=at)
     decision = decide_schedule(schedule, read_state(row), accepts, at=at)
     write_state(row, decision.after)
+    seconds = perf_counter() - begun
     if decision.fire_date is None:
+        row.evaluation = describe_evaluation(at=at, seconds=seconds, message="The conditions accepted no date that was due.")
         return None
     start = TriggerStart(
         loaded=loaded,
@@ -257,6 +270,10 @@ def _decide_row(row: TriggerState, *, at: datetime) -> _Plan | None:
         backfill_id=decision.backfill.id if decision.backfill else "",
         execution_id=start.execution_id,
         fired_at=at,
+    )
+    said = f"{decision.fire_date.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC fired."
+    row.evaluation = describe_evaluation(
+        at=at, seconds=seconds, execution_id=start.execution_id, failure=decision.failure, message=said
     )
     return _Plan(row, start, firing, decision.failure)
 
@@ -277,7 +294,8 @@ def _write_rows(rows: list[TriggerState], *, at: datetime) -> None:
     values = [
         [
             row.next_at, row.last_fired_at, row.last_triggered_at, row.execution_id, row.locked_at,
-            None if row.backfill is None else json.dumps(row.backfill), at, row.pk,
+            None if row.backfill is None else json.dumps(row.backfill),
+            None if row.evaluation is None else json.dumps(row.evaluation), at, row.pk,
         ]
         for row in rows
     ]  # fmt: skip

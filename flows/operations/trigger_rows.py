@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from typing import Any
 
 from flows.engine.catalog import list_namespace_defaults
 from flows.language.flow import Flow as TypedFlow
@@ -14,11 +15,13 @@ from flows.models import Flow, FlowTriggerWindow, TriggerState, WebhookEvent
 from flows.operations.trigger_environment import make_date_filter
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError
+from flows.primitives.storable import make_storable
 from flows.triggers.backfill import dump_backfill, load_backfill
 from flows.triggers.firing import ScheduleState, date_after_change, first_waiting_date
 from flows.triggers.flow_entries import read_flow_trigger
 from flows.triggers.schedule import read_schedule
 
+LONGEST_MESSAGE = 500
 STATEFUL_FAMILIES = ("schedule", "polling", "realtime")
 
 
@@ -134,6 +137,29 @@ def reset_row(state: TriggerState, *, at: datetime) -> None:
     state.evaluating_since = None
     state.worker_id = None
     state.state = None
+
+
+def describe_evaluation(
+    *, at: datetime, seconds: float, execution_id: str | None = None, failure: str = "", message: str = ""
+) -> dict[str, Any]:
+    """
+    Return what a row keeps of its last evaluation.
+
+    Args:
+        seconds: how long it took.
+        execution_id: what it started; also a failed evaluation starts something when its trigger says so.
+        failure: why it could not be done, empty when it could.
+        message: what it found, for one that did not fail.
+    """
+    result = "FAILED" if failure else "STARTED" if execution_id else "NOTHING"
+    words = failure or message
+    return {
+        "at": at.isoformat(),
+        "seconds": round(seconds, 3),
+        "result": result,
+        "message": make_storable(words[:LONGEST_MESSAGE]),
+        "executionId": execution_id,
+    }
 
 
 def read_state(row: TriggerState) -> ScheduleState:

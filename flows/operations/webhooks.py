@@ -22,10 +22,11 @@ from flows.operations.trigger_environment import TriggerRenderer
 from flows.operations.trigger_locks import lock_trigger
 from flows.operations.trigger_starts import TriggerStart, find_trigger, start_by_trigger, start_or_fail
 from flows.primitives.durations import DurationError, parse_duration
-from flows.primitives.errors import ConflictError, FlowsError, NotFoundError
+from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.triggers.conditions import Situation, evaluate_trigger, is_truthy
 from flows.triggers.webhook import RequestFacts, WebhookAnswer, find_webhook, is_batch, keys_match, read_answer, webhook_variables
+from flows.triggers.webhook_rules import CallRules, find_refusal, read_rules, replay_mark
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,12 @@ class WebhookNotFoundError(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("Webhook not found")
+
+
+class WebhookRefusedError(ForbiddenError):
+    """The caller knows the key, but the call breaks a rule of the webhook; the code says which. Source: security, S-51, S-52."""
+
+    code = "webhook-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,8 @@ def start_from_webhook(
 
     Raises:
         WebhookNotFoundError: no such flow or key.
-        ConflictError: the flow or the trigger is disabled; said only to a caller with the right key.
+        ConflictError: the flow or the trigger is disabled; or a signed call was sent before. Said only to who has the key.
+        WebhookRefusedError: address, method, type, size or signature are not what the webhook allows; nothing was stored.
         InvalidError: the inputs of the flow cannot be made from the call; nothing starts.
 
     Source: flow language, 13.6; core tasks, 8.1; reliability, R-59.
@@ -80,8 +88,9 @@ def start_from_webhook(
     loaded, trigger = _get_webhook(namespace, flow_id, key, at)
     if loaded.flow.disabled or trigger.disabled:
         raise ConflictError(f'Trigger "{trigger.id}" of flow "{namespace}/{flow_id}" is disabled.', code="webhook-disabled")
+    rules = _check_rules(loaded, trigger, facts, at)
     if is_batch(trigger):
-        return _buffer(loaded, trigger, facts, at)
+        return _buffer(loaded, trigger, facts, at, replay_mark(rules, facts))
     execution_id = new_id()
     storage = RunStorage(namespace, flow_id, execution_id, trigger_id=trigger.id)
     with transaction.atomic():
@@ -89,6 +98,7 @@ def start_from_webhook(
             earlier = _find_earlier(loaded, trigger, idempotency_key, execution_id, at)
             if earlier is not None:
                 return WebhookCall(trigger, earlier, answer=read_answer(trigger))
+        _refuse_replay(loaded, trigger, replay_mark(rules, facts), execution_id, at)
         variables = webhook_variables(facts, store_file=storage.put, stores_body=trigger.properties.get("fetchType") == "STORE")
         if not _holds(loaded, trigger, variables, at):
             _forget_files(storage, variables)
@@ -173,6 +183,34 @@ def _render_key(renderer: TriggerRenderer, trigger: Trigger) -> str:
         return ""
 
 
+def _check_rules(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datetime) -> CallRules:
+    """Return the rules of a webhook. Raises WebhookRefusedError for a call that breaks one, or when one cannot be read."""
+    renderer = TriggerRenderer(loaded.flow, revision=loaded.revision, at=at)
+    names = {"trigger": f"{loaded.flow.namespace}/{loaded.flow.id}: {trigger.id}"}
+    try:
+        rules = read_rules(trigger.properties, render=lambda text: renderer(text, {}))
+    except (FlowsError, ValueError, TypeError) as error:
+        log.warning("webhook.rules", extra={**names, "reason": str(error)})
+        raise WebhookRefusedError(
+            "The rules of this webhook cannot be read, so it takes no call. Its flow must be corrected.", code="webhook-rules"
+        ) from error
+    refusal = find_refusal(rules, facts, at=at)
+    if refusal is not None:
+        log.info("webhook.refused", extra={**names, "reason": refusal.code, "address": facts.address})
+        raise WebhookRefusedError(refusal.message, code=refusal.code)
+    return rules
+
+
+def _refuse_replay(loaded: LoadedFlow, trigger: Trigger, mark: str | None, execution_id: str, at: datetime) -> None:
+    """Note a signed call in the transaction that takes it. Raises ConflictError when it was taken before."""
+    if mark is None:
+        return
+    names = {"namespace": loaded.flow.namespace, "flow_id": loaded.flow.id, "trigger_id": trigger.id}
+    firing = Firing(**names, scheduled_at=_NO_DATE, backfill_id=mark, execution_id=execution_id, fired_at=at)
+    if not record_firings([firing]):
+        raise ConflictError("This signed call was taken before. Sign it anew to send it again.", code="webhook-replayed")
+
+
 def _find_earlier(loaded: LoadedFlow, trigger: Trigger, idempotency_key: str, execution_id: str, at: datetime) -> str | None:
     """Note the key, or return the execution that an earlier call with it started."""
     names = {"namespace": loaded.flow.namespace, "flow_id": loaded.flow.id, "trigger_id": trigger.id}
@@ -198,7 +236,7 @@ def _holds(loaded: LoadedFlow, trigger: Trigger, variables: Mapping[str, Any], a
         return False
 
 
-def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datetime) -> WebhookCall:
+def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datetime, mark: str | None) -> WebhookCall:
     event_id = new_id()
     storage = RunStorage(loaded.flow.namespace, loaded.flow.id, event_id, trigger_id=trigger.id)
     variables = webhook_variables(facts, store_file=storage.put)
@@ -213,6 +251,7 @@ def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datet
     payload = {"eventId": event_id, "eventReceived": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), **variables}
     with transaction.atomic():
         lock_trigger(loaded, trigger)
+        _refuse_replay(loaded, trigger, mark, event_id, at)
         WebhookEvent.objects.create(
             namespace=loaded.flow.namespace, flow_id=loaded.flow.id, trigger_id=trigger.id, received_at=at, payload=payload
         )

@@ -6,9 +6,8 @@ A property is `Prop[T]` (a literal or a template), `Static[T]` (used as written)
 
 from __future__ import annotations
 
-import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -18,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails, core_schema
+from pydantic_core import CoreSchema, core_schema
 
-from flows.plugin_api.schemas import TEMPLATE, flatten_schema, with_text_forms
+from flows.plugin_api.property_errors import HIDDEN, PropertyError, PropertyTemplateError, gather_faults, name_property
+from flows.plugin_api.schemas import flatten_schema, with_text_forms
 from flows.plugin_api.value_types import Duration, FileMap, JsonOrText, Moment, StorageUri, Text, as_text, read_json_text
-from flows.primitives.errors import FlowsError, InvalidError
-from flows.primitives.problems import Problem
+from flows.primitives.errors import FlowsError
 
 __all__ = [
     "HIDDEN",
@@ -49,26 +48,6 @@ __all__ = [
 
 T = TypeVar("T")
 P = TypeVar("P", bound="Properties")
-
-HIDDEN = "******"
-
-
-class PropertyError(InvalidError):
-    """A property of a task or trigger is missing or has a value that does not fit; `name` is its dotted path."""
-
-    code = "property-invalid"
-
-    def __init__(self, message: str, *, name: str = "", problems: Sequence[Problem] = (), code: str | None = None) -> None:
-        super().__init__(message, problems=problems, code=code)
-        self.name = name
-
-
-class PropertyTemplateError(PropertyError):
-    """The template of a property cannot be rendered; `reason` and `code` are those of the template's own error."""
-
-    def __init__(self, reason: str, *, name: str, code: str) -> None:
-        super().__init__(f'Property "{name}" cannot be rendered: {reason}', name=name, code=code)
-        self.reason = reason
 
 
 def _yaml_name(name: str) -> str:
@@ -322,7 +301,10 @@ def load_properties(model: type[P], raw: Mapping[str, Any], render: Callable[...
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _property_error(model, error, raw) from None
+        plans = _plan_of(model)
+        nested = {key for key, plan in plans.items() if plan.nested is not None}
+        secret = {key for key, plan in plans.items() if plan.secret}
+        raise gather_faults(error, raw, nested=nested, secret=secret) from None
 
 
 def _prepare(plans: Mapping[str, _Plan], raw: Mapping[str, Any], render: Callable[..., Any]) -> dict[str, Any]:
@@ -343,16 +325,9 @@ def _prepare(plans: Mapping[str, _Plan], raw: Mapping[str, Any], render: Callabl
             elif plan.nested is not None:
                 value = _prepare_nested(plan, value, render)
         except FlowsError as error:
-            raise _name_property(error, key) from error
+            raise name_property(error, key) from error
         values[key] = value
     return values
-
-
-def _name_property(error: FlowsError, key: str) -> PropertyTemplateError:
-    """Say in which property a template failed; an error of a nested object already names the rest of the way."""
-    if isinstance(error, PropertyTemplateError):
-        return PropertyTemplateError(error.reason, name=f"{key}.{error.name}", code=error.code)
-    return PropertyTemplateError(error.message, name=key, code=error.code)
 
 
 def _prepare_nested(plan: _Plan, value: Any, render: Callable[..., Any]) -> Any:
@@ -367,53 +342,3 @@ def _prepare_nested(plan: _Plan, value: Any, render: Callable[..., Any]) -> Any:
     if isinstance(value, list | tuple):
         return [_prepare(inner, v, render) if isinstance(v, Mapping) else v for v in value]
     return value
-
-
-def _property_error(model: type[Properties], error: ValidationError, raw: Mapping[str, Any]) -> PropertyError:
-    plans = _plan_of(model)
-    problems: dict[str, Problem] = {}
-    for fault in error.errors(include_url=False):
-        path = _dotted(fault["loc"])
-        top = str(fault["loc"][0]) if fault["loc"] else ""
-        name = path if _is_nested(plans.get(top)) else top
-        secret = top in plans and plans[top].secret
-        problems.setdefault(name, Problem(code="property-invalid", message=_describe(name, fault, raw.get(top), hide=secret)))
-    name, first = next(iter(problems.items()))
-    if len(problems) == 1:
-        return PropertyError(first.message, name=name)
-    return PropertyError(f"{len(problems)} properties do not fit.", name=name, problems=tuple(problems.values()))
-
-
-def _is_nested(plan: _Plan | None) -> bool:
-    return plan is not None and plan.nested is not None
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for step in location:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif re.fullmatch(r"[A-Za-z_]\w*", step):
-            text += f".{step}" if text else step
-    return text
-
-
-def _describe(name: str, fault: ErrorDetails, written: Any, *, hide: bool) -> str:
-    subject = f'Property "{name}"' if name else "The properties"
-    if fault["type"] == "missing":
-        return f"{subject} is required, but it was not given or its template gave null."
-    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ").rstrip(".")
-    shown = HIDDEN if hide else _quote(fault["input"])
-    if fault["type"] in {"value_error", "assertion_error"} and not name:
-        return f"{reason[:1].upper()}{reason[1:]}."
-    from_template = isinstance(written, str) and re.search(TEMPLATE, written)
-    source = f' (written as "{written}")' if from_template and not hide else ""
-    expected = reason if fault["type"] == "value_error" else f"expected {reason}"
-    return f"{subject} has the value {shown}{source}: {expected}."
-
-
-def _quote(value: Any) -> str:
-    text = str(value)
-    if len(text) > 200:
-        text = text[:200] + "..."
-    return f'"{text}"' if isinstance(value, str) else text

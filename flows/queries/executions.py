@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
 
 from flows.conf import get_settings
 from flows.models import Execution, TaskRun
@@ -86,11 +86,6 @@ def get_whole_execution(execution_id: str) -> tuple[Execution, list[TaskRun]]:
     """Return an execution and its task runs as they stand at one moment. Raises NotFoundError."""
     with one_moment():
         return get_execution(execution_id), list_task_runs(execution_id)
-
-
-def find_namespace_of_execution(execution_id: str) -> str | None:
-    """Return the namespace of an execution, or None when there is no such execution."""
-    return visible(Execution).filter(pk=execution_id).values_list("namespace", flat=True).first()
 
 
 def list_task_runs(execution_id: str) -> list[TaskRun]:
@@ -276,9 +271,3 @@ def list_dependent_executions(execution: Execution) -> list[Execution]:
         frontier = {row.id for row in fresh}
         upwards = set().union(*(_sources_of(row.caller_execution_id, None, "", row.trigger) for row in fresh)) - set(found)
     return sorted(found.values(), key=lambda row: (row.created_at, row.id))
-
-
-def last_change(execution_id: str) -> int | None:
-    """Return a number that grows with every write of the engine to an execution, None when it is gone."""
-    found = visible(Execution).filter(pk=execution_id).aggregate(version=Max("version"))["version"]
-    return None if found is None else int(found)

@@ -36,7 +36,7 @@ def check_parts() -> list[Part]:
     """Ask the database, the broker and the storage, and count the workers that reported lately."""
     broker = _check_broker()
     workers = list_worker_names() if broker.is_up else []
-    return [_check_database(), broker, _check_storage(), Part("workers", bool(workers), False, {"count": len(workers)})]
+    return [_check_database(), broker, check_storage(), Part("workers", bool(workers), False, {"count": len(workers)})]
 
 
 def _check_database() -> Part:
@@ -64,7 +64,8 @@ def _check_broker() -> Part:
     return Part("broker", True)
 
 
-def _check_storage() -> Part:
+def check_storage() -> Part:
+    """Ask the storage for a file."""
     try:
         get_storage().exists("kestra:///health")
     except (StorageUnavailableError, OSError):

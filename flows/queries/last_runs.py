@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,11 @@ from typing import Any
 
 from flows.models import Execution, KeyValue, NamespaceFile, Secret, TaskRun
 from flows.models.key_values import list_namespace_chain
+from flows.primitives.rights import Resource
 from flows.primitives.states import TERMINAL
 from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.executions import filter_executions
-from flows.queries.visibility import visible
+from flows.queries.visibility import can_see, visible
 
 MOST_NAMES = 300
 MOST_FIRINGS = 5000
@@ -32,6 +34,30 @@ def list_newest_runs(namespace: str, flow_id: str, *, at: datetime, count: int =
         members=(Condition("namespace", Operation.EQUALS, namespace), Condition("flowId", Operation.EQUALS, flow_id))
     )
     return list(filter_executions(wanted, at=at).order_by("-created_at")[:count])
+
+
+def list_last_runs(names: Sequence[tuple[str, str]], *, count: int) -> dict[tuple[str, str], list[Execution]]:
+    """
+    Return the newest executions of each flow, newest first, in one query that takes each flow's rows from its index.
+
+    Args:
+        names: pairs of namespace and flow id, at most a page of them.
+    """
+    names = [name for name in names if can_see(Resource.EXECUTION, name[0])]
+    if not names:
+        return {}
+    # Written by hand, with parameters only: the ORM has no lateral join, and a window over all runs would read the whole history.
+    statement = (
+        "select e.id, e.namespace, e.flow_id, e.state, e.created_at, e.ended_at, e.flow_revision, e.labels "
+        "from unnest(%s::text[], %s::text[]) as wanted(namespace, flow_id) "
+        "cross join lateral (select * from flows_execution x "
+        "where x.namespace = wanted.namespace and x.flow_id = wanted.flow_id and x.kind = 'NORMAL' "
+        "order by x.created_at desc limit %s) e order by e.created_at desc"
+    )
+    found: dict[tuple[str, str], list[Execution]] = defaultdict(list)
+    for row in Execution.objects.raw(statement, [[name for name, _ in names], [flow_id for _, flow_id in names], count]):
+        found[row.namespace, row.flow_id].append(row)
+    return found
 
 
 def find_last_run(namespace: str, flow_id: str, *, at: datetime) -> LastRun | None:

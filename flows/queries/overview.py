@@ -12,12 +12,12 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 
-from flows.models import Execution, LogEntry, TriggerState
+from flows.models import Execution, TriggerState
 from flows.primitives.states import TERMINAL, State
 from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.executions import filter_executions
+from flows.queries.failures import list_messages
 from flows.queries.triggers import filter_triggers
-from flows.queries.visibility import visible
 
 FEWEST_RUNS = 4
 _UNITS = ((timedelta(hours=2), TruncMinute, timedelta(minutes=1)), (timedelta(days=3), TruncHour, timedelta(hours=1)))
@@ -118,11 +118,10 @@ def list_longest(scope: Scope, count: int) -> list[Execution]:
 
 
 def list_failures(scope: Scope, count: int) -> list[tuple[Execution, str]]:
-    """Return the newest failed executions of the span with the first line of their newest error."""
+    """Return the newest failed executions of the span, each with the message that its failure card begins with."""
     rows = list(scope.select().filter(state=State.FAILED).order_by("-created_at")[:count])
-    errors = visible(LogEntry).filter(execution_id__in=[row.id for row in rows], level=4).order_by("execution_id", "-id")
-    messages = dict(errors.distinct("execution_id").values_list("execution_id", "message"))
-    return [(row, (row.error or messages.get(row.id, "")).strip().partition("\n")[0]) for row in rows]
+    messages = list_messages(rows)
+    return [(row, messages[row.id]) for row in rows]
 
 
 def list_coming(scope: Scope, count: int) -> list[TriggerState]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from django.db.models import F
+
+from flows.engine.catalog import read_flows
 from flows.language.flow import Flow as TypedFlow
-from flows.models import Flow
-from flows.queries.flows import find_definition
+from flows.models import Flow, FlowRevision
 from flows.queries.visibility import visible
 
 FLOW_TASK, FLOW_TRIGGER = "FLOW_TASK", "FLOW_TRIGGER"
+_NAMING_WORD = "flowId"
 
 Name = tuple[str, str]
 
@@ -23,27 +26,33 @@ class Topology:
     relations: tuple[tuple[Name, Name, str], ...]
 
 
-def find_topology(start: Iterable[Name], *, upwards: bool = True, expand: bool = False) -> Topology:
+def find_topology(
+    start: Iterable[Name], *, upwards: bool = True, downwards: bool = True, expand: bool = False, steps: int = 1
+) -> Topology:
     """
     Return the flows around `start`.
 
     Args:
-        upwards: whether flows that lead to `start` are shown, not only those that it leads to.
-        expand: follow relations to every distance instead of one step.
+        upwards: whether flows that lead to `start` are shown.
+        downwards: whether flows that it leads to are shown.
+        expand: follow relations to every distance instead of `steps`.
+        steps: how many relations away a flow may be, from 1.
     """
     relations = list(dict.fromkeys(_list_relations()))
     found = set(start)
     frontier = set(found)
     kept: dict[tuple[Name, Name, str], None] = {}
-    while frontier:
+    distance = 0
+    while frontier and (expand or distance < steps):
+        distance += 1
         fresh: set[Name] = set()
         for relation in relations:
             source, target, _ = relation
-            if source in frontier or (upwards and target in frontier):
+            if (downwards and source in frontier) or (upwards and target in frontier):
                 kept[relation] = None
                 fresh |= {source, target} - found
         found |= fresh
-        frontier = fresh if expand else set()
+        frontier = fresh
     return Topology(tuple(sorted(found)), tuple(kept))
 
 
@@ -54,19 +63,22 @@ def find_whole_topology() -> Topology:
 
 
 def _list_relations() -> Iterator[tuple[Name, Name, str]]:
-    rows = list(visible(Flow).filter(deleted=False))
-    known = {(row.namespace, row.flow_id) for row in rows}
-    for row in rows:
-        definition = find_definition(row)
-        if definition is None:
-            continue
-        name = (row.namespace, row.flow_id)
+    known = set(visible(Flow).filter(deleted=False).values_list("namespace", "flow_id"))
+    for (namespace, flow_id, _), loaded in read_flows(_list_naming_revisions()).items():
+        definition, name = loaded.flow, (namespace, flow_id)
         for target in _list_subflows(definition):
             if target in known:
                 yield name, target, FLOW_TASK
         for source in _list_upstream(definition):
             if source in known:
                 yield source, name, FLOW_TRIGGER
+
+
+def _list_naming_revisions() -> list[tuple[str, str, int]]:
+    """Return the newest revisions whose texts may name another flow: most flows name none and need no reading."""
+    rows = visible(FlowRevision).filter(flow__deleted=False, revision=F("flow__revision"), source__contains=_NAMING_WORD)
+    named = rows.order_by("flow__namespace", "flow__flow_id")
+    return list(named.values_list("flow__namespace", "flow__flow_id", "revision"))
 
 
 def _list_subflows(definition: TypedFlow) -> Iterator[Name]:

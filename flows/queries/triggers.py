@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from flows.conf import get_settings
-from flows.engine.catalog import get_flow
+from flows.engine.catalog import get_flow, read_flows
 from flows.language.flow import Trigger
-from flows.models import TriggerState
+from flows.models import Execution, Firing, TriggerState
 from flows.primitives.errors import FlowsError, NotFoundError
 from flows.queries.criteria import (
     Condition,
@@ -74,17 +74,23 @@ SORTABLE = {
 }
 _KINDS = {"SCHEDULE": "schedule", "POLLING": "polling", "REALTIME": "realtime"}
 _DATE_COLUMNS = {"NEXT_EXECUTION_DATE": "next_at", "LAST_TRIGGERED_DATE": "last_triggered_at"}
+MOST_BACKFILL_RUNS = 120
+_EVALUATIONS = {"STARTED": "STARTED", "NOTHING": "NOTHING", "FAILED": "FAILED"}
 _DISABLED = Q(disabled=True) | Q(source_disabled=True)
 _LOCKED = Q(execution_id__isnull=False) | Q(evaluating_since__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerView:
-    """A state row and the trigger that the newest revision describes; None when the flow cannot be used or lost the trigger."""
+    """
+    A state row and the trigger that the newest revision describes; None when the flow cannot be used or lost the trigger, and
+    `problem` says why.
+    """
 
     state: TriggerState
     trigger: Trigger | None
     flow_revision: int | None = None
+    problem: str = ""
 
 
 def get_trigger_state(namespace: str, flow_id: str, trigger_id: str) -> TriggerState:
@@ -137,6 +143,7 @@ def trigger_rules(*, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> 
         "triggerState": _match_state,
         "locked": match_condition(_LOCKED),
         "workerId": match_text("worker_id"),
+        "evaluation": match_choice("evaluation__result", _EVALUATIONS),
         "startDate": match_moment(column),
         "endDate": match_moment(column),
         "timeRange": match_time_range(column, at=at),
@@ -177,7 +184,21 @@ def list_triggers_by_names(names: Sequence[tuple[str, str, str]]) -> list[Trigge
 
 def describe_triggers(rows: Sequence[TriggerState]) -> list[TriggerView]:
     """Return the rows with the triggers of their flows; a flow that cannot be used leaves its triggers out."""
+    # All texts at once; what is still unknown afterwards cannot be used, and is asked for its reason.
+    read_flows((row.namespace, row.flow_id, row.flow_revision) for row in rows)
     return [_describe(row) for row in rows]
+
+
+def list_backfill_runs(row: TriggerState) -> list[tuple[datetime, Execution | None]]:
+    """Return the newest dates that the backfill of a row has fired, oldest first, with the executions that the caller sees."""
+    backfill_id = (row.backfill or {}).get("id")
+    if not backfill_id:
+        return []
+    names = {"namespace": row.namespace, "flow_id": row.flow_id, "trigger_id": row.trigger_id}
+    firings = Firing.objects.filter(**names, backfill_id=backfill_id).order_by("-scheduled_at")
+    pairs = list(firings.values_list("scheduled_at", "execution_id")[:MOST_BACKFILL_RUNS])[::-1]
+    found = visible(Execution).only("id", "namespace", "flow_id", "state").in_bulk([execution_id for _, execution_id in pairs])
+    return [(date, found.get(execution_id)) for date, execution_id in pairs]
 
 
 def list_next_dates(row: TriggerState, *, at: datetime, count: int = 10) -> list[datetime]:
@@ -232,9 +253,9 @@ def _describe(row: TriggerState) -> TriggerView:
         loaded = get_flow(row.namespace, row.flow_id, row.flow_revision)
     except FlowsError as error:
         log.info("trigger.unusable", extra={"trigger": str(row), "reason": error.code})
-        return TriggerView(row, None)
+        return TriggerView(row, None, problem=error.message)
     found = next((trigger for trigger in loaded.flow.triggers if trigger.id == row.trigger_id), None)
-    return TriggerView(row, found, loaded.revision)
+    return TriggerView(row, found, loaded.revision, "" if found else "The newest revision does not describe this trigger.")
 
 
 def say_schedule(trigger: Trigger) -> str:

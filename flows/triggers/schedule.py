@@ -98,27 +98,6 @@ def previous_fire_before(schedule: Schedule, before: datetime) -> datetime | Non
     return schedule.dates[index - 1] if index > 0 else None
 
 
-def list_missed_dates(schedule: Schedule, *, since: datetime, at: datetime, limit: int = 1000) -> list[datetime]:
-    """
-    Return the dates that fire although they passed in (`since`, `at`], in order, at most `limit`.
-
-    ALL gives every date, LAST the newest one, NONE nothing.
-
-    Source: flow language, 13.3.
-    """
-    if schedule.recover is Recover.NONE:
-        return []
-    if schedule.recover is Recover.LAST:
-        last = previous_fire_before(schedule, at + TICK)
-        return [last] if last is not None and last > since else []
-    missed: list[datetime] = []
-    moment = next_fire_after(schedule, since)
-    while moment is not None and moment <= at and len(missed) < limit:
-        missed.append(moment)
-        moment = next_fire_after(schedule, moment)
-    return missed
-
-
 def next_date_after_gap(
     schedule: Schedule, *, stored: datetime | None, last_fired: datetime | None, at: datetime
 ) -> datetime | None:

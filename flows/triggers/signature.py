@@ -9,6 +9,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+DEFAULT_HEADER = "X-Signature"
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 
 
@@ -25,7 +26,7 @@ class SignatureRule:
     """
 
     secret: str
-    header: str = "X-Signature"
+    header: str = DEFAULT_HEADER
     prefix: str = ""
     timestamp_header: str | None = None
     tolerance: timedelta = DEFAULT_TOLERANCE

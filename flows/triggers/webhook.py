@@ -14,8 +14,6 @@ from flows.language.flow import Trigger
 
 JSON_DEPTH = 100
 KEY_HEADER = "x-celestra-webhook-key"
-WEBHOOK_TYPE = "io.kestra.plugin.core.trigger.Webhook"
-BATCH_WEBHOOK_TYPE = "io.kestra.plugin.core.trigger.BatchWebhook"
 
 
 class Part(Protocol):
@@ -45,6 +43,8 @@ class RequestFacts:
         body: the raw bytes; empty when the body was multipart.
         parts: files of a multipart body.
         is_multipart: True when `parts` and `form_fields` replace the body.
+        raw: the body as it came, also of a form; what callers sign.
+        address: where the call comes from, empty when nobody knows.
     """
 
     method: str = "POST"
@@ -54,6 +54,8 @@ class RequestFacts:
     form_fields: tuple[tuple[str, str], ...] = ()
     parts: tuple[Part, ...] = ()
     is_multipart: bool = False
+    raw: bytes = b""
+    address: str = ""
 
 
 StoreFile = Callable[[IO[bytes] | bytes, str], str]
@@ -156,19 +158,6 @@ def read_answer(trigger: Trigger) -> WebhookAnswer:
         content_type=str(properties.get("responseContentType") or "application/json"),
         status_template=properties.get("responseCode") if returns_outputs else None,
     )
-
-
-def answer_status(rendered: Any, *, failed: bool) -> int:
-    """
-    Return the HTTP status of a waiting call: the rendered `responseCode` when it is one, else 200, or 500 after a failure.
-
-    Source: flow language, 13.6.
-    """
-    try:
-        status = int(str(rendered))
-    except ValueError:
-        status = 0
-    return status if 200 <= status <= 599 else (500 if failed else 200)
 
 
 def is_batch(trigger: Trigger) -> bool:

@@ -9,10 +9,12 @@ import pytest
 
 from flows.engine import recovery
 from flows.models import Execution
-from flows.operations.executions import kill_execution, pause_execution, restart_execution, resume_execution
+from flows.operations.executions import kill_execution, pause_execution, restart_execution, resume_execution, review_execution
+from flows.operations.resume_checks import validate_resume_inputs
 from flows.operations.services import SERVICES
 from flows.primitives.errors import ConflictError
 from flows.primitives.states import EXECUTION_MACHINE, TASK_RUN_MACHINE
+from flows.queries.asked import find_asked
 from tests.support import driving
 
 from .families import children_of, exit_task, settle
@@ -262,3 +264,43 @@ def test_an_approval_in_a_subflow_is_not_resumed_through_its_caller() -> None:
         resume_execution(execution_id, at=datetime.now(UTC))
 
     assert driving.state_of(execution_id) == "PAUSED"
+
+
+ASK = {"id": "ask", "type": f"{driving.CORE}.flow.Approval", "inputs": [{"id": "reason", "type": "STRING"}]}
+
+
+@pytest.mark.parametrize("named", [None, "call"])
+def test_an_approval_in_a_subflow_is_decided_through_its_caller(named: str | None) -> None:
+    execution_id, child_id = start_caller(ASK)
+
+    review_execution(
+        execution_id, decision="APPROVED", inputs={"reason": "fine"}, task_run_id=named, at=datetime.now(UTC), actor="alice"
+    )
+    settle()
+
+    outputs = driving.run_of(child_id, "ask").outputs
+    assert (outputs["decision"], outputs["by"], outputs["inputs"]) == ("APPROVED", "alice", {"reason": "fine"})
+    assert driving.state_of(execution_id) == "SUCCESS"
+    check_histories()
+
+
+def test_a_decision_for_another_task_is_not_passed_on() -> None:
+    execution_id, child_id = start_caller(ASK)
+
+    with pytest.raises(ConflictError, match="no approval"):
+        review_execution(execution_id, decision="APPROVED", task_run_id="other", at=datetime.now(UTC))
+
+    assert driving.state_of(child_id) == "PAUSED"
+
+
+def test_a_caller_asks_for_the_inputs_of_the_pause_that_it_waits_for() -> None:
+    execution_id, child_id = start_caller(driving.pause("wait", onResume=[{"id": "count", "type": "INT"}]))
+    at = datetime.now(UTC)
+
+    found = find_asked(Execution.objects.get(id=execution_id))
+    wrong = validate_resume_inputs(execution_id, inputs={"count": "many"}, at=at)
+    right = validate_resume_inputs(execution_id, inputs={"count": "3"}, at=at)
+
+    assert found is not None and found.task is not None
+    assert (found.execution.id, [one.id for one in found.task.inputs]) == (child_id, ["count"])
+    assert ([problem.input_id for problem in wrong.problems], dict(right.values)) == (["count"], {"count": 3})

@@ -162,3 +162,18 @@ def test_a_task_that_waits_for_its_group_gets_no_more_messages_until_a_worker_is
 
     assert _list_messages(broker) == {"gpu": ["work"]}
     worker.stop()
+
+
+def test_a_lost_message_of_a_group_that_a_worker_serves_is_sent_again_after_five_seconds(broker: redis.Redis) -> None:
+    """The process that made the work died between its commit and the publication; other groups have a backlog of their own."""
+    _work("workerGroup: {key: gpu}")
+    _work("workerGroup: {key: eu}")
+    broker.delete("gpu")
+    worker = _serve("gpu", "eu")
+    now = datetime.now(UTC)
+
+    early, late = (resend_unsent(now + timedelta(seconds=seconds)) for seconds in (4, 7))
+
+    assert (early, late) == (0, 1)
+    assert _list_messages(broker) == {"gpu": ["work"], "eu": ["work"]}
+    worker.stop()

@@ -11,6 +11,7 @@ from django.db import connection, connections
 from flows.models import Execution, Firing, TriggerState
 from flows.operations.flows import delete_flow, set_flow_disabled
 from flows.operations.schedules import (
+    FIRINGS_KEPT,
     fire_due_schedules,
     next_due_at,
     on_execution_ended,
@@ -137,6 +138,23 @@ def test_a_filter_that_fails_creates_a_failed_execution_and_goes_on() -> None:
     assert state("daily").next_at == clock("12:20:00")
 
 
+def test_a_row_keeps_what_its_last_evaluation_found() -> None:
+    save("daily", schedule())
+    save("broken", schedule(when="{{ no.such.name }}"))
+
+    fire_due_schedules(at=clock("12:10:01"))
+    good, bad = state("daily").evaluation, state("broken").evaluation
+
+    assert good is not None and bad is not None
+    assert (good["at"], good["result"], good["executionId"]) == (
+        "2031-05-04T12:10:01+00:00",
+        "STARTED",
+        executions("daily")[0].pk,
+    )
+    assert (bad["result"], bad["executionId"]) == ("FAILED", executions("broken")[0].pk)
+    assert "no" in bad["message"] and good["seconds"] >= 0
+
+
 def test_inputs_that_cannot_be_made_create_a_failed_execution() -> None:
     save("daily", schedule(inputs={"day": "{{ no.such.name }}"}), inputs=[{"id": "day", "type": "STRING"}])
 
@@ -239,12 +257,13 @@ def test_a_lock_whose_execution_is_gone_is_released() -> None:
     assert state("gone").execution_id is None
 
 
-def test_old_records_of_firings_are_purged() -> None:
+def test_records_of_firings_are_purged_after_their_time() -> None:
     save("daily", schedule())
-    fire_due_schedules(at=clock("12:10:01"))
+    fired_at = clock("12:10:01")
+    fire_due_schedules(at=fired_at)
 
-    assert purge_firings(before=clock("12:10:00")) == 0
-    assert purge_firings(before=clock("12:10:02")) == 1
+    assert purge_firings(at=fired_at + FIRINGS_KEPT) == 0
+    assert purge_firings(at=fired_at + FIRINGS_KEPT + timedelta(seconds=1)) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,15 @@ import pytest
 
 from flows.engine.stores import RunStorage
 from flows.models import Execution, WebhookEvent
-from flows.operations.webhooks import WebhookCall, WebhookNotFoundError, flush_due_webhooks, start_from_webhook
-from flows.primitives.errors import ConflictError, FlowsError
+from flows.operations.namespaces import set_secret
+from flows.operations.webhooks import (
+    WebhookCall,
+    WebhookNotFoundError,
+    WebhookRefusedError,
+    flush_due_webhooks,
+    start_from_webhook,
+)
+from flows.primitives.errors import ConflictError, FlowsError, InvalidError
 from flows.triggers.webhook import RequestFacts
 
 from .trigger_flows import BATCH, NAMESPACE, START, WEBHOOK, executions, save
@@ -131,3 +139,76 @@ def test_a_filtered_call_of_a_batch_is_dropped() -> None:
     assert call(b'{"keep": false}').buffered_count is None
     assert call(b"text").buffered_count is None
     assert call(b'{"keep": true}').buffered_count == 1
+
+
+def signed_facts(body: bytes, *, secret: str = "shared", stamp: str | None = None, **more: Any) -> RequestFacts:
+    stamp = stamp or str(int(START.timestamp()))
+    signature = hmac.new(secret.encode(), stamp.encode() + b"." + body, "sha256").hexdigest()
+    return RequestFacts(body=body, raw=body, headers=(("X-Stamp", stamp), ("X-Signature", signature)), **more)
+
+
+def send(facts: RequestFacts, **more: Any) -> WebhookCall:
+    return start_from_webhook(namespace=NAMESPACE, flow_id="called", key=KEY, facts=facts, at=START, **more)
+
+
+SIGNED = {"signature": {"secret": "{{ secret('HOOK') }}", "timestampHeader": "X-Stamp"}}
+
+
+@pytest.mark.parametrize("make", ["hook", "batch"])
+def test_a_signed_call_is_taken_once(make: str) -> None:
+    set_secret(NAMESPACE, "HOOK", "shared", at=START)
+    save("called", {"hook": hook, "batch": batch}[make](**SIGNED))
+    facts = signed_facts(b"{}")
+
+    first = send(facts)
+    with pytest.raises(ConflictError) as replayed:
+        send(facts)
+    with pytest.raises(WebhookRefusedError) as wrong:
+        send(signed_facts(b"{}", secret="guess"))
+
+    assert first.execution_id or first.buffered_count == 1
+    assert (replayed.value.code, wrong.value.code) == ("webhook-replayed", "webhook-signature")
+    assert Execution.objects.count() + WebhookEvent.objects.count() == 1
+
+
+def test_a_signed_call_may_be_repeated_with_its_idempotency_key() -> None:
+    set_secret(NAMESPACE, "HOOK", "shared", at=START)
+    save("called", hook(**SIGNED))
+    facts = signed_facts(b"{}")
+
+    first, again = send(facts, idempotency_key="k"), send(facts, idempotency_key="k")
+
+    assert first.execution_id == again.execution_id
+
+
+def test_a_secret_that_is_missing_closes_the_webhook() -> None:
+    save("called", hook(**SIGNED))
+
+    with pytest.raises(WebhookRefusedError) as caught:
+        send(signed_facts(b"{}", secret=""))
+
+    assert caught.value.code == "webhook-rules"
+
+
+def test_rules_are_told_only_to_who_knows_the_key() -> None:
+    save("called", hook(allowedAddresses=["10.0.0.0/8"]))
+
+    with pytest.raises(WebhookNotFoundError):
+        call(key="wrong")
+    with pytest.raises(WebhookRefusedError):
+        call()
+    assert send(RequestFacts(address="10.1.1.1")).execution_id
+
+
+def test_an_unknown_method_is_refused_with_the_flow() -> None:
+    with pytest.raises(InvalidError):
+        save("called", hook(allowedMethods=["PATCH"]))
+
+
+def test_an_address_that_is_none_closes_the_webhook() -> None:
+    save("called", hook(allowedAddresses=["10.0.0.0/99"]))
+
+    with pytest.raises(WebhookRefusedError) as caught:
+        send(RequestFacts(address="10.1.1.1"))
+
+    assert caught.value.code == "webhook-rules"

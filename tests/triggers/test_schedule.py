@@ -21,7 +21,6 @@ from flows.triggers.backfill import (
 from flows.triggers.schedule import (
     Schedule,
     find_next_accepted,
-    list_missed_dates,
     next_date_after_gap,
     next_fire_after,
     previous_fire_before,
@@ -46,14 +45,6 @@ def on_dates(*dates: Any, **properties: Any) -> Schedule:
 
 
 START, NOW = moment("2024-05-01T12:00Z"), moment("2024-05-01T13:05Z")
-
-
-@pytest.mark.parametrize(("recover", "count"), [("ALL", 6), ("LAST", 1), ("NONE", 0)])
-def test_missed_dates_follow_the_recover_policy(recover: str, count: int) -> None:
-    missed = list_missed_dates(schedule(recoverMissedSchedules=recover), since=START, at=NOW)
-
-    assert len(missed) == count
-    assert missed == sorted(missed)
 
 
 @pytest.mark.parametrize(

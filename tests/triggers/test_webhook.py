@@ -16,7 +16,6 @@ from flows.language.flow import Trigger
 from flows.triggers.signature import SignatureRule, check_signature
 from flows.triggers.webhook import (
     RequestFacts,
-    answer_status,
     find_webhook,
     keys_match,
     parse_body,
@@ -143,14 +142,6 @@ def test_a_multipart_call_gives_parts_and_fields() -> None:
 def test_outputs_are_returned_only_when_the_caller_waits() -> None:
     assert not read_answer(hook(returnOutputs=True)).returns_outputs
     assert read_answer(hook(wait=True, returnOutputs=True, responseCode="{{ 201 }}")).status_template == "{{ 201 }}"
-
-
-@pytest.mark.parametrize(
-    ("rendered", "failed", "status"),
-    [("201", False, 201), (418, True, 418), (None, False, 200), (None, True, 500), ("abc", False, 200), ("99", True, 500)],
-)
-def test_the_status_of_a_waiting_call(rendered: Any, failed: bool, status: int) -> None:
-    assert answer_status(rendered, failed=failed) == status
 
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from flows.operations.executions.corrections import (
     eval_expression,
     kill_execution,
     list_callees,
+    render_inputs,
     set_execution_labels,
 )
 from flows.operations.executions.reach import (
@@ -40,6 +41,7 @@ __all__ = [
     "list_callees",
     "list_failing_checks",
     "pause_execution",
+    "render_inputs",
     "replay_execution",
     "restart_execution",
     "resume_execution",

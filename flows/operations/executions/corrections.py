@@ -10,14 +10,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from flows.engine import dispatch, transitions
+from flows.engine.board import Board, Run
 from flows.engine.boards import load_board, render_in
 from flows.engine.concurrency import release_slot
+from flows.engine.endings import stop_after
 from flows.engine.reruns import prepare_restart
 from flows.engine.starting import refuse_system_labels
+from flows.engine.task_inputs import RenderedProperty, render_task_inputs
 from flows.engine.turn import Turn
 from flows.engine.visits import tell_caller
 from flows.models import Execution, LogEntry, Metric
-from flows.operations.acts import check_right
+from flows.operations.acts import Act, check_right
 from flows.operations.executions.reach import act_on_execution, no_such_execution, reload_execution, turn_execution
 from flows.operations.services import SERVICES
 from flows.primitives.callers import acting_for_platform
@@ -32,20 +35,28 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
     """
     Kill an execution and, with `cascade`, everything that it started. After this returns no task of it starts any more.
 
+    Of an execution that has ended, the tasks of `afterExecution` that still run or wait are killed; its state stays.
     Raises ConflictError when it ended already and there is nothing to cascade to.
     """
 
     def kill(turn: Turn) -> None:
         root = turn.board.root
-        if root.is_terminal and not (cascade and list_callees(execution_id)):
-            raise ConflictError(f"Execution {execution_id} is {root.state}: execution already finished, nothing is left to kill.")
-        if root.is_terminal or root.state == State.KILLING:
+        if root.is_terminal:
+            if stop_after(turn):
+                turn.add_log(None, "WARN", f"What runs after the end was killed by {actor or 'an unnamed caller'}.")
+            elif not (cascade and list_callees(execution_id)):
+                raise ConflictError(
+                    f"Execution {execution_id} is {root.state}: execution already finished, nothing is left to kill."
+                )
+            return
+        if root.state == State.KILLING:
             return
         turn.add_log(None, "WARN", f"Killed by {actor or 'an unnamed caller'}.")
         turn.stop(State.KILLED)
 
     with act_on_execution("execution.kill", execution_id) as (_, doing):
-        turn_execution(execution_id, kill, at=at)
+        doing.after = {"cascade": len(list_callees(execution_id)) if cascade else 0}
+        turn_execution(execution_id, kill, doing=doing, at=at)
         # Only now is it certain that no visit starts another one.
         callees = list_callees(execution_id) if cascade else []
         # What an execution started ends with it, also where the caller could not start it.
@@ -53,7 +64,6 @@ def kill_execution(execution_id: str, *, cascade: bool = True, at: datetime, act
             for callee in callees:
                 with contextlib.suppress(ConflictError):
                     kill_execution(callee, cascade=True, at=at, actor=actor)
-        doing.after = {"cascade": len(callees)}
     return reload_execution(execution_id)
 
 
@@ -81,8 +91,8 @@ def change_execution_status(execution_id: str, *, status: str, at: datetime, act
         root.ended_at = turn.board.at
 
     with act_on_execution("execution.change-status", execution_id) as (_, doing):
-        turn_execution(execution_id, change, at=at)
         doing.after = {"state": wanted}
+        turn_execution(execution_id, change, doing=doing, at=at)
     return reload_execution(execution_id)
 
 
@@ -98,9 +108,9 @@ def change_task_run_state(execution_id: str, *, task_run_id: str, state: str, at
         prepare_restart(turn, changed=(task_run_id, wanted), actor=actor)
 
     with act_on_execution("execution.change-task-state", execution_id) as (_, doing):
-        turn_execution(execution_id, change, at=at)
-        dispatch.send_execution(execution_id)
         doing.after = {"taskRun": task_run_id, "state": wanted}
+        turn_execution(execution_id, change, doing=doing, at=at)
+        dispatch.send_execution(execution_id)
     return reload_execution(execution_id)
 
 
@@ -119,8 +129,8 @@ def set_execution_labels(execution_id: str, *, labels: Sequence[tuple[str, str]]
         root.is_changed = True
 
     with act_on_execution("execution.set-labels", execution_id) as (row, doing):
-        turn_execution(execution_id, change, at=at)
         doing.before, doing.after = {"labels": row.labels}, {"labels": [{"key": key, "value": value} for key, value in labels]}
+        turn_execution(execution_id, change, doing=doing, at=at)
     return reload_execution(execution_id)
 
 
@@ -135,11 +145,11 @@ def delete_execution(
     actor: str = "",
 ) -> None:
     """Delete an ended execution and, as asked, its logs, metrics and files. Raises ConflictError while it runs."""
-    with act_on_execution("execution.delete", execution_id, Action.DELETE):
-        _delete(execution_id, logs=logs, metrics=metrics, files=files, force=force)
+    with act_on_execution("execution.delete", execution_id, Action.DELETE) as (_, doing):
+        _delete(execution_id, doing, logs=logs, metrics=metrics, files=files, force=force)
 
 
-def _delete(execution_id: str, *, logs: bool, metrics: bool, files: bool, force: bool) -> None:
+def _delete(execution_id: str, doing: Act, *, logs: bool, metrics: bool, files: bool, force: bool) -> None:
     with transaction.atomic():
         root = transitions.read_root(execution_id, lock=True)
         if root is None:
@@ -161,6 +171,7 @@ def _delete(execution_id: str, *, logs: bool, metrics: bool, files: bool, force:
             LogEntry.objects.filter(execution_id=execution_id).delete()
         if metrics:
             Metric.objects.filter(execution_id=execution_id).delete()
+        doing.write_now()
     if files:
         get_storage().delete_prefix(str(execution_folder(root.namespace, root.flow_id, execution_id)))
 
@@ -172,6 +183,22 @@ def eval_expression(execution_id: str, expression: str, *, task_run_id: str | No
     An expression may read secrets of the namespace, so this needs the right to change executions, not only to read them.
     Raises ExpressionError, NotFoundError, ForbiddenError.
     """
+    board, run = _load_for_rendering(execution_id, task_run_id)
+    return str(render_in(board, run, expression, masked=True))
+
+
+def render_inputs(execution_id: str, task_run_id: str) -> list[RenderedProperty]:
+    """
+    Return the properties of a task as one of its runs sees them, rendered now and with secrets masked.
+
+    The engine keeps what a task gave, not what it was given. Needs the same right as `eval_expression`.
+    Raises NotFoundError, ForbiddenError.
+    """
+    board, run = _load_for_rendering(execution_id, task_run_id)
+    return render_task_inputs(board, run) if run is not None else []
+
+
+def _load_for_rendering(execution_id: str, task_run_id: str | None) -> tuple[Board, Run | None]:
     root = transitions.read_root(execution_id, lock=False)
     if root is None:
         raise no_such_execution(execution_id)
@@ -182,7 +209,7 @@ def eval_expression(execution_id: str, expression: str, *, task_run_id: str | No
     run = transitions.read_chain(board, task_run_id) if task_run_id else None
     if task_run_id and run is None:
         raise NotFoundError(f'Execution {execution_id} has no task run "{task_run_id}".', code="task-run-not-found")
-    return str(render_in(board, run, expression, masked=True))
+    return board, run
 
 
 def _terminal_state(text: str) -> State:

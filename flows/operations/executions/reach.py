@@ -56,6 +56,19 @@ def act_on_execution(what: str, execution_id: str, action: Action = Action.UPDAT
         yield row, doing
 
 
-def turn_execution(execution_id: str, change: Callable[[Turn], T], *, at: datetime) -> T | None:
-    """Change an execution in a turn of its own; None when it is gone."""
-    return take_turn(execution_id, change, SERVICES, at=at)
+def turn_execution(execution_id: str, change: Callable[[Turn], T], *, doing: Act, at: datetime) -> T | None:
+    """
+    Change an execution in a turn of its own, and write the row of the act in its transaction; None when it is gone.
+
+    `change` may be called again after a lost race. When it returns something, the change is still to come elsewhere, and the row
+    is left to the end of the act. What the row says about the change must be there when `change` returns.
+    """
+
+    def change_and_record(turn: Turn) -> T:
+        doing.is_written = False
+        result = change(turn)
+        if result is None:
+            doing.write_now()
+        return result
+
+    return take_turn(execution_id, change_and_record, SERVICES, at=at)

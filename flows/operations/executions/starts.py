@@ -100,14 +100,14 @@ def restart_execution(execution_id: str, *, revision: int | None = None, at: dat
 
     Raises ConflictError when it still runs, InvalidError when nothing of it failed. Source: flow language, 10.4.
     """
-    with act_on_execution("execution.restart", execution_id) as (row, _):
+    with act_on_execution("execution.restart", execution_id) as (row, doing):
         if revision is not None and revision != row.flow_revision:
             return replay_execution(execution_id, revision=revision, from_failure=True, at=at, actor=actor)
 
         def restart(turn: Turn) -> None:
             prepare_restart(turn, actor=actor)
 
-        turn_execution(execution_id, restart, at=at)
+        turn_execution(execution_id, restart, doing=doing, at=at)
         dispatch.send_execution(execution_id)
     return reload_execution(execution_id)
 

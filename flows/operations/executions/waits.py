@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
 from flows.engine.arrangements.waits import Approval, Pause
@@ -35,8 +37,8 @@ def pause_execution(execution_id: str, *, at: datetime, actor: str = "") -> Exec
         root.pause_asked = True
         turn.add_log(None, "INFO", f"Paused by {actor or 'an unnamed caller'}.")
 
-    with act_on_execution("execution.pause", execution_id):
-        turn_execution(execution_id, pause, at=at)
+    with act_on_execution("execution.pause", execution_id) as (_, doing):
+        turn_execution(execution_id, pause, doing=doing, at=at)
     return reload_execution(execution_id)
 
 
@@ -52,7 +54,8 @@ def resume_execution(
     """
     Resume a paused execution: release its first paused task run, or let it go on after a pause by hand.
 
-    A task run that is paused because the executions that it waits for are passes the resume on to the first of those.
+    A task run that is paused because the executions that it waits for are passes the resume on to the first of those. Of an
+    execution that has ended, a task of `afterExecution` that waits is released; the state of the execution stays.
     `inputs` are those that `onResume` declares; `breakpoints` replace those that are still ahead, None keeps them.
     Raises ConflictError unless it is paused, InvalidError for bad inputs; it stays paused then.
     """
@@ -60,15 +63,16 @@ def resume_execution(
     def resume(turn: Turn) -> str | None:
         board = turn.board
         root = board.root
-        if root.state not in (State.PAUSED, State.BREAKPOINT):
+        if not (root.is_terminal or root.state in (State.PAUSED, State.BREAKPOINT)):
             raise ConflictError(f"Execution {execution_id} is {root.state}; only a paused execution can be resumed.")
         transitions.read_all(board)
         paused = [run for run in board.runs.values() if run.state == State.PAUSED and task_run_id in (None, run.id)]
         waiting = [run for run in board.runs.values() if run.state == State.BREAKPOINT]
+        if root.is_terminal and not (paused or waiting):
+            raise ConflictError(f"Execution {execution_id} is {root.state}; only a paused execution can be resumed.")
         if root.pause_asked or waiting:
             root.pause_asked = False
-            board.move_root(State.RESTARTED)
-            board.move_root(State.RUNNING)
+            _leave_pause(turn, is_last=True)
             _pass_breakpoints(turn, waiting, breakpoints)
             turn.mark_all_dirty()
             return None
@@ -83,16 +87,14 @@ def resume_execution(
         if not isinstance(arrangement, Pause):
             raise ConflictError(f'Task "{run.task_id}" cannot be resumed by hand.')
         values = _resolve_asked(turn, run, inputs or {})
-        board.move_root(State.RESTARTED)
-        if len(paused) == 1 or board.count_activity("live"):
-            board.move_root(State.RUNNING)
+        _leave_pause(turn, is_last=len(paused) == 1 or bool(board.count_activity("live")))
         arrangement.release(turn, run, State.SUCCESS, by=actor, inputs=values)
         if root.state == State.RESTARTED:
             board.move_root(State.RUNNING)
         return None
 
-    with act_on_execution("execution.resume", execution_id):
-        child_id = turn_execution(execution_id, resume, at=at)
+    with act_on_execution("execution.resume", execution_id) as (_, doing):
+        child_id = turn_execution(execution_id, resume, doing=doing, at=at)
         if child_id is not None:
             # The pause belongs to another flow, perhaps of another namespace: its right counts there.
             resume_execution(child_id, inputs=inputs, at=at, actor=actor)
@@ -109,40 +111,55 @@ def review_execution(
     at: datetime,
     actor: str = "",
 ) -> Execution:
-    """Decide a waiting approval: `APPROVED` or `DENIED` (or `approve`, `deny`). Raises ConflictError when none waits."""
+    """
+    Decide a waiting approval: `APPROVED` or `DENIED` (or `approve`, `deny`).
+
+    Without one of its own, an execution passes the decision on to the first that it waits for and that is paused.
+    `task_run_id` names the task run or the task that is meant, here the one that waits for the other execution.
+    Raises ConflictError when no approval waits, InvalidError for bad inputs or a missing comment.
+    """
     wanted = {"APPROVE": "APPROVED", "APPROVED": "APPROVED", "DENY": "DENIED", "DENIED": "DENIED"}.get(decision.upper())
     if wanted is None:
         raise InvalidError(f'A decision must be APPROVED or DENIED; got "{decision}".')
 
-    def review(turn: Turn) -> None:
+    def review(turn: Turn) -> str | None:
         board = turn.board
         transitions.read_all(board)
-        for run in board.runs.values():
+        found = [run for run in board.runs.values() if task_run_id in (None, run.id, run.task_id)]
+        paused = [run for run in found if run.state == State.PAUSED]
+        for run in paused:
             arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
-            if run.state == State.PAUSED and isinstance(arrangement, Approval) and task_run_id in (None, run.id, run.task_id):
+            if isinstance(arrangement, Approval):
                 values = _resolve_asked(turn, run, inputs or {})
-                board.move_root(State.RESTARTED)
-                board.move_root(State.RUNNING)
+                _leave_pause(turn, is_last=True)
                 arrangement.review(turn, run, decision=wanted, by=actor, comment=comment, inputs=values)
-                return
+                return None
+        for run in paused:
+            if run.is_callee and (child_id := find_paused_child(execution_id, run.id)):
+                return child_id
         raise ConflictError(f"Execution {execution_id} has no approval that waits for a decision.")
 
     with act_on_execution("execution.review", execution_id) as (_, doing):
         doing.after = {"decision": wanted}
-        turn_execution(execution_id, review, at=at)
+        child_id = turn_execution(execution_id, review, doing=doing, at=at)
+        if child_id is not None:
+            # The question belongs to another flow, perhaps of another namespace: its right counts there.
+            review_execution(child_id, decision=decision, comment=comment, inputs=inputs, at=at, actor=actor)
     return reload_execution(execution_id)
 
 
 def force_run_execution(execution_id: str, *, at: datetime, actor: str = "") -> Execution:
     """Push an execution that waits: start it now, over its limit if need be, or resume it. Raises ConflictError if ended."""
-    with act_on_execution("execution.force-run", execution_id) as (row, _):
+    with act_on_execution("execution.force-run", execution_id) as (row, doing):
         if row.state in TERMINAL:
             raise ConflictError(f"Execution {execution_id} is {row.state}; an ended execution cannot be forced to run.")
         if row.state == State.QUEUED:
             return unqueue_execution(execution_id, at=at, actor=actor)
         if row.state in (State.PAUSED, State.BREAKPOINT):
             return resume_execution(execution_id, at=at, actor=actor)
-        Execution.objects.filter(id=execution_id, state=State.CREATED).update(schedule_at=None)
+        with transaction.atomic():
+            Execution.objects.filter(id=execution_id, state=State.CREATED).update(schedule_at=None)
+            doing.write_now()
         dispatch.send_execution(execution_id)
     return reload_execution(execution_id)
 
@@ -167,8 +184,17 @@ def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime
 
     with act_on_execution("execution.unqueue", execution_id) as (_, doing):
         doing.after = {"state": state}
-        turn_execution(execution_id, unqueue, at=at)
+        turn_execution(execution_id, unqueue, doing=doing, at=at)
     return reload_execution(execution_id)
+
+
+def _leave_pause(turn: Turn, *, is_last: bool) -> None:
+    """Let the execution go on after a pause; `is_last` is false while another pause holds it. One that has ended stays so."""
+    if turn.board.root.is_terminal:
+        return
+    turn.board.move_root(State.RESTARTED)
+    if is_last:
+        turn.board.move_root(State.RUNNING)
 
 
 def _pass_breakpoints(turn: Turn, waiting: Sequence[Run], ahead: Sequence[Mapping[str, Any]] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from flows.plugin_api.fields import Duration, Field, Mark, Prop, Properties, Secret, Static, Text
@@ -138,6 +139,36 @@ class FlowTrigger(TriggerType):
         outputs: dict[str, Any] = {}
 
 
+class WebhookSignature(Properties):
+    """How callers sign: HMAC with SHA-256 over the body as it is sent, as hexadecimal or base64 text in a header."""
+
+    secret: Secret[str] = Field(description="What both sides know, such as `{{ secret('HOOK') }}`.")
+    header: Static[str] = Field(default="X-Signature", min_length=1, description="Header with the signature.")
+    prefix: Static[str] = Field(default="", description="Text in front of the signature, such as `sha256=`.")
+    timestamp_header: Static[str] | None = Field(
+        default=None,
+        description="Header with the seconds since 1970. Then the timestamp, a full stop and the body are signed, and no call is "
+        "taken twice.",
+    )
+    tolerance: Static[Duration] = Field(
+        default=timedelta(minutes=5), description="How old, or how far ahead, a timestamp may be."
+    )
+
+
+class CallerRules(Properties):
+    """What a webhook asks of its callers besides the key."""
+
+    signature: WebhookSignature | None = Field(default=None, description="Calls must be signed.")
+    allowed_addresses: Static[list[Text]] | None = Field(
+        default=None, description="Addresses or networks such as `10.0.0.0/8` from which calls are taken."
+    )
+    allowed_methods: Static[list[Literal["GET", "POST", "PUT"]]] | None = None
+    allowed_content_types: Static[list[Text]] | None = Field(
+        default=None, description="Media types of the body, `text/*` for all of a kind."
+    )
+    max_body_bytes: Static[int] | None = Field(default=None, ge=1, description="A larger body is refused.")
+
+
 class Webhook(TriggerType):
     """Start an execution when somebody calls an address with a secret key."""
 
@@ -158,7 +189,7 @@ class Webhook(TriggerType):
         """,
     )
 
-    class Props(Properties):
+    class Props(CallerRules):
         key: Secret[str] = Field(max_length=256, description="Last part of the address; at least 32 characters are advised.")
         wait: Static[bool] = Field(default=False, description="Answer when the execution has ended.")
         return_outputs: Static[bool] = Field(default=False, description="Answer with the outputs of the flow; needs `wait`.")
@@ -198,7 +229,7 @@ class BatchWebhook(TriggerType):
         """,
     )
 
-    class Props(Properties):
+    class Props(CallerRules):
         key: Secret[str] = Field(max_length=256, description="Last part of the address; at least 32 characters are advised.")
         events_count: Static[int] | None = Field(default=None, ge=1, description="An execution starts at this number of calls.")
         polling_interval: Static[Duration] | None = Field(
