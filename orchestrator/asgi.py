@@ -28,25 +28,33 @@ _database["OPTIONS"].setdefault("pool", {"min_size": 1, "max_size": 12, "timeout
 
 _THREADS = 8
 _STREAM_ENDINGS = ("/follow", "/follow-dependencies")
+_LIVE_PAGES = "/ui/live/"
 
 _streams = get_asgi_application()
 # Django's middleware is synchronous: as coroutines each of them costs a change of threads, together more than the work.
 _requests = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=_THREADS)
+
+# Only now, because it reads models.
+from flows.api.deferring import DeferredSend, let_server_defer  # noqa: E402
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one request: as a coroutine when it waits for something, else in a thread."""
     # With the first request and not before: the process that loads this module may be another one than the one that serves.
     announce_part("web")
+    let_server_defer()
     if scope["type"] == "http":
         body = await read_body_ahead(scope, receive, send)
         if body is None:
             return
         receive = body
-    if scope["type"] == "http" and not waits(scope):
-        await _requests(cast(Any, scope), cast(Any, receive), cast(Any, send))
-    else:
+    if scope["type"] != "http":
         await _streams(cast(Any, scope), cast(Any, receive), cast(Any, send))
+        return
+    serve = _streams if waits(scope) else _requests
+    answering = DeferredSend(send)
+    await serve(cast(Any, scope), cast(Any, receive), cast(Any, answering.send))
+    await answering.finish(receive)
 
 
 def waits(scope: Scope) -> bool:
@@ -54,7 +62,8 @@ def waits(scope: Scope) -> bool:
     Tell whether a request may stay open for long (event streams, `wait=true`), or has a body of unknown length, which
     WSGI cannot read.
     """
-    if scope["path"].rstrip("/").endswith(_STREAM_ENDINGS) or b"wait=true" in scope["query_string"]:
+    path = scope["path"]
+    if path.rstrip("/").endswith(_STREAM_ENDINGS) or _LIVE_PAGES in path or b"wait=true" in scope["query_string"]:
         return True
     names = {name for name, _ in scope["headers"]}
     return b"transfer-encoding" in names and b"content-length" not in names

@@ -1,4 +1,4 @@
-"""Django settings, all of them from environment variables (README, "Configuration"). `flows/conf.py` is their typed view."""
+"""Django settings, all of them from environment variables (docs/configuration.md). `flows/conf.py` is their typed view."""
 
 from __future__ import annotations
 

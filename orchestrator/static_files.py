@@ -1,17 +1,22 @@
 """
 Static files: found where they lie, sent compressed, kept by browsers for ever.
 
-They are compressed once, at installation (`python -m orchestrator.static_files`), never while somebody waits. Their address
+They are made small and compressed once, at installation (`python -m orchestrator.static_files`), never while somebody waits; where
+that was not done (development, tests), they are made small when the server starts and sent without compression. Their address
 holds a fingerprint of our own files, so that a new version is a new address.
 """
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import hashlib
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,8 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+
+from orchestrator.served_text import OWN_FOLDER, make_served_text
 
 _ENDINGS = (".js", ".css", ".svg", ".json")
 _SMALLEST = 600
@@ -35,17 +42,17 @@ _EDITOR_FILES = (
 
 
 def list_compressible() -> Iterator[tuple[str, Path]]:
-    """Yield name and place of the static files that are worth compressing."""
+    """Yield name and place of the static files that are text which pages load."""
     for finder in finders.get_finders():
         for name, storage in finder.list(None):
             path = Path(storage.path(name))
-            if is_compressible(name) and path.stat().st_size >= _SMALLEST:
+            if is_compressible(name):
                 yield name, path
 
 
 def is_compressible(name: str) -> bool:
-    """Tell whether a static file is text that pages load."""
-    if not name.endswith(_ENDINGS):
+    """Tell whether a static file is text that pages load; parts of a style sheet are loaded within it."""
+    if not name.endswith(_ENDINGS) or name.startswith(f"{OWN_FOLDER}css/"):
         return False
     if not name.startswith(_EDITOR_FOLDER):
         return True
@@ -53,26 +60,39 @@ def is_compressible(name: str) -> bool:
 
 
 def compress_all(folder: Path) -> int:
-    """Compress what is not compressed yet, forget what no file has as its content any more; return how many were written."""
+    """
+    Compress what is not compressed yet, and return how many files were written.
+
+    What the installation before did not write either is forgotten; what it wrote may be sent by a web server that still runs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    installed = folder / ".installed"
+    before = installed.stat().st_mtime if installed.exists() else 0.0
+    installed.touch()
     kept: set[str] = set()
     count = 0
-    for _, path in list_compressible():
-        content = path.read_bytes()
+    for name, path in list_compressible():
+        content = make_served_text(name, path)
         stem = _name_of(content)
-        for ending, compress in (("br", brotli.compress), ("gz", _compress_gzip)):
+        forms = (("plain", bytes), ("br", brotli.compress), ("gz", _compress_gzip))
+        for ending, compress in forms if len(content) >= _SMALLEST else forms[:1]:
             kept.add(f"{stem}.{ending}")
-            target = folder / f"{stem}.{ending}"
-            if not target.exists():
-                # Written beside and renamed, so that a web server that starts now never sees half of it.
-                partial = folder / f".{stem}.{ending}.{os.getpid()}"
-                partial.write_bytes(compress(content))
-                partial.replace(target)
-                count += 1
+            count += _write_once(folder / f"{stem}.{ending}", content, compress)
     for old in folder.iterdir():
-        if old.name not in kept and not old.name.startswith("."):
+        if old.name not in kept and not old.name.startswith(".") and old.stat().st_mtime < before:
             old.unlink(missing_ok=True)
     return count
+
+
+def _write_once(target: Path, content: bytes, compress: Callable[[bytes], bytes] = bytes) -> bool:
+    if target.exists():
+        target.touch()
+        return False
+    # Written beside and renamed, so that a web server that starts now never sees half of it.
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial.write_bytes(compress(content))
+    partial.replace(target)
+    return True
 
 
 def _compress_gzip(content: bytes) -> bytes:
@@ -81,6 +101,14 @@ def _compress_gzip(content: bytes) -> bytes:
 
 def _name_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:24]
+
+
+@lru_cache(maxsize=1)
+def _make_spare_folder() -> Path:
+    """Return a folder of this process for what the installation did not write; it goes away with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="celestra-static-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
@@ -99,16 +127,21 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         return self.serve(found, request) if found is not None else self.get_response(request)
 
     def get_static_file(self, path: str, url: str, stat_cache: dict[str, os.stat_result] | None = None) -> StaticFile:
-        """Return what is sent for a path; the compressed forms lie apart, under the digest of the content."""
+        """Return what is sent for a path; the forms that are sent lie apart, under the digest of their content."""
         plain = super().get_static_file(path, url, stat_cache=stat_cache)
-        folder: Path = settings.COMPRESSED_STATIC_FOLDER
         name = url.removeprefix(self.static_prefix)
-        if not folder.is_dir() or not is_compressible(name):
+        if not is_compressible(name):
             return plain
-        stem = folder / _name_of(Path(path).read_bytes())
-        encodings = {"br": f"{stem}.br", "gzip": f"{stem}.gz"}
+        content = make_served_text(name, Path(path))
+        stem = _name_of(content)
+        folder: Path = settings.COMPRESSED_STATIC_FOLDER
+        small = folder / f"{stem}.plain"
+        if not small.exists():
+            small = _make_spare_folder() / small.name
+            _write_once(small, content)
         headers = [(header, value) for header, value in plain.alternatives[0][2] if header not in ("Content-Length", "ETag")]
-        return StaticFile(path, headers, encodings=encodings)
+        encodings = {"br": str(folder / f"{stem}.br"), "gzip": str(folder / f"{stem}.gz")}
+        return StaticFile(str(small), [*headers, ("ETag", f'"{stem}"')], encodings=encodings)
 
     def immutable_file_test(self, path: str, url: str) -> bool:
         """Tell whether an address always means the same content; ours do, by the fingerprint in them."""

@@ -1,68 +1,143 @@
-// Asks for one small step after the other until all matching executions are done, and shows what became of them.
-const one = (selector) => document.querySelector(selector);
-const form = one("#bulk-run");
-const MOST_REASONS = 500;
-let stopped = false;
+// Actions on many rows: the question before them, and the progress of the job that does them. Loaded with the first click.
+import { load, swap } from "./console.js";
 
-function offer() {
-  const act = form.elements.act.value;
-  for (const part of form.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== act;
-  const button = one("#bulk-run button");
-  button.textContent = `${form.elements.act.selectedOptions[0].text} ${form.dataset.total} executions`;
-  button.classList.toggle("danger", act === "kill" || act === "delete");
+const EVERY_MS = 700;
+const one = (selector, from = document) => from.querySelector(selector);
+const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+// What an action asks for stands in fields that name it.
+function showOptions(form, act) {
+  for (const part of all("[data-for]", form)) {
+    part.hidden = part.dataset.for !== act;
+    for (const field of all("input[name=labels]", part)) field.required = !part.hidden;
+  }
 }
-function tell(id, reason) {
-  const list = one("#bulk-reasons");
-  if (list.children.length >= MOST_REASONS) return;
-  const row = list.insertRow(),
-    link = document.createElement("a"),
-    text = row.insertCell();
-  link.href = `/ui/e/${encodeURIComponent(id)}`;
-  link.className = "mono";
-  link.textContent = id;
-  row.insertCell(0).append(link);
-  text.className = "wrap";
-  text.textContent = reason;
+function describe(label, act, count, noun) {
+  const joiner = act === "labels" || act === "state" ? " of " : " ";
+  return `${label}${joiner}${count} ${noun}${String(count) === "1" ? "" : "s"}`;
 }
-async function run() {
-  const body = new FormData(form),
-    total = parseInt(form.dataset.total.replace(/\D/g, "")),
-    bar = one("#bulk-progress");
-  one("#bulk-panel").hidden = false;
+
+export function askBulk(button) {
+  const dialog = one("#bulk-dialog"),
+    form = one("#bulk-form"),
+    act = button.dataset.bulk,
+    count = all(".tick:checked").length,
+    words = describe(button.textContent.trim(), act, count, dialog.dataset.noun),
+    confirm = one(".confirm", form);
+  if (!count) return;
+  form.elements.act.value = act;
+  form.elements.query.value = location.search.slice(1);
+  one("#bulk-title").textContent = `${words}?`;
+  confirm.textContent = words;
+  confirm.classList.toggle("danger", button.classList.contains("danger"));
+  showOptions(form, act);
+  form.hidden = false;
+  one("#bulk-progress").hidden = true;
+  dialog.showModal();
+  const field = one("[data-for]:not([hidden]) input:not([type=checkbox]), [data-for]:not([hidden]) select", form);
+  (act === "export" ? confirm : field || one("[data-close]", form)).focus();
+}
+
+// The panel stands in the dialog; the job goes on without it.
+async function begin(dialog, form) {
+  const body = new URLSearchParams(new FormData(form));
+  const buttons = all("button", form);
+  buttons.forEach((each) => (each.disabled = true));
+  const { ok, page } = await load(form.getAttribute("action"), { method: "POST", body });
+  buttons.forEach((each) => (each.disabled = false));
+  const panel = one("#bulk-progress");
   form.hidden = true;
-  bar.max = total;
-  let done = 0,
-    skipped = 0,
-    finished = false;
-  while (!finished && !stopped) {
-    const sent = await fetch(form.action, { method: "POST", body }).catch(() => null);
-    if (!sent?.ok) {
-      one("#bulk-said").textContent = "The server refused a step; what was done stays done.";
+  panel.hidden = false;
+  if (!ok) {
+    const said = document.createElement("p");
+    said.className = "note bad";
+    said.textContent = one("main, .empty, body", page || document)?.textContent.trim().replace(/\s+/g, " ").slice(0, 400);
+    if (!page) said.textContent = "The server cannot be reached. Nothing was begun; try again.";
+    panel.replaceChildren(said, closer());
+    return;
+  }
+  show(panel, page);
+  follow(dialog, panel);
+}
+function closer() {
+  const foot = document.createElement("footer"),
+    button = document.createElement("button");
+  button.className = "btn";
+  button.textContent = "Close";
+  button.addEventListener("click", () => one("#bulk-dialog").close());
+  foot.append(button);
+  return foot;
+}
+function show(panel, page) {
+  const job = document.importNode(one("#job", page), true);
+  for (const link of all("a.btn", job)) link.remove();
+  const had = panel.contains(document.activeElement);
+  panel.replaceChildren(job, closer());
+  if (had || !one("[data-poll]", panel)) one("footer .btn", panel).focus({ preventScroll: true });
+}
+
+function wireDialog() {
+  const dialog = one("#bulk-dialog"),
+    form = one("#bulk-form");
+  if (!dialog || dialog.dataset.wired) return;
+  dialog.dataset.wired = "1";
+  form.addEventListener("submit", (event) => {
+    if (form.elements.act.value === "export") {
+      setTimeout(() => dialog.close());
       return;
     }
-    const found = await sent.json();
-    done += found.done;
-    skipped += found.skipped.length;
-    found.skipped.forEach(([id, reason]) => tell(id, reason));
-    body.set("after", found.after);
-    finished = found.finished;
-    bar.value = Math.min(total, done + skipped);
-    one("#bulk-done").textContent = done.toLocaleString("en");
-    one("#bulk-skipped").textContent = skipped.toLocaleString("en");
-  }
-  one("#bulk-stop").hidden = true;
-  one("#bulk-said").textContent = finished ? "Finished" : "Stopped";
-}
-if (form) {
-  form.addEventListener("change", offer);
-  form.addEventListener("submit", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    run();
+    begin(dialog, form);
   });
-  one("#bulk-stop").addEventListener("click", () => (stopped = true));
-  addEventListener("beforeunload", (event) => {
-    if (!one("#bulk-panel").hidden && !one("#bulk-stop").hidden) event.preventDefault();
+  // Stop and undo stay in the panel, too.
+  one("#bulk-progress").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    const { ok, page } = await load(event.target.action, { method: "POST", body: new URLSearchParams(new FormData(event.target)) });
+    const panel = one("#bulk-progress");
+    if (!ok) return;
+    const moved = one("#job", panel).dataset.url !== one("#job", page)?.dataset.url;
+    show(panel, page);
+    if (moved) follow(dialog, panel);
   });
+  one("#bulk-progress").addEventListener("click", async (event) => {
+    const link = event.target.closest(".seg a");
+    if (!link || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const { ok, page } = await load(link.href);
+    if (ok) show(one("#bulk-progress"), page);
+  });
+  dialog.addEventListener("close", () => {
+    if (form.hidden) {
+      all(".tick:checked, .tick-all").forEach((tick) => (tick.checked = false));
+      one(".bulk")?.classList.remove("is-on");
+      swap(location.href, ["#results"]);
+    }
+  });
+}
+async function follow(dialog, panel) {
+  while (dialog.open && one("[data-poll]", panel)) {
+    await new Promise((done) => setTimeout(done, EVERY_MS));
+    const next = await load(one("#job", panel).dataset.url);
+    if (next.ok && dialog.open) show(panel, next.page);
+  }
+}
+
+// The page for everything that matches.
+function wireConfirmation() {
+  const form = one("#bulk-run");
+  if (!form || form.dataset.wired) return;
+  form.dataset.wired = "1";
+  const offer = () => {
+    const chosen = form.elements.act.selectedOptions[0],
+      button = one(".confirm", form);
+    button.textContent = describe(chosen.text, chosen.value, form.dataset.total, form.dataset.noun);
+    button.classList.toggle("danger", "danger" in chosen.dataset);
+    showOptions(form, chosen.value);
+  };
+  form.addEventListener("change", offer);
   offer();
 }
+wireDialog();
+wireConfirmation();

@@ -11,15 +11,12 @@ const LISTS = {
 };
 
 let index = null;
-async function load() {
-  index = await (await fetch("/ui/completion")).json();
-}
 
 const indentOf = (line) => line.search(/\S|$/);
 const keyOf = (line) => /^\s*(?:-\s+)?([\w-]+)\s*:/.exec(line)?.[1];
 
 // Walks upwards: the keys above this place, from the inside to the outside, and the lines of the block that it stands in.
-function readPlace(lines, row, column) {
+export function readPlace(lines, row, column) {
   const own = lines[row].slice(0, column);
   let indent = /^\s*-\s/.test(own) ? indentOf(own) + 2 : indentOf(own);
   const block = [own],
@@ -39,12 +36,14 @@ function readPlace(lines, row, column) {
       }
       continue;
     }
-    const outer = indentOf(line);
-    if (outer < limit && keyOf(line)) {
+    if (depth < limit && keyOf(line)) {
       path.push(keyOf(line));
-      limit = outer;
+      limit = item ? item[1].length + 1 : depth;
       collecting = false;
-      if (item) limit = outer;
+    } else if (item && item[1].length < limit) {
+      // The begin of the item around this place, or of one before it: what it belongs to stands further left.
+      limit = item[1].length + 1;
+      collecting = false;
     }
   }
   for (let at = row + 1; at < lines.length; at += 1) {
@@ -57,7 +56,7 @@ function readPlace(lines, row, column) {
   return { path, block, indent };
 }
 
-const entry = (caption, value, meta, score, doc = "", snippet) => ({
+export const entry = (caption, value, meta, score, doc = "", snippet) => ({
   caption,
   value,
   meta,
@@ -66,7 +65,17 @@ const entry = (caption, value, meta, score, doc = "", snippet) => ({
   ...(snippet ? { snippet } : {}),
 });
 
-function completeType(place) {
+// Types are found by their last word, by a word before it, or by their full name.
+function nameFor(name, typed) {
+  const last = name.split(".").pop(),
+    wanted = typed.toLowerCase();
+  if (typed.includes(".")) return name;
+  let at = 0;
+  for (const letter of last.toLowerCase()) if (letter === wanted[at]) at += 1;
+  return at === wanted.length ? last : name.split(".").slice(3).join(".");
+}
+
+function completeType(place, typed = "") {
   const list = place.path.find((key) => key in LISTS),
     kinds =
       list === "triggers"
@@ -89,15 +98,24 @@ function completeType(place) {
         wanted.map(([key], at) => `\n${key}: \${${at + 1}}`).join("") +
         branches.map((key) => `\n${key}:\n  - id: \${${wanted.length + 1}}`).join("");
       return entry(
-        name.split(".").pop(),
+        nameFor(name, typed),
         name,
         type.x ? "deprecated" : name.split(".").slice(3, -1).join("."),
         type.x ? 1 : 100,
-        `${name}\n${type.d}${wanted.length ? "\nrequired: " + wanted.map(([key]) => key).join(", ") : ""}`,
+        [type.x, type.d, name, wanted.length ? "required: " + wanted.map(([key]) => key).join(", ") : ""].filter(Boolean).join("\n"),
         tail && pad !== null ? name + tail : undefined,
       );
     });
 }
+
+const describe = ([, kind, required, choices, text, standard]) =>
+  [
+    `${kind}${required ? ", required" : ""}${standard === undefined ? "" : `, default ${standard}`}`,
+    text,
+    choices.length ? `One of ${choices.join(", ")}` : "",
+  ]
+    .filter(Boolean)
+    .join("\n");
 
 function completeKey(place) {
   const had = new Set(place.block.slice(1).map(keyOf)),
@@ -107,17 +125,18 @@ function completeKey(place) {
   if (!place.path.length) keys = index.keys.flow.map((key) => entry(key, `${key}: `, "flow", 50));
   else if (place.path[0] === "retry") keys = index.keys.retry.map((key) => entry(key, `${key}: `, "retry", 50));
   else if (type) {
-    keys = type.p.map(([key, kind, required, , text]) =>
-      entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, text || kind),
-    );
+    keys = type.p.map((property) => {
+      const [key, kind, required] = property;
+      return entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, describe(property));
+    });
     keys.push(...type.b.map((key) => entry(key, `${key}:`, "tasks", 150)));
     keys.push(...(index.keys[type.k] || []).map((key) => entry(key, `${key}: `, type.k, 40)));
   } else keys = (index.keys[LISTS[place.path[0]]] || []).map((key) => entry(key, `${key}: `, place.path[0], 60));
   return keys.filter((key) => !had.has(key.caption));
 }
 
-function completeValue(place, key) {
-  if (key === "type") return completeType(place);
+function completeValue(place, key, typed) {
+  if (key === "type") return completeType(place, typed);
   const typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
   const property = index.types[typeName]?.p.find(([name]) => name === key);
   if (property?.[3].length) return property[3].map((value) => entry(String(value), String(value), key, 100));
@@ -133,32 +152,48 @@ async function ask(context, post) {
   return items.map(([text, value, meta, note, score]) => entry(value.includes(".") ? value : text, value, meta, score, note));
 }
 
-export function makeCompleter(editor, context, post) {
-  load();
-  editor.completers = [
-    {
-      identifierRegexps: [/[\w.-]/],
-      getCompletions(_editor, session, position, prefix, callback) {
-        if (!index) return callback(null, []);
-        const lines = session.getDocument().getAllLines(),
-          text = lines[position.row].slice(0, position.column);
-        const opened = text.lastIndexOf("{{"),
-          served = () =>
-            ask(context, post).then(
-              (found) => callback(null, found),
-              () => callback(null, []),
-            );
-        if (opened >= 0 && text.lastIndexOf("}}") < opened) return served();
-        const place = readPlace(lines, position.row, position.column),
-          value = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text);
-        if (value) return /^(namespace|flowId)$/.test(value[1]) ? served() : callback(null, completeValue(place, value[1]));
-        if (/^\s*-\s+[\w-]*$/.test(text) && place.path[0] === "dependsOn") return served();
-        if (/^\s*(?:-\s+)?[\w-]*$/.test(text)) return callback(null, completeKey(place));
-        callback(null, []);
-      },
+// An example of a type comes when its entry is looked at.
+const asked = new Set();
+async function addExample(editor, item) {
+  if (asked.has(item.value)) return;
+  asked.add(item.value);
+  const answer = await fetch(`/ui/completion?example=${encodeURIComponent(item.value)}`).catch(() => null);
+  const text = answer?.ok ? await answer.text() : "";
+  if (!text) return;
+  item.docText += `\n\n${text}`;
+  editor.completer?.updateDocTooltip?.();
+}
+
+export async function makeCompleter(editor, context, post) {
+  index = await (await fetch("/ui/completion")).json();
+  listTypes();
+  expandAfterDots(editor);
+  return {
+    getDocTooltip(item) {
+      if (index.types[item.value] && !item.docHTML) addExample(editor, item);
     },
-  ];
-  // A dot or an opening brace begins an expression part: show what may follow at once.
+    getCompletions(_editor, session, position, prefix, callback) {
+      const lines = session.getDocument().getAllLines(),
+        text = lines[position.row].slice(0, position.column);
+      const opened = text.lastIndexOf("{{"),
+        served = () =>
+          ask(context, post).then(
+            (found) => callback(null, found),
+            () => callback(null, []),
+          );
+      if (opened >= 0 && text.lastIndexOf("}}") < opened) return served();
+      const place = readPlace(lines, position.row, position.column),
+        value = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text);
+      if (value) return /^(namespace|flowId)$/.test(value[1]) ? served() : callback(null, completeValue(place, value[1], prefix));
+      if (/^\s*-\s+[\w-]*$/.test(text) && place.path[0] === "dependsOn") return served();
+      if (/^\s*(?:-\s+)?[\w-]*$/.test(text)) return callback(null, completeKey(place));
+      callback(null, []);
+    },
+  };
+}
+
+// A dot or an opening brace begins an expression part: show what may follow at once.
+function expandAfterDots(editor) {
   editor.commands.on("afterExec", ({ command, args }) => {
     if (command.name === "insertstring" && (args === "." || args === "{" || args === "|" || args === "'")) {
       const { row, column } = editor.getCursorPosition(),
@@ -166,13 +201,15 @@ export function makeCompleter(editor, context, post) {
       if (before.lastIndexOf("{{") > before.lastIndexOf("}}")) editor.execCommand("startAutocomplete");
     }
   });
-  editor.container.addEventListener("focusin", () =>
-    document.querySelectorAll("#add-types:empty").forEach((list) =>
-      list.append(
-        ...Object.entries(index?.types || {})
-          .filter(([, type]) => (type.k === "task" || type.k === "trigger") && !type.x)
-          .map(([name]) => Object.assign(document.createElement("option"), { value: name })),
-      ),
-    ),
-  );
+}
+
+// The form that adds a task offers all types.
+function listTypes() {
+  document
+    .querySelector("#add-types")
+    ?.replaceChildren(
+      ...Object.entries(index.types)
+        .filter(([, type]) => (type.k === "task" || type.k === "trigger") && !type.x)
+        .map(([name]) => Object.assign(document.createElement("option"), { value: name })),
+    );
 }

@@ -7,7 +7,7 @@ export async function load(url, options = {}) {
   try {
     const answer = await fetch(url, { ...options, headers: { "X-Fragment": "1", ...(options.headers || {}) } });
     const text = await answer.text();
-    return { ok: answer.ok, status: answer.status, page: new DOMParser().parseFromString(text, "text/html") };
+    return { ok: answer.ok, status: answer.status, url: answer.url, page: new DOMParser().parseFromString(text, "text/html") };
   } catch {
     return { ok: false, status: 0, page: null };
   } finally {
@@ -47,7 +47,7 @@ export async function swap(url, selectors, options) {
 
 // Live pages. The stream only rings: what changed is asked for as parts of the same page.
 
-const PARTS = ["#live-head", "#live-body"];
+const PARTS = ["#live-acts", "#live-head", "#live-body"];
 const GATHER_MS = 120;
 const STALL_MS = 5000;
 
@@ -57,53 +57,77 @@ function startLive() {
   for (const list of document.querySelectorAll("[data-poll]")) poll(list);
 }
 
-function setMark(kind, text) {
+export function setMark(kind, text) {
   const mark = document.querySelector(".live");
   if (!mark) return;
   mark.className = `live ${kind}`;
   mark.textContent = text;
 }
 
-export function openStream(url, ring, ended) {
+// A stream of events. `on` holds functions by the names of events; `message` is one without a name, `end` the last one. A stream
+// that fails three times is replaced by asking (`on.ask`) every three seconds until it comes back.
+export function openStream(address, on) {
   let source,
     closed = false,
     lostAt = 0,
-    timer;
+    lostTimer,
+    askTimer,
+    heardAt = Date.now(),
+    failures = 0;
+  const hear = (name) => (event) => {
+    heardAt = Date.now();
+    if (name === "end" || event.lastEventId === "end") {
+      close();
+      on.end?.(event);
+    } else on[name](event);
+  };
   const open = () => {
-    source = new EventSource(url);
+    source?.close();
+    heardAt = Date.now();
+    source = new EventSource(address());
+    for (const name of Object.keys(on)) if (name !== "ask") source.addEventListener(name, hear(name));
     source.onopen = () => {
-      lostAt = 0;
-      clearTimeout(timer);
+      lostAt = failures = 0;
+      clearTimeout(lostTimer);
+      clearInterval(askTimer);
       setMark("is-on", "live");
-    };
-    source.onmessage = (event) => {
-      if (event.lastEventId === "end") {
-        closed = true;
-        source.close();
-        ended();
-      } else ring(event);
     };
     source.onerror = () => {
       if (closed) return;
       lostAt ||= Date.now();
-      timer = setTimeout(() => {
+      failures += 1;
+      if (failures === 3) askTimer = setInterval(on.ask || on.message, 3000);
+      clearTimeout(lostTimer);
+      lostTimer = setTimeout(() => {
         const seconds = (Date.now() - lostAt) / 1000;
         setMark(
           "is-lost",
           seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting",
         );
       }, 3000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => closed || open(), 1000 + 3000 * Math.random());
     };
   };
-  open();
+  const close = () => {
+    closed = true;
+    source.close();
+    clearTimeout(lostTimer);
+    clearInterval(askTimer);
+    clearInterval(watch);
+    document.removeEventListener("visibilitychange", show);
+  };
   // Browsers allow six connections to one host: a hidden page gives its own back.
   let hiddenTimer;
-  document.addEventListener("visibilitychange", () => {
+  const show = () => {
     clearTimeout(hiddenTimer);
     if (document.hidden) hiddenTimer = setTimeout(() => source.close(), 30000);
-    else if (source.readyState === EventSource.CLOSED && !closed) open();
-  });
+    else if (source.readyState === EventSource.CLOSED) open();
+  };
+  document.addEventListener("visibilitychange", show);
+  // A stream may stall without telling; one that promised signs of life is opened again.
+  const watch = setInterval(() => on.alive && !document.hidden && Date.now() - heardAt > 12000 && open(), 2000);
+  open();
+  return close;
 }
 
 function followExecution(place) {
@@ -134,23 +158,42 @@ function followExecution(place) {
   setInterval(() => {
     if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh();
   }, 1000);
-  openStream(place.dataset.follow, refresh, async () => {
-    await refresh();
-    setMark("", "ended");
+  openStream(() => place.dataset.follow, {
+    message: refresh,
+    async end() {
+      await refresh();
+      setMark("", "ended");
+    },
   });
 }
 
 function poll(list) {
   setInterval(
     async () => {
-      if (document.hidden || list.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]"))
+      // Replaced parts are new elements, and what somebody typed into one must stay.
+      const shown = document.getElementById(list.dataset.poll) || list;
+      if (document.hidden || shown.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]"))
         return;
+      if ([...shown.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue)) return;
       const { ok, page } = await load(location.href);
       if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
     },
     Number(list.dataset.every || 4) * 1000,
   );
 }
+
+// A text area with code becomes an editor when somebody goes into it.
+document.addEventListener("focusin", async (event) => {
+  if (event.target.matches?.("textarea[data-code]")) (await import("./code_field.js")).growEditor(event.target);
+});
+
+// How many questions wait for a person.
+setInterval(async () => {
+  const mark = document.querySelector(".nav .count");
+  if (!mark || document.hidden) return;
+  const answer = await fetch("/ui/inbox?count=1", { headers: { "X-Fragment": "1" } }).catch(() => null);
+  if (answer?.ok) mark.textContent = await answer.text();
+}, 15000);
 
 const root = document.documentElement;
 const one = (selector, from = document) => from.querySelector(selector);
@@ -166,30 +209,38 @@ const full = new Intl.DateTimeFormat(undefined, {
   hour12: localStorage.getItem("clock") === "12",
   timeZone: localStorage.getItem("zone") === "utc" ? "UTC" : undefined,
 });
+const two = (number) => String(number).padStart(2, "0");
+// The time of a log line. Thousands may come at once, and formatters of the browser are slow.
+export function showClock(node) {
+  if (localStorage.getItem("zone") !== "utc") {
+    const at = new Date(node.dateTime);
+    node.textContent = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+  }
+  node.dataset.done = "1";
+}
 function localizeTimes(from = document) {
   for (const node of all("time[datetime]:not([data-done])", from)) {
     const at = new Date(node.dateTime);
     if (isNaN(at)) continue;
     node.dataset.done = "1";
-    if (node.dataset.form === "clock") {
-      const text = at.toLocaleTimeString("en-GB") + "." + String(at.getMilliseconds()).padStart(3, "0");
-      node.textContent = text;
-    } else if (node.className === "age") node.title = full.format(at) + " · " + node.dateTime.slice(0, 19) + " UTC";
+    if (node.dataset.form === "clock") showClock(node);
+    else if (node.className === "age") node.title = full.format(at) + " · " + node.dateTime.slice(0, 19) + " UTC";
     else {
-      node.title = node.title + " · " + node.dateTime.slice(0, 19).replace("T", " ") + " UTC";
-      node.textContent = full.format(at);
+      const words = [full.format(at), node.title];
+      if (localStorage.getItem("time") === "relative") words.reverse();
+      node.title = words[1] + " · " + node.dateTime.slice(0, 19).replace("T", " ") + " UTC";
+      node.textContent = words[0];
     }
   }
 }
 
 function writeDuration(ms) {
-  const s = Math.max(0, ms) / 1000,
-    two = (n) => String(Math.floor(n)).padStart(2, "0");
+  const s = Math.max(0, ms) / 1000;
   if (s < 1) return Math.round(s * 1000) + " ms";
   if (s < 60) return s.toFixed(1) + " s";
-  if (s < 3600) return Math.floor(s / 60) + "m " + two(s % 60) + "s";
-  if (s < 86400) return Math.floor(s / 3600) + "h " + two((s % 3600) / 60) + "m";
-  return Math.floor(s / 86400) + "d " + two((s % 86400) / 3600) + "h";
+  if (s < 3600) return Math.floor(s / 60) + "m " + two(Math.floor(s % 60)) + "s";
+  if (s < 86400) return Math.floor(s / 3600) + "h " + two(Math.floor((s % 3600) / 60)) + "m";
+  return Math.floor(s / 86400) + "d " + two(Math.floor((s % 86400) / 3600)) + "h";
 }
 // The clock of the server, so that a wrong clock here shows no negative durations.
 const skew = Date.now() - Date.parse(document.body.dataset.now || new Date().toISOString());
@@ -205,9 +256,26 @@ export function toast(text, kind = "", link = null) {
   note.className = "note " + kind;
   note.setAttribute("role", "status");
   note.textContent = text + " ";
-  if (link) note.append(Object.assign(document.createElement("a"), { href: link.url, textContent: link.text }));
+  if (link) note.append(link.nodeType ? link : Object.assign(document.createElement("a"), { href: link.url, textContent: link.text }));
   box.append(note);
   setTimeout(() => note.remove(), kind === "bad" ? 12000 : 6000);
+}
+
+// Only acts that take something back can stand in an address, so that no link offers a button that destroys something.
+const UNDO = /^([\w.-]+\/[\w.-]+)\/(enable|disable|undelete)$/;
+function makeUndo(wanted) {
+  const found = UNDO.exec(wanted || "");
+  if (!found) return null;
+  const form = Object.assign(document.createElement("form"), { method: "post", action: `/ui/flows/edit/${found[1]}/act/${found[2]}` });
+  form.append(
+    Object.assign(document.createElement("input"), {
+      type: "hidden",
+      name: "csrfmiddlewaretoken",
+      value: one("meta[name=csrf-token]").content,
+    }),
+    Object.assign(document.createElement("button"), { className: "btn small", textContent: "Undo" }),
+  );
+  return form;
 }
 
 function showNotes() {
@@ -216,33 +284,31 @@ function showNotes() {
     ["note", ""],
     ["problem", "bad"],
   ]) {
-    if (url.searchParams.has(name)) toast(url.searchParams.get(name), kind);
+    if (url.searchParams.has(name)) toast(url.searchParams.get(name), kind, kind ? null : makeUndo(url.searchParams.get("undo")));
     url.searchParams.delete(name);
   }
+  url.searchParams.delete("undo");
   if (url.href !== location.href) history.replaceState(null, "", url);
 }
 
 // Theme and navigation.
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 function toggleTheme() {
-  const next = root.dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("theme", next);
-  root.dataset.theme = next;
-  document.dispatchEvent(new Event("theme"));
+  localStorage.setItem("theme", root.dataset.theme === "dark" ? "light" : "dark");
+  showTheme();
 }
 function toggleNav() {
   if (matchMedia("(max-width:760px)").matches) return one(".nav").classList.toggle("is-open");
-  localStorage.setItem("nav", root.classList.toggle("narrow") ? "narrow" : "wide");
+  localStorage.setItem("nav", root.classList.contains("narrow") ? "wide" : "narrow");
+  applyChoices();
 }
 export function showTheme() {
   const wanted = localStorage.getItem("theme") || "system";
-  root.dataset.theme = wanted === "system" ? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light") : wanted;
+  root.dataset.theme = wanted === "system" ? (systemIsDark.matches ? "dark" : "light") : wanted;
   document.dispatchEvent(new Event("theme"));
+  tellLook();
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
-  if ((localStorage.getItem("theme") || "system") !== "system") return;
-  root.dataset.theme = event.matches ? "dark" : "light";
-  document.dispatchEvent(new Event("theme"));
-});
+systemIsDark.addEventListener("change", showTheme);
 
 // The palette comes when it is first asked for.
 async function openPalette() {
@@ -280,6 +346,8 @@ document.addEventListener("click", async (event) => {
     event.preventDefault();
     if (await swap(part.href, ["#results"])) history.replaceState(null, "", part.href);
   }
+  const rowMenu = at("[data-row-menu]");
+  if (rowMenu) (await import("./row_menu.js")).openMenu(rowMenu);
   const drawer = at("a[data-drawer]");
   if (drawer && !event.metaKey && !event.ctrlKey) {
     event.preventDefault();
@@ -302,7 +370,7 @@ async function openDrawer(href) {
 }
 function closeDrawer() {
   const url = new URL(location);
-  for (const name of ["task", "file", "rows", "encoding"]) url.searchParams.delete(name);
+  for (const name of ["task", "file", "rows", "encoding", "inputs"]) url.searchParams.delete(name);
   history.replaceState(null, "", url);
   one("#drawer")?.replaceChildren();
 }
@@ -363,16 +431,22 @@ document.addEventListener("click", (event) => {
   bar?.classList.toggle("is-on", count > 0);
   if (bar) one(".bulk-count", bar).textContent = count + " selected";
 });
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-bulk]");
-  if (!button) return;
-  const form = one("#bulk-form"),
-    count = all(".tick:checked").length;
-  one("[name=act]", form).value = button.dataset.bulk;
-  const dialog = one("#bulk-dialog");
-  one("h2", dialog).textContent = `${button.textContent.trim()} ${count} ${dialog.dataset.noun}${count === 1 ? "" : "s"}?`;
-  one(".confirm", dialog).textContent = `${button.textContent.trim()} ${count}`;
-  dialog.showModal();
+// Actions on many rows, and the forms that start something, come when they are asked for.
+const START = /^\/ui\/flows\/edit\/[^/]+\/[^/]+\/execute$/;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-bulk]"),
+    link = event.target.closest("a[href]");
+  if (button) (await import("./bulk.js")).askBulk(button);
+  if (link && START.test(link.pathname) && !event.metaKey && !event.ctrlKey && !one("[data-start]", one("main"))) {
+    event.preventDefault();
+    (await import("./execute.js")).openExecute(link.href);
+  }
+});
+if (one("#bulk-run")) import("./bulk.js");
+if (location.hash === "#execute") one("a[data-execute]")?.click();
+document.addEventListener("focusin", (event) => {
+  const form = event.target.closest("form:has([data-field])");
+  if (form && !form.dataset.wired) import("./forms.js").then(({ wireForm }) => wireForm(form));
 });
 
 // Keys.
@@ -407,6 +481,11 @@ document.addEventListener("keydown", (event) => {
     if (target?.method === "post") return target.requestSubmit();
     return one("[data-execute]")?.click();
   }
+  const menu = event.key === "Escape" && !one("dialog[open]") && one("details.pick[open]");
+  if (menu) {
+    menu.open = false;
+    return one("summary", menu).focus();
+  }
   if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return closeDrawer();
   const typing =
     event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
@@ -436,37 +515,43 @@ document.addEventListener("keydown", (event) => {
   else if (digit >= 1 && digit <= 9) all(".tabs a")[digit - 1]?.click();
 });
 
-// Fields that depend on others are asked for again when those change.
-document.addEventListener("change", async (event) => {
-  const form = event.target.closest("form[data-fields-url]");
-  if (!form || !event.target.closest("[data-steers]")) return;
-  const body = new FormData(form);
-  for (const [name, value] of [...body]) if (value instanceof File) body.delete(name);
-  await swap(form.dataset.fieldsUrl, ["#fields", "#checks", "#as-call"], { method: "POST", body });
-});
-
-// Choices are kept with the account; each browser has a copy, so that no page waits for them.
-const token = one("meta[name=csrf-token]")?.content;
+// Choices are kept with the account. A cookie tells the server those that its first paint needs; the browser has a copy of all.
+// The server puts quotes around it.
+const told = () =>
+  new URLSearchParams(document.cookie.split("; ").find((pair) => pair.startsWith("look="))?.slice(5).replaceAll('"', ""));
+function tellLook() {
+  const look = told(),
+    before = look.toString();
+  look.delete("v");
+  for (const name of ["theme", "nav", "density", "home-namespace", "log-level", "log-order"])
+    if (localStorage.getItem(name) !== null) look.set(name, localStorage.getItem(name));
+  if (look.toString() !== before)
+    document.cookie = `look=${look}; path=/; max-age=43200; samesite=lax` + (location.protocol === "https:" ? "; secure" : "");
+}
 export function applyChoices() {
   root.classList.toggle("comfortable", localStorage.getItem("density") === "comfortable");
   root.classList.toggle("narrow", localStorage.getItem("nav") === "narrow");
+  tellLook();
 }
-if (!sessionStorage.getItem("choices") && token)
-  fetch("/ui/settings/mine")
-    .then(async (answer) => {
-      if (!answer.ok) return;
-      const choices = await answer.json();
-      Object.entries(choices).forEach(([name, value]) => localStorage.setItem(name, value));
-      sessionStorage.setItem("choices", "1");
-      if (choices.theme) showTheme();
-      applyChoices();
-    })
-    .catch(() => {});
+// With this mark the cookie comes from the server, with what the account keeps.
+if (told().has("v")) for (const [name, value] of told()) localStorage.setItem(name, value);
+showTheme();
 if (one("[data-setting]")) import("./settings.js");
 applyChoices();
 
-document.addEventListener("parts", (event) => localizeTimes(event.target));
+// What scrolls and holds nothing to focus is scrolled by the arrow keys.
+function reachScrolls(from = document) {
+  for (const box of all(".scroll, .logs", from))
+    if ((box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) && !one("a, button, input, summary", box))
+      box.tabIndex = 0;
+}
+
+document.addEventListener("parts", (event) => {
+  localizeTimes(event.target);
+  reachScrolls();
+});
 localizeTimes();
+reachScrolls();
 showNotes();
 setInterval(tick, 1000);
 // Only pages on which something moves need the rest.

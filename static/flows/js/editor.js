@@ -1,6 +1,5 @@
 // The flow editor: ACE with the server's problems as marks and quick fixes, drafts, saving, and the picture beside the text.
 import { toast } from "./console.js";
-import { makeCompleter } from "./completion.js";
 import { startPanels } from "./panels.js";
 
 const place = document.querySelector("[data-editor]");
@@ -40,6 +39,15 @@ function start() {
   editor.setOptions({ enableBasicAutocompletion: true, enableLiveAutocompletion: true, enableKeyboardAccessibility: true });
   const keys = localStorage.getItem("editor-keys");
   if (keys) editor.setKeyboardHandler("ace/keyboard/" + keys);
+  // The line after the first one of an item stands below its key, not below its dash.
+  editor.session.on("changeMode", () => {
+    const mode = editor.session.getMode(),
+      usual = mode.getNextLineIndent;
+    mode.getNextLineIndent = function (state, line, tab) {
+      const item = /^(\s*)-\s+[\w.-]+\s*:(.*)$/.exec(line);
+      return item ? `${item[1]}  ${/^\s*$/.test(item[2]) ? "  " : ""}` : usual.call(this, state, line, tab);
+    };
+  });
   document.addEventListener("theme", () => editor.setTheme(themes[document.documentElement.dataset.theme]));
   editor.renderer.setScrollMargin(8, 8);
   window.celestraEditor = editor;
@@ -47,6 +55,28 @@ function start() {
 }
 
 const editor = start();
+
+// What completes is loaded when it is first needed: with the first key, or when a task is added.
+let completer, loaded;
+const loadCompleter = () =>
+  (completer ||= (
+    DASHBOARD
+      ? import("./chart_editor.js").then((made) => made.startChartEditor(editor))
+      : import("./completion.js").then((made) => made.makeCompleter(editor, context, post))
+  ).then((made) => (loaded = made)));
+editor.completers = [
+  {
+    identifierRegexps: [/[\w.-]/],
+    getCompletions: (...asked) =>
+      loadCompleter().then(
+        (made) => made.getCompletions(...asked),
+        () => asked[4](null, []),
+      ),
+    getDocTooltip: (item) => loaded?.getDocTooltip?.(item),
+  },
+];
+one("#add-form")?.addEventListener("focusin", loadCompleter);
+if (DASHBOARD) editor.container.addEventListener("pointerenter", loadCompleter, { once: true });
 const Range = window.ace.require("ace/range").Range;
 let saved = place.dataset.flow ? editor.getValue() : "",
   base = Number(place.dataset.base),
@@ -218,16 +248,17 @@ function lightNode(scrolls = true) {
 }
 
 async function save(overwrite = false) {
-  const source = editor.getValue();
-  const answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow: place.dataset.flow, overwrite }).catch(
-    () => null,
-  );
+  const source = editor.getValue(),
+    words = one("#save-message");
+  const body = { source, base, flow: place.dataset.flow, overwrite, message: words?.value };
+  const answer = await post(place.dataset.save || "/ui/flows/save", body).catch(() => null);
   if (!answer) return toast("The server does not answer; the text is kept here.", "bad");
   const found = await answer
     .json()
     .catch(() => ({ message: "Your session has ended: sign in in another tab, then save again." }));
   if (answer.ok) {
     saved = source;
+    if (words) words.value = "";
     localStorage.removeItem(draftKey);
     if (!base || DASHBOARD) {
       location = found.url;
@@ -236,7 +267,10 @@ async function save(overwrite = false) {
     toast(
       found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already",
       "",
-      found.changed && { text: "see the difference", url: `/ui/flows/edit/${place.dataset.flow}/revisions` },
+      found.changed && {
+        text: "see the difference",
+        url: `/ui/flows/edit/${place.dataset.flow}/revisions?from=${base}&to=${found.revision}`,
+      },
     );
     base = found.revision;
     showState();
@@ -258,11 +292,22 @@ let timer;
 editor.session.on("change", () => {
   clearTimeout(timer);
   timer = setTimeout(check, editor.session.getLength() > 2000 ? 600 : 180);
+  clearTimeout(keepTimer);
+  keepTimer = setTimeout(keepDraft, 120);
+});
+// Nothing that grows with the text or the picture happens with each key: it waits for a pause in typing.
+let keepTimer, lightTimer;
+function keepDraft() {
+  clearTimeout(keepTimer);
   if (isDirty()) localStorage.setItem(draftKey, JSON.stringify({ text: editor.getValue(), at: Date.now(), base }));
   else localStorage.removeItem(draftKey);
   showState();
+}
+addEventListener("pagehide", keepDraft);
+editor.selection.on("changeCursor", () => {
+  clearTimeout(lightTimer);
+  lightTimer = setTimeout(lightNode, 60);
 });
-editor.selection.on("changeCursor", () => lightNode());
 one("#save")?.addEventListener("click", () => save());
 one("#conflict-overwrite")?.addEventListener("click", () => {
   one("#conflict-dialog").close();
@@ -287,6 +332,35 @@ one("#picture").addEventListener("click", (event) => {
   const node = event.target.closest("[data-line]");
   if (node) goTo(Number(node.dataset.line));
 });
+
+// The line between the columns can be dragged, or moved with the arrow keys; its place is remembered.
+function startSplit() {
+  const bar = one(".split");
+  if (!bar) return;
+  const set = (share) => {
+    const kept = Math.min(80, Math.max(20, Math.round(share)));
+    place.style.setProperty("--split", `${kept}%`);
+    bar.setAttribute("aria-valuenow", kept);
+    localStorage.setItem("editor-split", kept);
+    editor.resize();
+  };
+  const kept = () => Number(localStorage.getItem("editor-split")) || 50;
+  if (kept() !== 50) set(kept());
+  const drag = (event) => {
+    const frame = place.getBoundingClientRect();
+    set(((event.clientX - frame.left) / frame.width) * 100);
+  };
+  bar.addEventListener("pointerdown", (event) => {
+    bar.setPointerCapture(event.pointerId);
+    bar.addEventListener("pointermove", drag);
+    bar.addEventListener("pointerup", () => bar.removeEventListener("pointermove", drag), { once: true });
+  });
+  bar.addEventListener("dblclick", () => set(50));
+  bar.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -4, ArrowRight: 4 }[event.key];
+    if (step) set(kept() + step);
+  });
+}
 
 function offerDraft() {
   const draft = JSON.parse(localStorage.getItem(draftKey) || "null");
@@ -315,9 +389,9 @@ function offerDraft() {
   place.before(note);
 }
 
-if (!DASHBOARD) makeCompleter(editor, context, post);
 const panels = DASHBOARD ? null : startPanels({ editor, context, post, setText, goTo, elementAt, token });
 offerDraft();
+startSplit();
 const wanted = Number(new URLSearchParams(location.search).get("line"));
 if (wanted) goTo(wanted);
 else editor.focus();

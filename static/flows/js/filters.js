@@ -100,3 +100,39 @@ document.addEventListener("parts", () => {
   for (const hidden of document.querySelectorAll("[data-query]")) hidden.value = query;
   for (const link of document.querySelectorAll("[data-with-query]")) link.href = link.href.replace(/(form=\w+).*/, `$1&${query}`);
 });
+
+// The order of the columns: a row is dragged by its grip, or moved by the arrow keys while the grip has the focus.
+const order = document.querySelector(".column-order");
+let held = null;
+function tellPlace(grip) {
+  const rows = [...order.children];
+  grip.setAttribute("aria-label", `Move ${grip.dataset.word}, now ${rows.indexOf(grip.closest("li")) + 1} of ${rows.length}`);
+}
+order?.addEventListener("keydown", (event) => {
+  const row = event.target.matches(".grip") && event.target.closest("li"),
+    other = event.key === "ArrowUp" ? row?.previousElementSibling : event.key === "ArrowDown" ? row?.nextElementSibling : null;
+  if (!row || !other) return;
+  event.preventDefault();
+  if (event.key === "ArrowUp") other.before(row);
+  else other.after(row);
+  event.target.focus();
+  tellPlace(event.target);
+});
+order?.addEventListener("pointerdown", (event) => {
+  if (!event.target.matches(".grip")) return;
+  held = event.target.closest("li");
+  held.classList.add("is-held");
+  event.target.setPointerCapture(event.pointerId);
+});
+order?.addEventListener("pointermove", (event) => {
+  const other = held && document.elementFromPoint(event.clientX, event.clientY)?.closest(".column-order li");
+  if (!other || other === held) return;
+  const box = other.getBoundingClientRect();
+  if (event.clientY < box.top + box.height / 2) other.before(held);
+  else other.after(held);
+});
+for (const name of ["pointerup", "pointercancel"])
+  order?.addEventListener(name, () => {
+    held?.classList.remove("is-held");
+    held = null;
+  });

@@ -1,143 +1,203 @@
-// A log as a window of lines, which never moves what is read.
-import { load, openStream } from "./console.js";
+// A log as a window of lines, which never moves what is read. New lines come as markup and are put in between two frames.
+import { openStream, setMark, showClock, swap } from "./console.js";
 
 const MOST_LINES = 3000,
-  LOOK_BACK = 100;
-const one = (selector, from = document) => from.querySelector(selector);
-const panel = () => one(".logs[data-last-id]");
-const number = (line) => Number(line.id.slice(1));
+  CHUNK = 200;
+const PLACES = ["line", "through", "at", "jump", "before", "later"];
+export const one = (selector, from = document) => from.querySelector(selector);
+export const panel = () => one(".logs[data-last-id]");
+export const number = (line) => Number(line.id.slice(1));
 let follow = true,
   missed = 0,
-  waiting = false,
-  again = false,
+  lines = 0,
+  lastId = 0,
+  top = 0,
   loading = false,
-  top = 0;
+  queue = [],
+  queued = 0,
+  frame = 0,
+  closeStream = null;
 
 function show() {
   const button = one("#log-follow"),
     box = panel();
-  if (!button || !box?.dataset.followLogs) return;
-  button.hidden = follow;
-  button.textContent = missed ? `following paused, ${missed.toLocaleString("en")} new lines` : "following paused";
+  if (!button || !box) return;
+  button.hidden = follow || !(box.dataset.live || box.dataset.nextId);
+  button.textContent = `following paused, ${missed.toLocaleString("en")} new line${missed === 1 ? "" : "s"}`;
 }
-const toEnd = () => {
+function toEnd() {
   const box = panel();
-  if (box) {
-    box.scrollTop = box.scrollHeight;
-    top = box.scrollTop;
-  }
-};
-const selects = () => {
+  if (!box) return;
+  // More than there is: the browser stops at the end without a question about sizes.
+  box.scrollTop = 1e9;
+  top = box.scrollTop;
+}
+function selects() {
   const held = getSelection();
   return held && !held.isCollapsed && panel()?.contains(held.anchorNode);
-};
-
-async function ask(changes) {
+}
+export function address(changes) {
   const url = new URL(location);
-  for (const name of ["line", "to", "at", "jump", "before", "from", "after"]) url.searchParams.delete(name);
+  for (const name of PLACES) url.searchParams.delete(name);
+  if (/^\d+$/.test(url.searchParams.get("to") || "")) url.searchParams.delete("to");
   for (const [name, value] of Object.entries(changes)) url.searchParams.set(name, value);
   url.hash = "";
-  const { ok, page } = await load(url);
-  const box = ok && one(".logs[data-last-id]", page);
-  return box
-    ? {
-        box,
-        lines: [...box.children].filter((line) => (line.id && !document.getElementById(line.id)) || line.className === "l-gap"),
-      }
-    : null;
+  return url;
 }
-const adopt = (lines) => lines.map((line) => document.importNode(line, true));
-function trim(box, atStart) {
-  while (box.children.length > MOST_LINES) {
-    const line = atStart ? box.firstElementChild : box.lastElementChild,
-      height = atStart && !follow ? line.offsetHeight : 0;
-    line.remove();
-    if (atStart) {
-      box.scrollTop -= height;
-      box.dataset.firstId = number(box.firstElementChild);
-    } else box.dataset.nextId = number(box.lastElementChild);
-  }
+export async function jump(changes) {
+  const url = address(changes);
+  if (await swap(url, ["#results"])) history.replaceState(null, "", url);
 }
-const told = (box) => box.dispatchEvent(new Event("parts", { bubbles: true }));
+async function ask(changes) {
+  const answer = await fetch(address(changes), { headers: { "X-Fragment": "lines" } }).catch(() => null);
+  return answer?.ok ? answer.json() : null;
+}
 
-async function more() {
-  if (waiting) {
-    again = true;
+// Markup of the server as lines that are not here yet, with the times of the reader.
+function build(html) {
+  const found = [...new DOMParser().parseFromString(html, "text/html").body.children];
+  const fresh = found.filter((line) => !line.id || !document.getElementById(line.id));
+  for (const line of fresh) for (const time of line.getElementsByTagName("time")) showClock(time);
+  lines += fresh.length;
+  return fresh;
+}
+function put(box, fresh) {
+  let chunk = box.lastElementChild;
+  if (chunk?.className !== "l-chunk" || chunk.childElementCount + fresh.length > CHUNK) {
+    chunk = document.createElement("div");
+    chunk.className = "l-chunk";
+    box.append(chunk);
+  }
+  chunk.append(...fresh);
+  // What a browser takes for the height of a chunk that it never painted.
+  chunk.style.containIntrinsicHeight = `auto ${20 * chunk.childElementCount}px`;
+}
+function putGap(box, { count, after }) {
+  const row = document.createElement("div"),
+    link = document.createElement("a");
+  row.className = "l-gap";
+  link.dataset.later = after;
+  link.href = address({ later: after });
+  link.textContent = `${count.toLocaleString("en")} lines skipped here – load`;
+  row.append(link);
+  box.append(row);
+}
+function trim(box, atStart) {
+  while (lines > MOST_LINES && box.children.length > 1) {
+    const chunk = atStart ? box.firstElementChild : box.lastElementChild;
+    lines -= chunk.getElementsByClassName("l").length;
+    chunk.remove();
+  }
+  const edge = [...(one(atStart ? ".l-chunk" : ".l-chunk:last-of-type", box)?.children || [])].map(number).filter(Boolean);
+  if (!edge.length) return;
+  if (atStart) box.dataset.firstId = Math.min(...edge);
+  else box.dataset.nextId = Math.max(...edge);
+}
+
+function paint() {
+  frame = 0;
+  const box = panel();
+  if (!box) {
+    queue = [];
+    queued = 0;
     return;
   }
-  waiting = true;
-  do {
-    again = false;
-    const box = panel();
-    if (!box) break;
-    // Several processes write, so numbers may come out of order: each look goes back a little.
-    const found = await ask({ after: Math.max(0, Number(box.dataset.lastId || 0) - LOOK_BACK) });
-    if (found?.lines.length) {
-      box.dataset.lastId = Math.max(Number(box.dataset.lastId || 0), Number(found.box.dataset.lastId));
-      if (box.dataset.nextId) missed += found.lines.length;
-      else {
-        one(".empty", box)?.remove();
-        box.append(...adopt(found.lines));
-        told(box);
-        if (follow && !selects()) {
-          trim(box, true);
-          toEnd();
-        } else {
-          missed += found.lines.length;
-          trim(box, false);
-        }
-      }
-      show();
-      if (found.lines.length >= 900) again = true;
-    }
-    await new Promise((done) => setTimeout(done, 200));
-  } while (again);
-  waiting = false;
+  // One part of 50 lines between two frames, more only while many wait.
+  const still = !follow || selects();
+  let room = Math.ceil(queued / 600) || 1;
+  one(".empty", box)?.remove();
+  while (queue.length && room > 0) {
+    room -= 1;
+    const [count, html, gap] = queue.shift();
+    queued -= count;
+    if (still && !box.dataset.nextId && lines + count > MOST_LINES) box.dataset.nextId = lastShown(box);
+    if (still) missed += gap ? gap.count : count;
+    if (box.dataset.nextId) continue;
+    if (gap) putGap(box, gap);
+    else put(box, build(html));
+  }
+  if (!still) {
+    if (lines > MOST_LINES) trim(box, true);
+    toEnd();
+  }
+  show();
+  if (queue.length) frame = requestAnimationFrame(paint);
+}
+const lastShown = (box) => Math.max(0, ...[...box.querySelectorAll(".l-chunk:last-of-type > .l")].map(number));
+function receive(parts) {
+  for (const part of parts) {
+    queue.push(part);
+    queued += part[0];
+  }
+  // A page that was hidden, or is slower than the log, shows the newest.
+  let dropped = 0;
+  while (queued > MOST_LINES) {
+    const [count, , gap] = queue.shift();
+    queued -= count;
+    dropped += gap ? gap.count : count;
+  }
+  if (dropped) queue.unshift([0, "", { count: dropped, after: lastShown(panel()) }]);
+  frame ||= requestAnimationFrame(paint);
 }
 
+// Puts in what lies before or after the window; the line that is at the top of the panel stays where it is.
 async function neighbours(earlier) {
   const box = panel(),
     place = earlier ? box?.dataset.firstId : box?.dataset.nextId;
   if (!place || loading) return;
   loading = true;
-  const found = await ask(earlier ? { before: place } : { from: place });
-  if (found) {
-    const height = box.scrollHeight,
-      lines = adopt(found.lines.filter((line) => line.id));
+  let found = await ask(earlier ? { before: place } : { later: place });
+  while (found && box.isConnected) {
+    const anchor = earlier ? one(".l", box) : [...box.querySelectorAll(".l")].pop(),
+      before = anchor?.getBoundingClientRect().top;
+    box.style.overflowAnchor = "none";
+    const fresh = found.parts.flatMap(([, html]) => build(html));
     if (earlier) {
-      box.prepend(...lines);
-      box.dataset.firstId = found.box.dataset.firstId;
-      box.scrollTop += box.scrollHeight - height;
-      trim(box, false);
+      const chunk = document.createElement("div");
+      chunk.className = "l-chunk";
+      chunk.append(...fresh);
+      box.prepend(chunk);
+      box.dataset.firstId = found.first;
+      if (lines > MOST_LINES) trim(box, false);
     } else {
-      box.append(...lines);
-      box.dataset.nextId = found.box.dataset.nextId;
-      trim(box, true);
+      if (fresh.length) put(box, fresh);
+      box.dataset.nextId = found.next;
+      if (lines > MOST_LINES) trim(box, true);
     }
-    told(box);
+    if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before;
+    top = box.scrollTop;
+    requestAnimationFrame(() => (box.style.overflowAnchor = ""));
+    // At the end: what was written while this was on its way comes with one more question.
+    found = !earlier && !found.next && found.last ? await ask({ later: found.last }) : null;
+    if (found && !found.parts.length) found = null;
   }
+  missed = box.dataset.nextId ? missed : 0;
+  show();
   loading = false;
 }
 
-function pause() {
-  if (follow) {
-    follow = false;
-    show();
-  }
+export function pause() {
+  if (!follow) return;
+  follow = false;
+  missed = 0;
+  show();
+}
+function resume() {
+  follow = true;
+  missed = 0;
+  if (panel()?.dataset.nextId) jump({});
+  else toEnd();
+  show();
 }
 document.addEventListener(
   "scroll",
   (event) => {
     const box = panel();
     if (event.target !== box) return;
-    if (box.scrollTop < top - 2) pause();
-    top = box.scrollTop;
     const left = box.scrollHeight - box.scrollTop - box.clientHeight;
-    if (left < 8 && !box.dataset.nextId && !follow) {
-      follow = true;
-      missed = 0;
-      show();
-    }
+    if (box.scrollTop < top - 2 && left > 8) pause();
+    top = box.scrollTop;
+    if (left < 8 && !box.dataset.nextId && !follow) resume();
     if (box.scrollTop < 400) neighbours(true);
     if (left < 400) neighbours(false);
   },
@@ -146,86 +206,111 @@ document.addEventListener(
 document.addEventListener(
   "wheel",
   (event) => {
-    if (event.deltaY < 0 && panel()?.contains(event.target)) pause();
+    const box = panel();
+    if (event.deltaY < 0 && box?.contains(event.target) && box.scrollHeight > box.clientHeight) pause();
   },
   { passive: true },
 );
-function resume() {
-  follow = true;
-  missed = 0;
-  if (panel()?.dataset.nextId) one("[data-log-end]")?.click();
-  else toEnd();
-  show();
-}
 
-let first = 0;
-function mark() {
+export function mark() {
   const box = panel(),
     from = Number(box?.dataset.marked),
-    to = Number(box?.dataset.markedTo) || from;
-  for (const line of box?.querySelectorAll(".l") || [])
-    line.classList.toggle("is-marked", from > 0 && number(line) >= from && number(line) <= to);
+    through = Number(box?.dataset.markedThrough) || from;
+  for (const line of box?.getElementsByClassName("l") || [])
+    line.classList.toggle("is-marked", from > 0 && number(line) >= from && number(line) <= through);
 }
-let hit = -1;
 document.addEventListener("click", (event) => {
   const at = (selector) => event.target.closest(selector);
   if (at("#log-follow")) resume();
+  const gap = at("a[data-later]");
+  if (gap) {
+    event.preventDefault();
+    jump({ later: gap.dataset.later });
+  }
   if (at("[data-wrap]")) {
-    const off = document.body.classList.toggle("no-wrap");
-    at("[data-wrap]").setAttribute("aria-pressed", !off);
-    localStorage.setItem("wrap", off ? "off" : "on");
+    localStorage.setItem("wrap", document.body.classList.toggle("no-wrap") ? "off" : "on");
+    showWrap();
   }
-  const step = Number(at("[data-hit]")?.dataset.hit);
-  if (step) {
-    const hits = [...document.querySelectorAll(".logs .l:has(mark)")];
-    hit = hits.length ? (hit + step + hits.length) % hits.length : -1;
-    hits[hit]?.scrollIntoView({ block: "center" });
-    pause();
-  }
-  const line = at("time")?.closest(".logs[data-last-id] .l");
-  if (!line) return;
-  const id = number(line),
-    range = event.shiftKey && first ? [Math.min(first, id), Math.max(first, id)] : [id, id];
-  if (!event.shiftKey) first = id;
-  [panel().dataset.marked, panel().dataset.markedTo] = range;
-  mark();
-  getSelection()?.removeAllRanges();
-  const url = new URL(location);
-  for (const name of ["jump", "at", "before", "from"]) url.searchParams.delete(name);
-  url.searchParams.set("line", range[0]);
-  if (range[1] > range[0]) url.searchParams.set("to", range[1]);
-  else url.searchParams.delete("to");
-  history.replaceState(null, "", url);
+  if (at(".log-card :is(.l time, [data-hit], [data-open-all])")) import("./log_tools.js").then(({ act }) => act(event));
 });
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-log-at]")) return;
+  event.preventDefault();
+  import("./log_tools.js").then(({ goToTime }) => goToTime(event.target));
+});
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const form = event.target.open && one("[data-log-at]", event.target);
+    if (form) import("./log_tools.js").then(({ offerTime }) => offerTime(form));
+  },
+  true,
+);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "End" && !event.target.matches("input,select,textarea")) {
+  if (event.target.matches("input,select,textarea")) return;
+  if (event.key === "End") {
     event.preventDefault();
     resume();
   }
-  if (["PageUp", "ArrowUp", "Home"].includes(event.key)) pause();
+  if (["PageUp", "ArrowUp", "Home"].includes(event.key) && panel()?.contains(event.target)) pause();
 });
 
+function follows() {
+  const box = panel(),
+    live = box?.dataset.live || "";
+  closeStream?.();
+  closeStream = null;
+  if (!live) return;
+  const told = (event) => JSON.parse(event.data);
+  closeStream = openStream(() => `${live}&after=${lastId}`, {
+    lines(event) {
+      const { parts, last } = told(event);
+      lastId = Math.max(lastId, last);
+      receive(parts);
+    },
+    gap: (event) => receive([[0, "", told(event)]]),
+    changed: () => swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } }),
+    alive() {},
+    async end() {
+      await swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } });
+      setMark("", "ended");
+      if (panel()) panel().dataset.live = "";
+      show();
+    },
+    async ask() {
+      const found = await ask({ later: lastId });
+      if (!found) return;
+      lastId = Math.max(lastId, found.last);
+      receive(found.parts);
+    },
+  });
+}
+function showWrap() {
+  const off = localStorage.getItem("wrap") === "off";
+  document.body.classList.toggle("no-wrap", off);
+  one("[data-wrap]")?.setAttribute("aria-pressed", !off);
+}
 function begin() {
+  showWrap();
+  cancelAnimationFrame(frame);
+  queue = [];
+  queued = frame = missed = 0;
   const box = panel();
-  if (!box) return;
-  const marked = document.getElementById(`l${box.dataset.marked}`);
-  mark();
-  if (marked) {
-    pause();
-    marked.scrollIntoView({ block: "center" });
-  } else if (box.dataset.nextId) {
-    pause();
-    box.scrollTop = 0;
-  } else {
-    follow = true;
-    toEnd();
+  if (box) {
+    lines = box.getElementsByClassName("l").length;
+    lastId = Number(box.dataset.lastId) || 0;
+    mark();
+    const marked = document.getElementById(`l${box.dataset.marked}`);
+    follow = !marked && !box.dataset.nextId;
+    if (marked) marked.scrollIntoView({ block: "center" });
+    else if (follow) toEnd();
+    else box.scrollTop = 0;
+    top = box.scrollTop;
   }
-  top = box.scrollTop;
+  follows();
   show();
 }
-if (localStorage.getItem("wrap") === "off") document.body.classList.add("no-wrap");
 document.addEventListener("parts", (event) => {
   if (event.target.id === "results") begin();
 });
 begin();
-if (panel()?.dataset.followLogs) openStream(panel().dataset.followLogs, more, more);

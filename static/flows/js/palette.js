@@ -61,4 +61,9 @@ one("dialog.palette")?.addEventListener("keydown", (event) => {
     event.preventDefault();
     one("dialog.palette li[aria-selected=true] a")?.click();
   }
+  // The first press of the key would only empty the field.
+  if (event.key === "Escape") {
+    event.preventDefault();
+    one("dialog.palette").close();
+  }
 });

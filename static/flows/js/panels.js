@@ -27,6 +27,8 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
     if (!answer || name !== shown) return;
     fill(box, await answer.text());
     box.dispatchEvent(new Event("parts", { bubbles: true }));
+    const area = box.querySelector("[data-code]");
+    if (area) (await import("./code_field.js")).growEditor(area);
     clearTimeout(pollTimer);
     if (name === "playground" && box.querySelector("[data-moves]"))
       pollTimer = setTimeout(() => shown === name && load(more), 700);
@@ -36,7 +38,7 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
     shown = name;
     localStorage.setItem("editor-panel", name === "form" || name === "difference" ? "topology" : name);
     document.querySelectorAll("[data-panel]").forEach((tab) => tab.setAttribute("aria-selected", tab.dataset.panel === name));
-    one("#picture").hidden = name !== "topology";
+    one("#picture").hidden = one("[data-fit]").hidden = name !== "topology";
     box.hidden = name === "topology";
     bar.classList.toggle("is-on", name === "topology" && !!element);
     if (name !== "topology") return load(more);
@@ -97,6 +99,13 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
     }
     if (player) play(player.dataset.play || element?.[1], !!player.dataset.upTo);
     if (past) load({ execution: past.dataset.showRun });
+    const file = at("[data-file]"),
+      closer = at("[data-file-close]");
+    if (file) load({ file: file.dataset.file, open: [...new Set([...(extra.open || []), file.dataset.file])] });
+    if (closer) {
+      const open = (extra.open || []).filter((name) => name !== closer.dataset.fileClose);
+      load({ open, file: extra.file === closer.dataset.fileClose ? open.at(-1) : extra.file });
+    }
     if (insert) {
       editor.insert(insert.dataset.insert);
       editor.focus();
@@ -117,9 +126,17 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
         edit({ act: "add", ...values });
       }
       if (panelForm) load(values);
-      if (panelPost) {
-        await fetch(form.action, { method: "POST", body: new FormData(form), headers: { "X-CSRFToken": token } });
-        load();
+      if (panelPost && (!form.dataset.asks || confirm(form.dataset.asks))) {
+        const answer = await fetch(form.action, {
+          method: "POST",
+          body: new FormData(form),
+          headers: { "X-CSRFToken": token },
+        }).catch(() => null);
+        const told = new URL(answer?.url || location).searchParams,
+          fault = told.get("problem") || (answer?.ok ? "" : "This could not be done.");
+        toast(fault || told.get("note") || "Done", fault ? "bad" : "");
+        const file = values.target || values.path || extra.file;
+        if (!fault) load({ file, open: [...new Set([...(extra.open || []), file])] });
       }
     },
     true,

@@ -5,9 +5,10 @@ const token = document.querySelector("meta[name=csrf-token]").content;
 for (const field of document.querySelectorAll("[data-setting]")) {
   const stored = localStorage.getItem(field.dataset.setting) || field.dataset.default;
   if (field.type === "radio") field.checked = field.value === stored;
-  else field.checked = stored !== "off";
+  else if (field.type === "checkbox") field.checked = stored !== "off";
+  else field.value = stored;
   field.addEventListener("change", () => {
-    const value = field.type === "radio" ? field.value : field.checked ? "on" : "off";
+    const value = field.type !== "checkbox" ? field.value : field.checked ? "on" : "off";
     localStorage.setItem(field.dataset.setting, value);
     fetch("/ui/settings", {
       method: "POST",

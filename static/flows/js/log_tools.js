@@ -1,0 +1,65 @@
+// What people do with a log beside reading it: links to lines, steps from hit to hit, jumps to a time.
+import { address, jump, mark, number, one, panel, pause } from "./logs.js";
+
+const utc = () => localStorage.getItem("zone") === "utc";
+let first = 0;
+function choose(line, isRange) {
+  const id = number(line),
+    range = isRange && first ? [Math.min(first, id), Math.max(first, id)] : [id, id];
+  if (!isRange) first = id;
+  [panel().dataset.marked, panel().dataset.markedThrough] = range;
+  mark();
+  getSelection()?.removeAllRanges();
+  history.replaceState(null, "", address(range[1] > range[0] ? { line: range[0], through: range[1] } : { line: range[0] }));
+}
+let hit = null;
+function stepHit(step) {
+  const hits = [...document.querySelectorAll(".logs .l:has(mark)")],
+    at = hit?.isConnected ? hits.indexOf(hit) : step > 0 ? -1 : hits.length;
+  const next = hits[at + step];
+  pause();
+  if (next) {
+    hit?.classList.remove("is-hit");
+    hit = next;
+    hit.classList.add("is-hit");
+    hit.scrollIntoView({ block: "center" });
+  } else if (hits.length && (step > 0 ? panel()?.dataset.nextId : panel()?.dataset.firstId))
+    jump({ jump: step > 0 ? "next" : "previous", line: number(hits[step > 0 ? hits.length - 1 : 0]) });
+  else if (hits.length) {
+    hit?.classList.remove("is-hit");
+    hit = null;
+    stepHit(step);
+  }
+}
+
+export function act(event) {
+  const at = (selector) => event.target.closest(selector);
+  const opener = at("[data-open-all]");
+  if (opener) {
+    const open = opener.getAttribute("aria-pressed") !== "true";
+    opener.setAttribute("aria-pressed", open);
+    pause();
+    for (const each of panel().querySelectorAll(".l-open")) each.open = open;
+  }
+  const step = Number(at("[data-hit]")?.dataset.hit);
+  if (step) stepHit(step);
+  const line = at("time")?.closest(".logs[data-last-id] .l");
+  if (line) choose(line, event.shiftKey);
+}
+export function goToTime(form) {
+  const text = form.at.value;
+  jump({ at: (utc() ? new Date(`${text}Z`) : new Date(text)).toISOString() });
+}
+// The time that is proposed is the one of the first line that is to be seen.
+export function offerTime(form) {
+  const box = panel().getBoundingClientRect(),
+    seen = document.elementFromPoint(box.left + 30, box.top + 12)?.closest(".l"),
+    at = new Date(one("time", seen || panel())?.dateTime || Date.now());
+  form.at.value = new Date(at - (utc() ? 0 : at.getTimezoneOffset() * 60000)).toISOString().slice(0, 19);
+  form.at.focus();
+}
+// The whole moment of a line, for those whose pointer rests on its time.
+document.addEventListener("pointerover", (event) => {
+  const time = event.target.closest?.(".l time:not([title])");
+  if (time) time.title = `${new Date(time.dateTime).toLocaleString()} · ${time.dateTime.slice(0, 23).replace("T", " ")} UTC`;
+});
