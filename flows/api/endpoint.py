@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import update_wrapper
 from typing import Any, ClassVar, cast
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -220,8 +219,3 @@ def read_list(request: Request, *, of: type, default: Any = ...) -> list[Any]:
 def media_type(request: HttpRequest | Request) -> str:
     """Return the content type of the body in lower case, without its parameters."""
     return str(request.META.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
-
-
-def text_limit() -> int:
-    """Return how many bytes of text one request may carry."""
-    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or get_settings().max_body_bytes)

@@ -137,6 +137,33 @@ def _read_old_label(text: str) -> Condition:
     return Condition("labels", Operation.EQUALS, value, key)
 
 
+def read_old_body(body: Mapping[str, Any], known: frozenset[str]) -> Criteria:
+    """
+    Return the filters of a JSON body whose keys are the old query values: texts, or lists of texts for `state` and `labels`.
+
+    Args:
+        known: fields of the resource; keys for other fields are left out, as unknown keys of any body.
+
+    Raises:
+        CriteriaError: a value is an object or another thing that no query could hold.
+    """
+    members: list[Condition | Criteria] = []
+    for name, (field_name, operation) in _OLD_VALUES.items():
+        value = body.get(name)
+        if field_name not in known or value is None or value in ("", [], {}):
+            continue
+        if name == "labels" and isinstance(value, dict):
+            value = [f"{key}:{text}" for key, text in value.items()]
+        texts = value if isinstance(value, list) else [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise CriteriaError(f'"{name}" must be a text or a list of texts.')
+        if name == "labels":
+            members.extend(_read_old_label(text) for text in texts)
+        else:
+            members.append(Condition(field_name, operation, ",".join(texts) if operation is Operation.IN else texts[-1]))
+    return Criteria("and", tuple(members))
+
+
 def read_body_criteria(body: Any, known: frozenset[str]) -> Criteria:
     """Return the filters that a JSON body holds as `{"filters": [{field, operation, value}]}`. Raises CriteriaError."""
     filters = body.get("filters", []) if isinstance(body, dict) else None

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
-from django.db import connection
-from django.http import StreamingHttpResponse
-from django.utils import timezone
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
 from flows.api.answers import encode_json
-from flows.conf import get_settings
-from flows.operations.callers import renew_caller
-from flows.primitives.callers import acting_as, current_caller
-from flows.primitives.errors import ForbiddenError
-from flows.primitives.rights import Action, Resource
+from flows.streams import KEEP_ALIVE, KEEP_ALIVE_SECONDS, Viewer, ask_database, hub, wait_for_change
 
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
-CHANNEL_PREFIX = "celestra:execution:"
-POLL_SECONDS = 1.0
-KEEP_ALIVE_SECONDS = 15.0
 IDLE_LOG_SECONDS = 3600.0
 LONGEST_WAIT_SECONDS = 3600.0
-RECONNECT_SECONDS = 2.0
-RIGHTS_SECONDS = 10.0
-"""How long a stream goes on with the rights that it read last."""
-
-KEEP_ALIVE = b": keep-alive\n\n"
 _LOOK_BACK = 1000
 
 
@@ -49,195 +23,12 @@ def frame(name: str, data: Any) -> bytes:
     return f"id: {name}\ndata: {encode_json(data)}\n\n".encode("utf-8", "replace")
 
 
-class WakeUps:
-    """
-    The wake-ups of one event loop. All streams share one subscription connection; without one (another broker, a broken
-    connection) every stream still looks once a second.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._reader: asyncio.Task[None] | None = None
-        self._pubsub: Any = None
-
-    def listen(self, execution_id: str) -> _Listening:
-        """Return a context whose event is set whenever something about the execution was committed."""
-        return _Listening(self, f"{CHANNEL_PREFIX}{execution_id}")
-
-    async def add(self, channel: str, event: asyncio.Event) -> None:
-        """Set the event on every message of the channel from now on."""
-        self._waiting.setdefault(channel, set()).add(event)
-        await self._subscribe(channel)
-
-    async def remove(self, channel: str, event: asyncio.Event) -> None:
-        """Forget the event; with the last one of a channel its subscription ends."""
-        events = self._waiting.get(channel, set())
-        events.discard(event)
-        if not events:
-            self._waiting.pop(channel, None)
-            await self._unsubscribe(channel)
-
-    async def _subscribe(self, channel: str) -> None:
-        if get_settings().redis_url is None:
-            return
-        if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read())
-        elif self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.subscribe(channel)
-
-    async def _unsubscribe(self, channel: str) -> None:
-        if not self._waiting and self._reader is not None:
-            self._reader.cancel()
-            self._reader = None
-        elif self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(channel)
-
-    async def _read(self) -> None:
-        """Hand messages to the streams until the last one is gone; a broken connection is opened again."""
-        client = Redis.from_url(str(get_settings().redis_url))
-        try:
-            while True:
-                try:
-                    async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                        await pubsub.subscribe(*self._waiting)
-                        self._pubsub = pubsub
-                        # What happened before the subscription was in place was not heard.
-                        self._wake(list(self._waiting))
-                        while True:
-                            message = await pubsub.get_message(timeout=KEEP_ALIVE_SECONDS)
-                            if message is not None:
-                                self._wake([message["channel"].decode()])
-                except (RedisError, OSError) as error:
-                    self._pubsub = None
-                    log.warning("stream.wake_ups_lost", extra={"reason": str(error)})
-                    await asyncio.sleep(RECONNECT_SECONDS)
-        finally:
-            self._pubsub = None
-            await client.aclose()
-
-    def _wake(self, channels: list[str]) -> None:
-        for channel in channels:
-            for event in self._waiting.get(channel, ()):
-                event.set()
-
-
-class _Listening:
-    """One stream's interest in one channel. A class, because a generator would be closed apart from the stream that uses it."""
-
-    def __init__(self, hub: WakeUps, channel: str) -> None:
-        self._hub = hub
-        self._channel = channel
-        self._event = asyncio.Event()
-
-    async def __aenter__(self) -> asyncio.Event:
-        await self._hub.add(self._channel, self._event)
-        return self._event
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._hub.remove(self._channel, self._event)
-
-
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, WakeUps] = WeakKeyDictionary()
-
-
-def _hub() -> WakeUps:
-    return _hubs.setdefault(asyncio.get_running_loop(), WakeUps())
-
-
-# A few threads read for all streams: a stream costs no thread and no database connection of its own.
-_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stream-reader")
-
-
-def _run_query(function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return function(*args)
-    finally:
-        # Back to the pool, where there is one.
-        connection.close()
-
-
-class Viewer:
-    """
-    Who follows something: every look happens in the name of the caller of the request, whose rights are read anew every ten
-    seconds, so that a stream ends soon after they were taken away.
-
-    Source: security, S-42.
-    """
-
-    def __init__(self, request: Request, namespace: str) -> None:
-        self._caller = current_caller()
-        self._namespace = namespace
-        # Only a browser's session can be ended apart from its person; the other credentials are looked up by the caller.
-        session = getattr(request, "session", None)
-        by_session = isinstance(request.successful_authenticator, SessionAuthentication)
-        self._session_key = (session.session_key or "") if by_session and session is not None else ""
-        self._fresh_until = time.monotonic() + RIGHTS_SECONDS
-
-    def look(self, read: Callable[..., T]) -> Callable[..., T]:
-        """Return a function that reads in the viewer's name. It raises ForbiddenError when the viewer may not any more."""
-
-        def read_as_viewer(*args: Any) -> T:
-            if time.monotonic() > self._fresh_until:
-                self._renew()
-            with acting_as(self._caller):
-                return read(*args)
-
-        return read_as_viewer
-
-    def _renew(self) -> None:
-        caller = renew_caller(self._caller, session_key=self._session_key, at=timezone.now())
-        if caller is None or not caller.may(Action.READ, Resource.EXECUTION, self._namespace):
-            raise ForbiddenError("The right to follow this was taken away.")
-        self._caller = caller
-        self._fresh_until = time.monotonic() + RIGHTS_SECONDS
-
-
-async def _until_refused(frames: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    try:
-        async for each in frames:
-            yield each
-    except ForbiddenError:
-        return
-    finally:
-        await frames.aclose()
-
-
-async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
-    """Run a blocking read in one of the reader threads."""
-    return await asyncio.get_running_loop().run_in_executor(_readers, _run_query, function, *args)
-
-
-def _release_connection() -> None:
-    # The thread of the request lives as long as its answer; its connection is of no use to a stream.
-    if not connection.in_atomic_block:
-        connection.close()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event, at most so long; tell whether it came."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    event.clear()
-    return True
-
-
-def answer_slow_json(body: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
-    """Answer with JSON that is not known yet."""
-    _release_connection()
-    return StreamingHttpResponse(_until_refused(body), content_type="application/json")
-
-
-def answer_stream(frames: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
-    """Answer with a stream of events that no proxy holds back."""
-    _release_connection()
-    response = StreamingHttpResponse(_until_refused(frames), content_type="text/event-stream; charset=utf-8")
-    response["Cache-Control"] = "no-cache, no-transform"
-    response["X-Accel-Buffering"] = "no"
-    return response
+def make_viewer(request: Request, namespace: str) -> Viewer:
+    """Return who follows something of a namespace with this request."""
+    # The credentials of other authenticators are looked up by the caller.
+    session = getattr(request, "session", None)
+    by_session = isinstance(request.successful_authenticator, SessionAuthentication)
+    return Viewer(namespace, session_key=(session.session_key or "") if by_session and session is not None else "")
 
 
 async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | None]) -> AsyncGenerator[bytes, None]:
@@ -251,7 +42,7 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
 
     Source: REST API, 7.
     """
-    async with _hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changed:
         # A digest, because the text of a large execution times many streams is much memory.
         sent = b""
         last_at = time.monotonic()
@@ -273,7 +64,7 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
             elif time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()
                 yield KEEP_ALIVE
-            await _wait(changed, POLL_SECONDS)
+            await wait_for_change(changed)
 
 
 async def follow_each(
@@ -287,7 +78,7 @@ async def follow_each(
     """
     sent: dict[str, Any] = {}
     last_at = time.monotonic()
-    async with _hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changed:
         while True:
             found = await ask_database(read, execution_id)
             if found is None:
@@ -304,7 +95,7 @@ async def follow_each(
             if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()
                 yield KEEP_ALIVE
-            await _wait(changed, POLL_SECONDS)
+            await wait_for_change(changed)
 
 
 async def follow_rows(
@@ -322,7 +113,7 @@ async def follow_rows(
     # each look goes back a little and leaves out what was sent.
     sent: set[int] = set()
     highest = 0
-    async with _hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changed:
         yield frame("start", {})
         last_line_at = last_at = time.monotonic()
         while time.monotonic() - last_line_at < idle_seconds:
@@ -338,7 +129,7 @@ async def follow_rows(
             if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()
                 yield KEEP_ALIVE
-            await _wait(changed, POLL_SECONDS)
+            await wait_for_change(changed)
 
 
 async def wait_for_end(
@@ -350,7 +141,7 @@ async def wait_for_end(
     """
     until = time.monotonic() + seconds
     last_at = time.monotonic()
-    async with _hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changed:
         while True:
             found = await ask_database(read, execution_id)
             if found is None or found[1] or time.monotonic() > until:
@@ -359,4 +150,4 @@ async def wait_for_end(
             if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()
                 yield b" "
-            await _wait(changed, POLL_SECONDS)
+            await wait_for_change(changed)

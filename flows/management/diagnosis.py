@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -107,7 +108,8 @@ def check_port(timeout: float) -> Finding:
         with socket.create_connection((host, given.port), timeout=timeout) as caller:
             caller.settimeout(timeout)
             caller.sendall(f"GET /ping HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
-            answer = caller.recv(4096)
+            # Head and body may come one after the other.
+            answer = b"".join(iter(partial(caller.recv, 4096), b""))
     except ConnectionRefusedError:
         return Finding("port", OK, f"{address} is free")
     except OSError as error:

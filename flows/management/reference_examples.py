@@ -77,6 +77,7 @@ EXAMPLES = {
     "secrets set": "secrets set company.team TOKEN --from-env TOKEN",
     "server": "server --roles web,scheduler --migrate",
     "server status": "server status -o json",
+    "server drain": "server drain worker@host:4711",
     "tokens create": "tokens create --name ci --ttl 30d --user ci@example.org",
     "tokens list": "tokens list --user ci@example.org",
     "tokens revoke": "tokens revoke ci --yes",

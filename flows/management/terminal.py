@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DatabaseError
@@ -251,11 +251,6 @@ def format_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, c
                 text = text.replace(cell, f"{_COLOURS[cell]}{cell}{_RESET}", 1)
         lines.append(text)
     return "\n".join(lines)
-
-
-def fail_usage(message: str) -> NoReturn:
-    """Raise the error of a wrong call."""
-    raise UsageError(message)
 
 
 def _join(cells: Sequence[str], widths: Sequence[int]) -> str:

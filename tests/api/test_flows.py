@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from flows.models import Flow
+from flows.models import Flow, FlowRevision
 from tests.api.conftest import SOURCE, Api
 
 OTHER = SOURCE.replace("id: daily", "id: weekly")
@@ -45,6 +45,16 @@ def test_saving_the_same_text_keeps_the_revision_and_another_text_makes_one(api:
 
     assert same["revision"] == 1
     assert other["revision"] == 2
+
+
+def test_a_save_keeps_its_message_and_the_way_it_came(api: Api, daily: dict[str, Any]) -> None:
+    api.send_yaml("PUT", "/flows/company.team/daily?message=A%20remark", SOURCE + "# a remark\n")
+    entry = SimpleUploadedFile("more.yaml", (SOURCE + "# another one\n").encode())
+    api.client.post("/api/v1/main/flows/import", {"fileUpload": entry})
+
+    rows = FlowRevision.objects.order_by("revision").values_list("origin", "message")
+
+    assert list(rows) == [("API", ""), ("API", "A remark"), ("IMPORT", "")]
 
 
 def test_an_update_to_another_name_is_refused(api: Api, daily: dict[str, Any]) -> None:

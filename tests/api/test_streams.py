@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import AsyncClient
 from redis import Redis
 
-from flows.api import sse
+from flows import streams
 from flows.conf import get_settings
 from flows.models import Execution, LogEntry
 from tests.api.conftest import AT, PASSWORD, MakeExecution, basic
@@ -61,7 +61,7 @@ async def _elsewhere(write: Callable[[], Any]) -> None:
 
 def _announce(execution_id: str) -> None:
     with Redis.from_url(str(get_settings().redis_url)) as redis:
-        redis.publish(f"{sse.CHANNEL_PREFIX}{execution_id}", "x")
+        redis.publish(f"{streams.CHANNEL_PREFIX}{execution_id}", "x")
 
 
 def test_an_ended_execution_gives_its_end_and_closes(client: Reader, make_execution: MakeExecution) -> None:
@@ -83,7 +83,7 @@ def test_each_change_is_one_frame_and_the_end_the_last(
     client: Reader, make_execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The safety poll is set so slow that only wake-ups can explain the frames."""
-    monkeypatch.setattr(sse, "POLL_SECONDS", 15.0)
+    monkeypatch.setattr(streams, "POLL_SECONDS", 15.0)
     execution = make_execution("RUNNING")
 
     def finish() -> None:
@@ -107,8 +107,8 @@ def test_each_change_is_one_frame_and_the_end_the_last(
 def test_a_stream_goes_on_without_a_broker(
     client: Reader, make_execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(sse.WakeUps, "_subscribe", _subscribe_to_nothing)
+    monkeypatch.setattr(streams, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(streams.WakeUps, "_subscribe", _subscribe_to_nothing)
     execution = make_execution("RUNNING")
 
     async def read() -> list[str]:
@@ -175,7 +175,7 @@ def test_many_streams_share_one_subscription(client: Reader, make_execution: Mak
 
 
 def _count_subscribers(redis: Redis, execution_id: str) -> int:
-    return int(redis.pubsub_numsub(f"{sse.CHANNEL_PREFIX}{execution_id}")[0][1])
+    return int(redis.pubsub_numsub(f"{streams.CHANNEL_PREFIX}{execution_id}")[0][1])
 
 
 def test_relatives_are_followed_one_by_one(client: Reader, make_execution: MakeExecution) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
 from typing import Any
 
@@ -191,3 +192,44 @@ def test_values_that_no_trigger_can_have_are_refused(api: Api, query: str) -> No
 
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("Invalid query filters: ")
+
+
+RULED = HOOKED.replace("key: a-secret-key", "key: a-secret-key, allowedMethods: [POST], maxBodyBytes: 5")
+
+
+def test_a_call_that_breaks_a_rule_of_the_webhook_is_told_which(api: Api, stranger: Api) -> None:
+    assert api.send_yaml("POST", "/flows", RULED).status_code == 200
+    path = "/executions/webhook/company.team/daily/a-secret-key"
+
+    method, size, right = (
+        stranger.send("PUT", path, "{}"),
+        stranger.send("POST", path, '"long text"'),
+        stranger.send("POST", path, "{}"),
+    )
+
+    assert [(one.status_code, one.json().get("code")) for one in (method, size)] == [
+        (405, "webhook-method"),
+        (413, "webhook-size"),
+    ]
+    assert right.status_code == 200
+
+
+def test_a_form_with_files_can_be_signed(api: Api, stranger: Api) -> None:
+    rules = "key: a-secret-key, signature: {secret: shared, header: X-Hub-Signature-256, prefix: sha256=}"
+    assert api.send_yaml("POST", "/flows", HOOKED.replace("key: a-secret-key", rules)).status_code == 200
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--x--\r\n'
+    signature = hmac.new(b"shared", body, "sha256").hexdigest()
+
+    def send(text: str) -> Any:
+        return stranger.client.generic(
+            "POST",
+            "/api/v1/main/executions/webhook/company.team/daily/a-secret-key",
+            data=body,
+            content_type="multipart/form-data; boundary=x",
+            headers={"X-Hub-Signature-256": f"sha256={text}"},
+        )
+
+    right, wrong = send(signature), send("0" * 64)
+
+    assert (right.status_code, wrong.status_code, wrong.json()["code"]) == (200, 403, "webhook-signature")
+    assert right.json()["trigger"]["variables"]["parts"][0]["size"] == 5

@@ -116,6 +116,7 @@ _FLOW_NAMES = [{"namespace": "{namespace}", "id": "{flow_id}"}]
 _TRIGGER = {"namespace": "{namespace}", "flowId": "{flow_id}", "triggerId": "{trigger_id}"}
 _BACKFILL = {**_TRIGGER, "backfill": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
 _OF_NAMESPACE = "?filters[namespace][EQUALS]={namespace}"
+_WINDOW = {"startDate": "2031-05-01T00:00:00Z", "endDate": "2031-05-06T00:00:00Z"}
 _ASK = [{"key": "a", "value": "b"}]
 
 
@@ -360,6 +361,7 @@ READING: dict[tuple[str, str], Call | list[Call]] = {
                 "/metrics/aggregates/{namespace}/{flow_id}/{task_id}/{metric}"
                 "?startDate=2031-05-01T00:00:00Z&endDate=2031-05-06T00:00:00Z",
             ),
+            ("task-run-search", EXECUTIONS, "/taskruns/search?size=100"),
             ("trigger-search", TRIGGERS, "/triggers/search?size=100"),
             ("trigger-export-csv", TRIGGERS, "/triggers/export/by-query/csv"),
             ("trigger-flow", TRIGGERS, "/triggers/{namespace}/{flow_id}"),
@@ -386,6 +388,9 @@ READING: dict[tuple[str, str], Call | list[Call]] = {
     ("flow-validate", "POST"): Call(READ, FLOWS, "/flows/validate", _document, Shape.LIST, yaml=True),
     ("flow-source-graph", "POST"): Call(READ, FLOWS, "/flows/graph", _caller, Shape.LIST, yaml=True),
     ("execution-latest", "POST"): Call(READ, EXECUTIONS, "/executions/latest", _FLOW_NAMES, Shape.LIST),
+    ("statistics-executions", "POST"): Call(READ, EXECUTIONS, "/stats/executions/daily", _WINDOW, Shape.LIST),
+    ("statistics-logs", "POST"): Call(READ, EXECUTIONS, "/stats/logs/daily", _WINDOW, Shape.LIST),
+    ("statistics-summary", "POST"): Call(READ, FLOWS, "/stats/summary", {}, Shape.LIST),
     ("namespace-autocomplete", "POST"): Call(READ, NAMESPACES, "/namespaces/autocomplete", {"q": ""}, Shape.LIST),
 }
 """Every route that shows something of a namespace, by route name and method. What answers 403 without a row stands here, too."""
@@ -396,6 +401,7 @@ OF_INSTALLATION: dict[str, Resource] = {
     "service-search": SETTINGS,
     "service-count": SETTINGS,
     "service": SETTINGS,
+    "service-drain": SETTINGS,
     "service-metrics": SETTINGS,
     "maintenance": SETTINGS,
     "audit-search": Resource.AUDITLOG,
@@ -423,6 +429,7 @@ narrowed by itself, see `test_twins.py`."""
 OF_PEOPLE = frozenset(
     {
         "users", "user-search", "user", "user-password", "user-ownership", "user-second-factor", "user-sessions", "user-groups",
+        "user-tokens", "user-token",
         "service-accounts", "service-account", "service-account-tokens", "service-account-token", "groups", "group-search",
         "group", "group-members", "group-member", "roles", "role-search", "role", "bindings", "binding-search", "binding-bulk",
         "binding", "own-password", "own-session", "own-sessions", "api-token", "api-tokens", "me",

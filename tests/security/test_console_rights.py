@@ -19,7 +19,8 @@ from .world import AT, FLOW, Filled, add_person, fill
 pytestmark = pytest.mark.django_db
 
 _WORDS = {
-    "flow-act": ("enable", "disable", "delete", "restore", "recount"),
+    "flow-act": ("enable", "disable", "delete", "undelete", "restore", "recount"),
+    "job-act": ("stop", "undo"),
     "execution-act": (
         "kill", "pause", "resume", "restart", "replay", "unqueue", "force-run", "approve", "deny", "labels", "state", "delete",
         "task-state",
@@ -160,6 +161,9 @@ def test_pages_offer_only_what_the_person_may_do(place: Filled) -> None:
         "/ui/namespaces/prod.a/files": ("act/file-upload",),
         "/ui/namespaces/prod.a/variables": ("act/variables-set",),
         "/ui/namespaces": ('data-dialog="new-dialog"',),
+        "/ui/executions": ('data-bulk="kill"', 'data-bulk="replay"', 'data-bulk="delete"'),
+        "/ui/blueprints": ("/ui/flows/new",),
+        "/ui/blueprints/hello_inputs": ("Save and run", "?blueprint=hello_inputs"),
         "/ui/flows": ('data-bulk="delete"', 'data-bulk="enable"', "/ui/system", "/ui/users"),
     }
     for address, marks in offers.items():

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import AsyncClient
 
-from flows.api import sse
+from flows import streams
 from flows.models import ApiToken, Binding, UserSession
 from flows.operations.tokens import create_token
 
@@ -29,7 +29,7 @@ def place(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Filled:
     from flows.operations.roles import write_built_in_roles
 
     write_built_in_roles()
-    monkeypatch.setattr(sse, "RIGHTS_SECONDS", 0.0)
+    monkeypatch.setattr(streams, "RIGHTS_SECONDS", 0.0)
     return fill("prod.a", "mark0x")
 
 

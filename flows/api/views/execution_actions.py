@@ -35,12 +35,12 @@ from flows.api.views.executions import (
     present_whole,
     read_breakpoints,
 )
-from flows.engine.catalog import get_flow
 from flows.models import Execution
 from flows.operations import executions as operations
 from flows.operations.resume_checks import validate_resume_inputs as check_resume_inputs
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import executions as queries
+from flows.queries.asked import find_asked
 
 MOST_EXPRESSIONS = 100
 
@@ -81,10 +81,9 @@ def _resume(request: Request, execution_id: str) -> Execution:
 
 
 def _resume_input_ids(execution_id: str) -> list[str]:
-    """Return the ids of all inputs that pauses of the flow may ask for."""
-    execution = queries.get_execution(execution_id)
-    definition = get_flow(execution.namespace, execution.flow_id, execution.flow_revision).flow
-    return [input_id for task in definition.all_tasks() for input_id in list_input_ids(task.inputs)]
+    """Return the ids of the inputs that the execution asks for, or the one that it waits for."""
+    asked = find_asked(queries.get_execution(execution_id))
+    return list_input_ids(asked.task.inputs) if asked is not None and asked.task is not None else []
 
 
 def _restart(request: Request, execution_id: str) -> Execution:

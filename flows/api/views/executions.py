@@ -34,7 +34,7 @@ from flows.api.presenters import (
     present_execution,
     present_status_event,
 )
-from flows.api.sse import Viewer, answer_slow_json, answer_stream, follow, follow_each, wait_for_end
+from flows.api.sse import follow, follow_each, make_viewer, wait_for_end
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
 from flows.models import Execution
@@ -44,6 +44,7 @@ from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.queries.flows import load_startable_flow
 from flows.queries.visibility import visible
+from flows.streams import answer_slow_json, answer_stream
 
 STARTABLE_KINDS = frozenset({"NORMAL", "TEST", "PLAYGROUND"})
 
@@ -138,7 +139,7 @@ def start(request: Request, namespace: str, flow_id: str) -> HttpResponseBase:
 
 def answer_after_end(request: Request, execution: Execution) -> HttpResponseBase:
     """Answer with the execution once it has ended."""
-    viewer = Viewer(request, execution.namespace)
+    viewer = make_viewer(request, execution.namespace)
     return answer_slow_json(wait_for_end(execution.id, viewer.look(_read_ended)))
 
 
@@ -219,7 +220,7 @@ def read_delete_flags(request: Request) -> dict[str, bool]:
 @describes(answer=TEXT, media=STREAM_TYPE)
 def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream an execution until it and all its task runs have ended."""
-    viewer = Viewer(request, queries.get_execution(execution_id).namespace)
+    viewer = make_viewer(request, queries.get_execution(execution_id).namespace)
     return answer_stream(follow(execution_id, viewer.look(_read_followed)))
 
 
@@ -242,7 +243,7 @@ def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
 )
 def follow_dependencies(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the states of an execution and of its relatives until all have ended."""
-    viewer = Viewer(request, queries.get_execution(execution_id).namespace)
+    viewer = make_viewer(request, queries.get_execution(execution_id).namespace)
     return answer_stream(follow_each(execution_id, viewer.look(_read_relatives)))
 
 

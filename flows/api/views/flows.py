@@ -52,6 +52,8 @@ from flows.queries.flows import FlowText
 from flows.queries.pages import slice_page
 from flows.queries.source_search import SourceHit, search_texts
 
+MESSAGE = Value("message", "Why the flow is saved; the history of its revisions shows it.")
+
 
 def _present_saved(saved: operations.SavedFlow) -> dict[str, Any]:
     return present_flow(saved.flow, saved.definition, source=saved.revision.source)
@@ -69,11 +71,13 @@ def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
     )
 
 
-@describes(DRAFT, body=FLOW_BODIES, answer="Flow")
+@describes(DRAFT, MESSAGE, body=FLOW_BODIES, answer="Flow")
 def create(request: Request) -> HttpResponse:
     """Save a new flow."""
-    source = read_source(request)
-    return answer(_present_saved(operations.save_flow(source, mode="create", at=now(), actor=name_of(request))))
+    saved = operations.save_flow(
+        read_source(request), mode="create", at=now(), actor=name_of(request), message=request.GET.get("message", "")
+    )
+    return answer(_present_saved(saved))
 
 
 @describes(
@@ -90,11 +94,17 @@ def get(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     return answer(_present_text(found, with_source=read_flag(request, "source", default=False)))
 
 
-@describes(DRAFT, body=FLOW_BODIES, answer="Flow")
+@describes(DRAFT, MESSAGE, body=FLOW_BODIES, answer="Flow")
 def update(request: Request, namespace: str, flow_id: str) -> HttpResponse:
     """Save a new revision of a flow."""
     saved = operations.save_flow(
-        read_source(request), namespace=namespace, flow_id=flow_id, mode="update", at=now(), actor=name_of(request)
+        read_source(request),
+        namespace=namespace,
+        flow_id=flow_id,
+        mode="update",
+        at=now(),
+        actor=name_of(request),
+        message=request.GET.get("message", ""),
     )
     return answer(_present_saved(saved))
 

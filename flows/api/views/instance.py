@@ -17,14 +17,13 @@ from flows.api.describing import ANYTHING, OBJECT, TEXT, describes, list_of, obj
 from flows.api.endpoint import now, read_object
 from flows.api.limits import address_of
 from flows.api.views.own_account import list_rights
-from flows.conf import DEFAULT_TENANT, get_settings
+from flows.conf import DEFAULT_TENANT, PLATFORM_VERSION, get_settings
 from flows.expressions import list_filters, list_functions
 from flows.operations import accounts, sessions, sign_in
 from flows.plugin_api.registry import get_registry
 from flows.primitives.callers import Door
 from flows.primitives.errors import InvalidError
 
-PLATFORM_VERSION = "0.1.0"
 LONGEST_NAME = 150
 REPORTED_VERSION = "2.0.3"
 """The version of the API that we speak; clients choose their dialect by it."""

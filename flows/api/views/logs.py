@@ -17,12 +17,13 @@ from flows.api.endpoint import now
 from flows.api.filters import read_criteria
 from flows.api.pagination import find_number, read_window
 from flows.api.presenters import LEVELS, present_log
-from flows.api.sse import Viewer, answer_stream, follow_rows
+from flows.api.sse import follow_rows, make_viewer
 from flows.models import LogEntry
 from flows.operations import logs as operations
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as execution_queries
 from flows.queries import logs as queries
+from flows.streams import answer_stream
 
 
 def _read_selection(request: Request, execution_id: str) -> QuerySet[LogEntry]:
@@ -87,7 +88,7 @@ def _write_lines(rows: QuerySet[LogEntry]) -> Iterator[bytes]:
 @describes(LEVEL_VALUE, answer=TEXT, media=STREAM_TYPE)
 def follow(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the stored log lines of an execution, then those that come."""
-    viewer = Viewer(request, execution_queries.get_execution(execution_id).namespace)
+    viewer = make_viewer(request, execution_queries.get_execution(execution_id).namespace)
     min_level = request.query_params.get("minLevel", "")
     if min_level:
         queries.read_level(min_level)

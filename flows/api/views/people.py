@@ -264,3 +264,23 @@ def revoke_service_token(request: Request, user_id: str, token_id: str) -> HttpR
     """Revoke a token of a service account; it is refused from now on."""
     tokens.revoke_token(_get(user_id, SERVICE), token_id)
     return answer_nothing()
+
+
+@describes(answer=page_of("Token"))
+def list_user_tokens(request: Request, user_id: str) -> HttpResponse:
+    """Return the tokens of a person, without their texts."""
+    at, rows = now(), list_tokens(_get(user_id, PERSON))
+    return answer_page((present_token(row, at) for row in rows), len(rows))
+
+
+@describes(body=TOKEN_BODY, answer="NewToken")
+def create_user_token(request: Request, user_id: str) -> HttpResponse:
+    """Make a token for another person, whose rights the caller must have too; its text is shown only here."""
+    return make_token(request, _get(user_id, PERSON))
+
+
+@describes(answer={204: None})
+def revoke_user_token(request: Request, user_id: str, token_id: str) -> HttpResponse:
+    """Revoke a token of a person; it is refused from now on."""
+    tokens.revoke_token(_get(user_id, PERSON), token_id)
+    return answer_nothing()

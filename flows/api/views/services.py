@@ -8,14 +8,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_text
+from flows.api.auth import name_of
 from flows.api.describing import NUMBER, OBJECT, PAGING, TEXT, describes, list_of, object_of, page_of
 from flows.api.endpoint import now
 from flows.conf import DEFAULT_TENANT
 from flows.operations.acts import check_right
+from flows.operations.system import drain_worker, undrain_worker
 from flows.primitives.errors import NotFoundError
 from flows.primitives.rights import Action, Resource
 from flows.queries.health import list_worker_names
 from flows.queries.prometheus import write_metrics
+from flows.queries.system import list_draining_names
 from flows.queries.usage import count_usage
 
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,7 +27,10 @@ PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def list_services() -> list[dict[str, Any]]:
     """Return the parts of the system that report."""
     services = [{"id": f"web-{DEFAULT_TENANT}", "type": "WEBSERVER", "state": "RUNNING"}]
-    services += [{"id": name, "type": "WORKER", "state": "RUNNING"} for name in list_worker_names()]
+    draining = list_draining_names()
+    services += [
+        {"id": name, "type": "WORKER", "state": "DRAINING" if name in draining else "RUNNING"} for name in list_worker_names()
+    ]
     return [{**service, "metrics": [], "events": []} for service in services]
 
 
@@ -44,6 +50,24 @@ def get(request: Request, service_id: str) -> HttpResponse:
     if found is None:
         raise NotFoundError(f'No part of the system reports as "{service_id[:100]}".', code="service-not-found")
     return answer(found)
+
+
+@describes(answer="Service")
+def drain(request: Request, service_id: str) -> HttpResponse:
+    """Have a worker take no more work: it finishes what it has."""
+    drain_worker(service_id, at=now(), actor=name_of(request))
+    return answer(_present_worker(service_id, "DRAINING"))
+
+
+@describes(answer="Service")
+def undrain(request: Request, service_id: str) -> HttpResponse:
+    """Have a drained worker take work again."""
+    undrain_worker(service_id)
+    return answer(_present_worker(service_id, "RUNNING"))
+
+
+def _present_worker(name: str, state: str) -> dict[str, Any]:
+    return {"id": name, "type": "WORKER", "state": state, "metrics": [], "events": []}
 
 
 @describes(answer=object_of(["total", "services"], total=NUMBER, services=list_of(OBJECT)))

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection
 from django.http import HttpResponse
-from redis import Redis
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 
 from flows.api.answers import answer, answer_nothing, answer_text, encode_json
+from flows.api.deferring import answer_after
 from flows.api.describing import ANYTHING, BYTES, JSON_TYPE, OBJECT, Value, describes
 from flows.api.endpoint import media_type, now, raw_body
+from flows.api.errors import answer_error, answer_exception
 from flows.api.limits import address_of, webhook_keys
 from flows.api.multipart import FORM_TYPES
 from flows.api.presenters import execution_url, present_execution
-from flows.api.sse import CHANNEL_PREFIX
-from flows.conf import get_settings
 from flows.models import Execution
-from flows.operations.webhooks import WebhookCall, WebhookNotFoundError, render_webhook_response_code, start_from_webhook
+from flows.operations.webhooks import (
+    WebhookCall,
+    WebhookNotFoundError,
+    WebhookRefusedError,
+    render_webhook_response_code,
+    start_from_webhook,
+)
 from flows.primitives.callers import acting_for_platform
-from flows.primitives.errors import NotFoundError
+from flows.primitives.errors import FlowsError, NotFoundError
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.triggers.webhook import RequestFacts
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-LONGEST_WAIT_SECONDS = 600.0
-LOOK_AGAIN_SECONDS = 0.5
 
+_STATUS_OF_REFUSAL = {"webhook-method": 405, "webhook-content-type": 415, "webhook-size": 413}
 _ANSWERED = ("tenantId", "id", "namespace", "flowId", "flowRevision", "trigger", "outputs", "labels", "state")
 
 
@@ -66,17 +67,19 @@ def _read_facts(request: Request) -> RequestFacts:
     kind = media_type(request)
     is_multipart = kind == "multipart/form-data"
     # The body of a form must be read before the form is parsed, else it is gone.
-    body = b"" if is_multipart else raw_body(request)
+    raw = raw_body(request)
     fields = [(str(name), str(value)) for name, values in form.POST.lists() for value in values] if kind in FORM_TYPES else []
     parts = [_UploadedPart(str(name), file) for name, files in form.FILES.lists() for file in files] if is_multipart else []
     return RequestFacts(
         method=str(form.method),
         headers=tuple(form.headers.items()),
         parameters=tuple((name, str(value)) for name, values in request.query_params.lists() for value in values),
-        body=body,
+        body=b"" if is_multipart else raw,
         form_fields=tuple(fields),
         parts=tuple(parts),
         is_multipart=is_multipart,
+        raw=raw,
+        address=address_of(request),
     )
 
 
@@ -110,18 +113,31 @@ def _receive(request: Request, namespace: str, flow_id: str, key: str, sub_path:
     except WebhookNotFoundError as error:
         webhook_keys.record(caller)
         raise NotFoundError("Flow not found: no webhook answers at this address.", code=error.code) from error
+    except WebhookRefusedError as error:
+        status = _STATUS_OF_REFUSAL.get(error.code, 403)
+        return answer_error(request._request, status, error.message, code=error.code)
     if call.buffered_count is not None:
         return answer({"status": "buffered", "eventsBuffered": call.buffered_count}, 202)
     if call.execution_id is None:
         return answer_nothing()
     if call.answer.waits:
-        return _answer_ended(call, _wait_for_end(call.execution_id))
+        return answer_after(call.execution_id, partial(_look_for_end, request, call, call.execution_id))
     return answer(_present(call.execution or queries.get_execution(call.execution_id)))
 
 
 def _present(execution: Execution) -> dict[str, Any]:
     data = present_execution(execution)
     return {**{key: data[key] for key in _ANSWERED if key in data}, "url": execution_url(execution)}
+
+
+def _look_for_end(request: Request, call: WebhookCall, execution_id: str, is_last_look: bool) -> HttpResponse | None:
+    """Return the answer once the execution has ended, or when the time is over; None before."""
+    with acting_for_platform():
+        try:
+            execution = queries.get_execution(execution_id)
+            return _answer_ended(call, execution) if is_last_look or execution.state in TERMINAL else None
+        except FlowsError as error:
+            return answer_exception(request._request, error)
 
 
 def _answer_ended(call: WebhookCall, execution: Execution) -> HttpResponse:
@@ -141,37 +157,3 @@ def _read_status(code: Any) -> int:
     text = str(code).strip() if code is not None and not isinstance(code, bool) else ""
     number = int(text) if text.isascii() and text.isdigit() and len(text) == 3 else 200
     return number if 200 <= number <= 599 else 200
-
-
-def _wait_for_end(execution_id: str) -> Execution:
-    """Return an execution when it has ended, or as it is when the time is over."""
-    until = time.monotonic() + LONGEST_WAIT_SECONDS
-    with _wake_ups(execution_id) as wait:
-        while True:
-            execution = queries.get_execution(execution_id)
-            if execution.state in TERMINAL or time.monotonic() > until:
-                return execution
-            # A caller that waits must not keep a database connection from others.
-            if not connection.in_atomic_block:
-                connection.close()
-            wait()
-
-
-@contextlib.contextmanager
-def _wake_ups(execution_id: str) -> Any:
-    """Give a function that returns at the next commit of an execution, and after half a second in any case."""
-    url = get_settings().redis_url
-    if url is None:
-        yield lambda: time.sleep(LOOK_AGAIN_SECONDS)
-        return
-    with Redis.from_url(url) as client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
-        with contextlib.suppress(RedisError):
-            pubsub.subscribe(f"{CHANNEL_PREFIX}{execution_id}")
-
-        def wait() -> None:
-            try:
-                pubsub.get_message(timeout=LOOK_AGAIN_SECONDS)
-            except RedisError:
-                time.sleep(LOOK_AGAIN_SECONDS)
-
-        yield wait

@@ -174,7 +174,10 @@ def import_file(terminal: Terminal, options: argparse.Namespace) -> int:
     if not path.is_file():
         raise UsageError(f'"{options.file}" does not exist: give a .zip, .yml or .yaml file.')
     failed = open_target(options).flows.import_file(path, fail_on_error=options.fail_on_error, dry_run=options.dry_run)
-    terminal.show_rows(("failed",), [{"failed": name} for name in failed], json_rows=failed)
+    if failed or terminal.output == "json":
+        terminal.show_rows(("failed",), [{"failed": name} for name in failed], json_rows=failed)
+    else:
+        terminal.write(f'Every flow of "{path.name}" {"can be" if options.dry_run else "was"} saved.')
     return Exit.FAILED if failed else conclude(options, would_change=True)
 
 

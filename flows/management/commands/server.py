@@ -19,6 +19,7 @@ from flows.management.presentation import Json, format_moment
 from flows.management.selection import parse_span
 from flows.management.supervisor.system import ROLES, Plan, run_system
 from flows.management.terminal import Exit, PlainCommand, ServerUnreachableError, Terminal, add_action
+from flows.operations.system import drain_worker, undrain_worker
 
 COLUMNS = ("service", "id", "state", "host", "started", "last_seen")
 SERVICES = ("web", "scheduler", "worker")
@@ -46,10 +47,13 @@ class Command(PlainCommand):
         parser.add_argument("--grace", type=parse_span, help="how long running tasks may go on after TERM, such as 5m")
         actions = parser.add_subparsers(dest="action", metavar="ACTION")
         add_action(actions, "status", show_status, about="Shows which parts are alive; status 1 when one is missing.")
+        drain = add_action(actions, "drain", drain_one, about="Has a worker take no more work: it finishes what it has.")
+        drain.add_argument("worker", help="name of the worker, as `server status` shows it")
+        drain.add_argument("--undo", action="store_true", help="have it take work again")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, or show the state."""
-        if options.get("action") == "status":
+        if options.get("action"):
             super().handle(*args, **options)
             return
         given = argparse.Namespace(**options)
@@ -72,8 +76,8 @@ class Command(PlainCommand):
             sys.exit(run_system(get_settings(), plan))
 
     def run(self, terminal: Terminal, options: argparse.Namespace) -> int:
-        """Show the state: a start does not come here."""
-        return show_status(terminal, options)
+        """Do the action: a start does not come here."""
+        return int(options.run_action(terminal, options))
 
 
 def show_status(terminal: Terminal, options: argparse.Namespace) -> int:
@@ -87,6 +91,17 @@ def show_status(terminal: Terminal, options: argparse.Namespace) -> int:
         COLUMNS, rows, json_rows=[*map(_present, found), *({"type": kind.upper(), "state": "MISSING"} for kind in missing)]
     )
     return Exit.FAILED if missing else Exit.DONE
+
+
+def drain_one(terminal: Terminal, options: argparse.Namespace) -> int:
+    """Drain a worker of this installation, or let it take work again; it hears of it within five seconds."""
+    if options.undo:
+        undrain_worker(options.worker)
+        terminal.say(f"{options.worker} takes work again.")
+    else:
+        drain_worker(options.worker, at=datetime.now(UTC), actor="command line")
+        terminal.say(f"{options.worker} takes no more work and finishes what it has.")
+    return Exit.DONE
 
 
 def _describe(part: PartPresence) -> Json:

@@ -13,6 +13,7 @@ from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.presentation import Json, format_moment
 from flows.management.selection import add_yes, parse_span
 from flows.management.targets.actor import undone_if
+from flows.management.targets.people import RemotePeople
 from flows.management.targets.server import Server
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, add_action
 from flows.models import ApiToken
@@ -52,8 +53,9 @@ def _add(actions: Any, name: str, run: Any, about: str) -> argparse.ArgumentPars
         "--user",
         dest="login",
         metavar="NAME",
-        help="whose tokens; not needed where only one account exists. With --remote USER:PASSWORD, whose own tokens they are",
+        help="whose tokens; not needed where only one account exists. With --remote USER:PASSWORD, who asks",
     )
+    parser.add_argument("--account", metavar="NAME", help="whose tokens, also with --remote; there your own when left out")
     return parser
 
 
@@ -74,7 +76,7 @@ def create(terminal: Terminal, options: argparse.Namespace) -> int:
 def _create_here(options: argparse.Namespace) -> tuple[Json, str]:
     with undone_if(options.dry_run):
         made = create_token(
-            _get_user(options.login),
+            _get_user(options.account or options.login),
             name=options.name,
             description=options.description,
             lifetime=options.ttl,
@@ -98,7 +100,8 @@ def _create_there(options: argparse.Namespace) -> tuple[Json, str]:
     server = _open_server(options)
     if options.dry_run:
         return {"id": "", "exp": format_moment(timezone.now() + options.ttl), **body}, ""
-    made = dict(server.send("POST", "me", "api-tokens", body=body, of_tenant=False))
+    path, of_tenant = _find_address(options, server)
+    made = dict(server.send("POST", *path, body=body, of_tenant=of_tenant))
     return made, str(made.pop("fullToken"))
 
 
@@ -119,7 +122,9 @@ def revoke(terminal: Terminal, options: argparse.Namespace) -> int:
         if not terminal.confirm(f'Revoke token "{token["name"]}"?', yes=options.yes):
             return Exit.FAILED
         if is_remote(options):
-            _open_server(options).send("DELETE", "me", "api-tokens", token["id"], of_tenant=False)
+            server = _open_server(options)
+            path, of_tenant = _find_address(options, server)
+            server.send("DELETE", *path, token["id"], of_tenant=of_tenant)
         else:
             revoke_token(row.user, row.pk)
     _show(terminal, [token], json=token)
@@ -133,7 +138,17 @@ def _open_server(options: argparse.Namespace) -> Server:
 
 
 def _list_there(options: argparse.Namespace) -> list[Json]:
-    return list(_open_server(options).get("me", "api-tokens", of_tenant=False)["results"])
+    server = _open_server(options)
+    path, of_tenant = _find_address(options, server)
+    return list(server.get(*path, of_tenant=of_tenant)["results"])
+
+
+def _find_address(options: argparse.Namespace, server: Server) -> tuple[tuple[str, ...], bool]:
+    """Return the address of the wanted tokens and whether it lies below the tenant."""
+    if not options.account:
+        return ("me", "api-tokens"), False
+    path, found = RemotePeople(server).find_account(options.account)
+    return (path, str(found["id"]), "api-tokens"), True
 
 
 def _choose(options: argparse.Namespace, tokens: list[Json]) -> Json:
@@ -145,7 +160,8 @@ def _choose(options: argparse.Namespace, tokens: list[Json]) -> Json:
 
 def _select(options: argparse.Namespace) -> list[ApiToken]:
     rows = ApiToken.objects.select_related("user")
-    return list(rows.filter(user=_get_user(options.login)) if options.login else rows)
+    name = options.account or options.login
+    return list(rows.filter(user=_get_user(name)) if name else rows)
 
 
 def _get_user(name: str | None) -> User:
@@ -156,7 +172,7 @@ def _get_user(name: str | None) -> User:
             raise NotFoundError(f'There is no active account "{name}".', code="user-not-found")
         return user
     if people.count() != 1:
-        raise UsageError("Several accounts exist, or none: name one with --user.")
+        raise UsageError("Several accounts exist, or none: name one with --account.")
     return people.get()
 
 
@@ -166,7 +182,7 @@ def _get_row(options: argparse.Namespace) -> ApiToken:
     if not found:
         raise NotFoundError(f'There is no token "{options.token}".', code="token-not-found")
     if len(found) > 1:
-        raise UsageError(f'Several people have a token "{options.token}": add --user, or give its id.')
+        raise UsageError(f'Several people have a token "{options.token}": add --account, or give its id.')
     return found[0]
 
 

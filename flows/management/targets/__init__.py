@@ -16,6 +16,7 @@ from flows.management.targets.namespaces import (
     RemoteNamespaceFiles,
     RemoteNamespaces,
 )
+from flows.management.targets.people import LocalPeople, People, RemotePeople
 from flows.management.targets.server import Server
 from flows.management.targets.triggers import LocalTriggers, RemoteTriggers, Triggers
 
@@ -33,13 +34,21 @@ class Target:
     keys: Keys
     namespaces: Namespaces
     files: NamespaceFiles
+    people: People
     server: Server | None = None
 
 
 def local_target() -> Target:
     """Return the installation whose database this process is connected to."""
     return Target(
-        LocalFlows(), LocalExecutions(), LocalTriggers(), LocalLogs(), LocalKeys(), LocalNamespaces(), LocalNamespaceFiles()
+        LocalFlows(),
+        LocalExecutions(),
+        LocalTriggers(),
+        LocalLogs(),
+        LocalKeys(),
+        LocalNamespaces(),
+        LocalNamespaceFiles(),
+        LocalPeople(),
     )
 
 
@@ -53,5 +62,6 @@ def remote_target(server: Server) -> Target:
         RemoteKeys(server),
         RemoteNamespaces(server),
         RemoteNamespaceFiles(server),
+        RemotePeople(server),
         server,
     )
