@@ -22,6 +22,9 @@ DEFAULT_QUEUE = "default"
 DEFAULT_TENANT = "main"
 """The only tenant: the word that stands for it in addresses and expressions."""
 
+PLATFORM_VERSION = "0.1.0"
+"""Our own version."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

@@ -14,13 +14,17 @@ from flows.admin.display import link_to, show_json, show_text
 from flows.admin.paging import FlowSearch, NamespaceFilter
 from flows.models import (
     Blueprint,
+    BulkJob,
+    BulkResult,
     CachedResult,
     Dashboard,
     Execution,
     FlowStart,
     IdempotencyKey,
+    SystemSample,
     Template,
     TemplateRevision,
+    Worker,
 )
 from flows.operations import blueprints, dashboards, templates
 from flows.primitives.rights import Resource
@@ -146,3 +150,44 @@ class IdempotencyKeyAdmin(HistoryAdmin):
     @admin.display(description="execution")
     def execution_link(self, row: IdempotencyKey) -> SafeString | str:
         return link_to(Execution, row.execution_id)
+
+
+@admin.register(BulkJob)
+class BulkJobAdmin(HistoryAdmin):
+    """Actions on many objects at once, kept for a month."""
+
+    resource = Resource.SETTING
+    list_display = ("created_at", "user", "kind", "act", "phase", "done_count", "skipped_count", "failed_count")
+    list_select_related = ("user",)
+    search_fields = ("id__exact",)
+    ordering = ("-created_at",)
+
+
+@admin.register(BulkResult)
+class BulkResultAdmin(HistoryAdmin):
+    """What became of each object of such an action."""
+
+    resource = Resource.SETTING
+    list_display = ("object_id", "outcome", "reason", "job")
+    list_select_related = ("job",)
+    search_fields = ("object_id__startswith",)
+    ordering = ("-pk",)
+
+
+@admin.register(Worker)
+class WorkerAdmin(HistoryAdmin):
+    """Workers as they reported; the console drains them."""
+
+    resource = Resource.SETTING
+    list_display = ("name", "slots", "started_at", "seen_at", "stopped_at", "is_draining")
+    search_fields = ("name__startswith",)
+    ordering = ("name",)
+
+
+@admin.register(SystemSample)
+class SystemSampleAdmin(HistoryAdmin):
+    """The figures of each minute of the last two days."""
+
+    resource = Resource.SETTING
+    list_display = ("at", "workers", "slots", "running_tasks", "waiting_tasks", "started", "ended", "failed")
+    ordering = ("-at",)

@@ -28,7 +28,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Operate",
         ("User", "Group", "Role", "Binding", "Account", "ApiToken", "UserSession", "AuditEntry", "IdempotencyKey", "FlowStart",
-         "CachedResult"),
+         "CachedResult", "BulkJob", "BulkResult"),
     ),
 )  # fmt: skip
 """The console's groups with the models of each, in order. A model that is not listed comes last in the last group."""
@@ -40,7 +40,7 @@ _ICONS = {
     "Template": "content_copy", "TemplateRevision": "history", "Blueprint": "architecture", "Dashboard": "dashboard",
     "User": "person", "Group": "group", "Role": "badge", "Binding": "link", "Account": "account_circle", "ApiToken": "token",
     "UserSession": "devices", "AuditEntry": "gavel", "IdempotencyKey": "fingerprint", "FlowStart": "speed",
-    "CachedResult": "cached",
+    "CachedResult": "cached", "BulkJob": "checklist_rtl", "BulkResult": "rule",
 }  # fmt: skip
 
 _TITLES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flows.models import Execution
@@ -32,18 +33,26 @@ def right_for(name: str) -> Right:
     return {"replay": Right.CREATE, "delete": Right.DELETE}.get(name, Right.UPDATE)
 
 
-def list_allowed_actions(execution: Execution, caller: Caller, *, waits_for_approval: bool = False) -> list[Action]:
+def list_allowed_actions(
+    execution: Execution, caller: Caller, *, waits_for_approval: bool = False, after_end: Collection[State] = ()
+) -> list[Action]:
     """Return the actions that a caller may do with an execution, in the order in which a page shows them."""
-    found = list_actions(execution, waits_for_approval=waits_for_approval)
+    found = list_actions(execution, waits_for_approval=waits_for_approval, after_end=after_end)
     return [one for one in found if caller.may(right_for(one.name), Resource.EXECUTION, execution.namespace)]
 
 
-def list_actions(execution: Execution, *, waits_for_approval: bool = False) -> list[Action]:
-    """Return all actions in the order in which a page shows them; the main one of the state first."""
+def list_actions(execution: Execution, *, waits_for_approval: bool = False, after_end: Collection[State] = ()) -> list[Action]:
+    """
+    Return all actions in the order in which a page shows them; the main one of the state first.
+
+    Args:
+        waits_for_approval: whether what waits asks for a decision.
+        after_end: states of the task runs that still live although the execution has ended, because they come after the end.
+    """
     state, name = execution.state, execution.id
     ended = state in TERMINAL
     running_only = "" if state == State.RUNNING else f"Only a running execution can be paused; this one is {state}."
-    waits = state in (State.PAUSED, State.BREAKPOINT)
+    waits = state in (State.PAUSED, State.BREAKPOINT) or State.PAUSED in after_end or State.BREAKPOINT in after_end
     restartable = state in (State.FAILED, State.KILLED, State.CANCELLED, State.WARNING, State.PAUSED)
     found = []
     if waits_for_approval:
@@ -102,7 +111,7 @@ def list_actions(execution: Execution, *, waits_for_approval: bool = False) -> l
             "kill",
             "Kill",
             "Running tasks are stopped, and so are the executions that this one started.",
-            "The execution has ended." if ended else "The kill is under way." if state == State.KILLING else "",
+            "The execution has ended." if ended and not after_end else "The kill is under way." if state == State.KILLING else "",
             is_dangerous=True,
             command=f"manage.py executions kill {name}",
         ),

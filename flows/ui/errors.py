@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import (
@@ -17,7 +18,9 @@ from django.core.exceptions import (
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.template.loader import render_to_string
+from django.urls import reverse
 
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, NotFoundError, TooLargeError
 from flows.storage.contract import StorageUnavailableError
 
@@ -35,12 +38,35 @@ _TITLES = {
     503: "A part of the system does not answer",
 }
 
+_SEARCHES = (
+    ("execution_id", "executions", "q", "executions"),
+    ("flow_id", "flows", "q", "flows"),
+    ("namespace", "namespaces", "q", "namespaces"),
+    ("blueprint_id", "blueprints", "q", "blueprints"),
+)
+"""Which part of an address names a thing, and where things of its kind are searched; the narrowest first."""
 
-def answer_error(request: HttpRequest, status: int, message: str, *, code: str = "", search: str = "") -> HttpResponse:
-    """Answer with an error page. `search` is what a search for the missing thing starts with."""
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where to look for what was not found: an address, the name of its field, what stands in it, and what is looked for."""
+
+    url: str
+    field: str
+    text: str
+    things: str
+
+
+def answer_error(
+    request: HttpRequest, status: int, message: str, *, code: str = "", search: Search | None = None
+) -> HttpResponse:
+    """Answer with an error page, with the same navigation as every other page of the caller."""
+    title = _TITLES.get(status, "Not possible")
     context: dict[str, Any] = {
         "layout": "flows/layout.html",
-        "title": _TITLES.get(status, "Not possible"),
+        "title": title,
+        "crumbs": [{"text": title}],
+        "caller": current_caller(),
         "status": status,
         "message": message,
         "code": code,
@@ -52,7 +78,7 @@ def answer_error(request: HttpRequest, status: int, message: str, *, code: str =
 def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse:
     """Turn whatever a view raised into a page."""
     if isinstance(error, FlowsError):
-        return answer_error(request, status_of(error), error.message, code=error.code, search=_search_text(request, error))
+        return answer_error(request, status_of(error), error.message, code=error.code, search=_find_search(request, error))
     if isinstance(error, Http404):
         return answer_error(request, 404, "No page has this address.", code="not-found")
     if isinstance(error, PermissionDenied):
@@ -84,11 +110,14 @@ def status_of(error: FlowsError) -> int:
     return 503 if isinstance(error, StorageUnavailableError) else 422
 
 
-def _search_text(request: HttpRequest, error: FlowsError) -> str:
+def _find_search(request: HttpRequest, error: FlowsError) -> Search | None:
     match = request.resolver_match
     if not isinstance(error, NotFoundError) or match is None:
-        return ""
-    return str(match.kwargs.get("execution_id") or match.kwargs.get("flow_id") or "")
+        return None
+    for name, route_name, field, things in _SEARCHES:
+        if name in match.kwargs:
+            return Search(reverse(f"ui:{route_name}"), field, str(match.kwargs[name]), things)
+    return None
 
 
 def refuse_stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,17 +9,15 @@ from datetime import timedelta
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution, LogEntry, TaskRun
 from flows.primitives.states import TERMINAL, State
+from flows.queries.failures import ERROR, pick_message
+from flows.queries.log_windows import in_time_order
 from flows.queries.visibility import visible
-from flows.ui.painters.log_lines import in_time_order
 from flows.ui.wording import read_history, write_duration
 
 LOG_LINES = 20
-WARN, ERROR = 3, 4
+WARN = 3
 SHORTEST_SLOW = timedelta(seconds=1)
 MOST_SLOW = 5
-
-# The line of a stack trace that says what happened; what stands above it is the way there.
-_EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout)\b[\w.]*:?.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def find_failure(execution: Execution, runs: Sequence[TaskRun], definition: Type
         return None
     logs = _list_logs(execution, run)
     return Failure(
-        message=_find_message(execution, logs),
+        message=pick_message(execution.error, logs, least=ERROR if execution.state == State.FAILED else WARN),
         run=run,
         attempt_count=len(run.attempts) if run else 0,
         line=_find_line(definition, run),
@@ -90,15 +87,6 @@ def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
     # Earlier attempts said the same; only the last one counts here.
     last = max((entry.attempt_number for entry in newest), default=0)
     return in_time_order([entry for entry in newest if entry.attempt_number == last])
-
-
-def _find_message(execution: Execution, logs: Sequence[LogEntry]) -> str:
-    """Return the engine's own reason, else the last exception that was logged, else the first line of the worst level."""
-    least = ERROR if execution.state == State.FAILED else WARN
-    told = [line for entry in logs if entry.level >= least for line in entry.message.splitlines() if line.strip()]
-    exceptions = [line for line in told if _EXCEPTION.match(line)]
-    choices = [*execution.error.strip().splitlines()[:1], *exceptions[-1:], *told[:1], "It ended without a message."]
-    return choices[0].strip()
 
 
 def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
+from zlib import crc32
 
 from django.http import HttpRequest
 
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
+from flows.ui.free_text import resolve_text
 
 PREFIX = "in."
+ADDED = "+"
+"""Ends the name of the field in which somebody types further values of a list."""
 RADIO_COUNT = 5
+SEARCHED_COUNT = 8
 
 _CONTROLS = {
-    "INT": "number", "FLOAT": "number", "BOOL": "choice", "BOOLEAN": "choice", "DATE": "date", "TIME": "text", "DATETIME": "text",
-    "DURATION": "text", "JSON": "code", "YAML": "code", "ARRAY": "code", "OBJECT": "code", "TABLE": "code",
-    "FILE": "file", "SECRET": "password", "URI": "text", "EMAIL": "email",
+    "INT": "number", "FLOAT": "number", "BOOL": "choice", "BOOLEAN": "choice", "DATE": "moment", "TIME": "moment",
+    "DATETIME": "moment", "DURATION": "text", "JSON": "code", "YAML": "code", "ION": "code", "OBJECT": "code", "TABLE": "code",
+    "ARRAY": "many", "FILE": "file", "SECRET": "password", "URI": "url", "EMAIL": "email",
     "SELECT": "choice", "ENUM": "choice", "MULTISELECT": "many",
 }  # fmt: skip
+_PLAIN_ITEMS = frozenset(
+    {"STRING", "INT", "FLOAT", "BOOL", "BOOLEAN", "DATE", "TIME", "DATETIME", "DURATION", "URI", "EMAIL", "SELECT", "ENUM"}
+)
+_PICKERS = {"DATE": "date", "TIME": "time", "DATETIME": "datetime-local"}
+_FREE_TYPES = frozenset({"DATE", "TIME", "DATETIME", "DURATION"})
+_LANGUAGES = {"YAML": "yaml"}
 _HINTS = {
-    "DATETIME": "Date and time with a zone, such as 2031-05-04T10:00:00Z",
-    "TIME": "Such as 10:30:00",
-    "DURATION": "ISO duration such as PT1H30M",
+    "DATE": "A date, or words such as today, -1d, +2w",
+    "DATETIME": "A moment such as 2031-05-04T10:00:00Z, or words such as now, -1d, tomorrow 9:30",
+    "TIME": "Such as 10:30:00, now or +2h",
+    "DURATION": "Such as 90s, 1h 30m or PT1H30M",
     "URI": "An address such as https://example.org/data.csv",
-    "ARRAY": 'A JSON list such as ["a", "b"]',
     "JSON": 'JSON such as {"key": 1}',
     "YAML": "YAML text",
     "OBJECT": "A JSON object",
@@ -39,7 +50,8 @@ _HINTS = {
 class InputField:
     """
     One field. `name` is its part of the form; `control` chooses the element; `choices` are texts; `value` is what the field
-    shows, a list of texts for `many`; `is_shown` is False while a condition of the flow hides the input.
+    shows, a list of texts for `many`; `is_shown` is False while a condition of the flow hides the input. `resolved` is the exact
+    form of free text; `is_given` tells that somebody chose the value, `is_open` that a list takes further values.
     """
 
     id: str
@@ -57,23 +69,55 @@ class InputField:
     is_shown: bool = True
     steers: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
+    resolved: str = ""
+    is_given: bool = False
+    is_open: bool = False
+    picker: str = ""
+    language: str = ""
+
+    @property
+    def shape(self) -> str:
+        """A digest of what makes the element itself; a script replaces an element only when it differs."""
+        parts = (self.control, self.required, self.label, tuple(self.choices), tuple(self.attributes.items()), self.is_open)
+        return f"{crc32(repr(parts).encode()):08x}"
+
+    @property
+    def digest(self) -> str:
+        """A digest of the value, by which a script sees that a default has changed."""
+        return f"{crc32(repr(self.value).encode()):08x}"
+
+    @property
+    def unlisted(self) -> list[str]:
+        """The values of a list that are no offered choice."""
+        offered = {value for value, _ in self.choices}
+        return [value for value in self.value if value not in offered] if isinstance(self.value, list) else []
+
+    @property
+    def has_search(self) -> bool:
+        """True when there are so many choices that one wants to search them."""
+        return len(self.choices) > SEARCHED_COUNT
 
 
 def make_fields(
-    inputs: Sequence[Input], *, given: Mapping[str, Any], resolved: ResolvedInputs | None = None, show_errors: bool = False
+    inputs: Sequence[Input],
+    *,
+    given: Mapping[str, Any],
+    resolved: ResolvedInputs | None = None,
+    show_errors: bool | Collection[str] = False,
 ) -> list[InputField]:
     """
     Return the fields of a form.
 
     Args:
-        given: what the person has entered so far (texts by dotted id); the rest shows its default.
-        resolved: the operations' answer to `given`: defaults, errors, and which inputs are shown.
-        show_errors: whether the errors are shown, which they are after the form was sent.
+        given: what the person has entered so far (by dotted id, as `read_typed` returns it); the rest shows its default.
+        resolved: the operations' answer to it: defaults, errors, and which inputs are shown.
+        show_errors: whether errors are shown, which they are after the form was sent, or the ids of those inputs whose are.
     """
     states = {state.id: state for state in resolved.states} if resolved else {}
     faults: dict[str, list[str]] = {}
-    for problem in resolved.problems if resolved and show_errors else ():
-        faults.setdefault(problem.input_id, []).append(problem.message)
+    for problem in resolved.problems if resolved else ():
+        if show_errors is True or (not isinstance(show_errors, bool) and problem.input_id in show_errors):
+            faults.setdefault(problem.input_id, []).append("This needs a value." if problem.is_missing else problem.message)
     steering = {name for _, one in flatten(inputs) for name in one.depends_on}
     return [
         _make_field(name, one, given, states.get(name), faults.get(name, ()), name in steering) for name, one in flatten(inputs)
@@ -102,16 +146,20 @@ def _make_field(name: str, one: Input, given: Mapping[str, Any], state: Any, err
     if control == "choice":
         if not choices or allows_other:
             control = "text"
-        elif len(choices) > RADIO_COUNT:
+        elif len(choices) > RADIO_COUNT and one.options.get("isRadio") is not True:
             control = "select"
-    if control == "many" and not choices:
+    item_type = str(one.options.get("itemType") or "STRING")
+    if control == "many" and item_type not in _PLAIN_ITEMS:
         control = "code"
+    is_open = control == "many" and (kind == "ARRAY" or allows_other or not choices)
     attributes = {}
     if kind in ("INT", "FLOAT"):
         attributes = {key: str(one.options[key]) for key in ("min", "max") if key in one.options}
         attributes["step"] = "1" if kind == "INT" else "any"
     if kind == "FILE" and isinstance(one.options.get("allowedFileExtensions"), list):
         attributes["accept"] = ",".join(str(each) for each in one.options["allowedFileExtensions"])
+    if kind == "STRING" and isinstance(one.options.get("validator"), str):
+        attributes["data-pattern"] = str(one.options["validator"])[:300]
     multiline = kind == "STRING" and isinstance(one.default, str) and "\n" in one.default
     return InputField(
         id=name,
@@ -121,10 +169,15 @@ def _make_field(name: str, one: Input, given: Mapping[str, Any], state: Any, err
         control="area" if multiline else control,
         required=one.required and not one.has_default,
         description=one.description or "",
-        hint=_HINTS.get(kind, ""),
+        hint=_HINTS.get(kind, f"A list of {item_type}, one value after the other" if kind == "ARRAY" else ""),
         choices=choices,
         allows_other=allows_other,
         value=_shown_value(name, one, given, state, control),
+        resolved=_write_resolved(kind, given.get(name), state),
+        is_given=name in given,
+        is_open=is_open,
+        picker=_PICKERS.get(kind, ""),
+        language=_LANGUAGES.get(kind, "json") if control == "code" else "",
         errors=errors,
         is_shown=state.enabled if state is not None else True,
         steers=steers,
@@ -135,14 +188,38 @@ def _make_field(name: str, one: Input, given: Mapping[str, Any], state: Any, err
 def _shown_value(name: str, one: Input, given: Mapping[str, Any], state: Any, control: str) -> Any:
     if one.type in ("SECRET", "FILE"):
         return ""
-    if name in given:
-        return given[name]
-    value = (
-        state.value if state is not None and state.value is not None else one.prefill if one.prefill is not None else one.default
-    )
+    value = given.get(name)
+    if value is None:
+        value = _find_default(one, state)
     if control == "many":
-        return [str(each) for each in value] if isinstance(value, (list, tuple)) else []
+        return _list_texts(value)
     return _write_value(value)
+
+
+def _find_default(one: Input, state: Any) -> Any:
+    if state is not None and state.value is not None:
+        return state.value
+    return one.prefill if one.prefill is not None else one.default
+
+
+def _list_texts(value: Any) -> list[str]:
+    """Return the items of a list, or of a text that holds one as JSON, as texts."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return [value]
+    if isinstance(value, (list, tuple)):
+        return [_write_value(each) for each in value]
+    return [str(value)] if value not in (None, "") else []
+
+
+def _write_resolved(kind: str, typed: Any, state: Any) -> str:
+    """Return the exact value of free text, empty when it was written exactly."""
+    if kind not in _FREE_TYPES or not isinstance(typed, str) or state is None or state.value is None:
+        return ""
+    exact = str(state.value)
+    return "" if exact == typed.strip() else exact
 
 
 def _write_value(value: Any) -> str:
@@ -157,23 +234,67 @@ def _write_value(value: Any) -> str:
     return str(value)
 
 
-def read_inputs(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
-    """Return what a form supplies by dotted id: texts, lists of texts, uploads. Empty fields count as not supplied."""
-    supplied: dict[str, Any] = {}
+def read_typed(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
+    """
+    Return what a form supplies by dotted id, as it was entered: texts, lists of texts, uploads. Empty fields count as not
+    supplied.
+    """
+    typed: dict[str, Any] = {}
     for name, one in flatten(inputs):
         key = f"{PREFIX}{name}"
         if one.type == "FILE":
             if key in request.FILES:
-                supplied[name] = request.FILES[key]
-        elif one.type == "MULTISELECT" and (values := [value for value in request.POST.getlist(key) if value]):
-            # A list typed as JSON, or one value per ticked box.
-            supplied[name] = values[0] if len(values) == 1 and values[0].lstrip().startswith("[") else json.dumps(values)
-        elif one.type != "MULTISELECT" and request.POST.get(key, "") != "":
-            supplied[name] = request.POST[key].replace("\r\n", "\n")
-    return supplied
+                typed[name] = request.FILES[key]
+        elif one.type in ("MULTISELECT", "ARRAY"):
+            if values := _read_list(request, key):
+                typed[name] = values
+        elif request.POST.get(key, "") != "":
+            typed[name] = request.POST[key].replace("\r\n", "\n")
+    return typed
+
+
+def _read_list(request: HttpRequest, key: str) -> str | list[str]:
+    """Return the values of one list: one text per ticked box and per added word, or a whole list that was typed as JSON."""
+    ticked = [value for value in request.POST.getlist(key) if value]
+    if len(ticked) == 1 and ticked[0].lstrip().startswith("["):
+        return ticked[0]
+    added = request.POST.get(f"{key}{ADDED}", "").strip()
+    if added.startswith("["):
+        return [*ticked, *_list_texts(added)]
+    words = (word.strip() for word in added.replace("\n", ",").split(","))
+    return list(dict.fromkeys([*ticked, *(word for word in words if word)]))
+
+
+def convert_typed(inputs: Sequence[Input], typed: Mapping[str, Any], *, at: datetime | None = None) -> dict[str, Any]:
+    """Return entered values as operations take them: words for moments and durations resolved, lists as JSON."""
+    moment = at or datetime.now(UTC)
+    kinds = {name: one.type or "STRING" for name, one in flatten(inputs)}
+    return {name: _convert(kinds.get(name, "STRING"), value, moment) for name, value in typed.items()}
+
+
+def _convert(kind: str, value: Any, at: datetime) -> Any:
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and kind in _FREE_TYPES:
+        return resolve_text(kind, value, at=at)
+    return value
+
+
+def read_inputs(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
+    """Return what a form supplies by dotted id, as operations take it: texts and uploads. Empty fields are left out."""
+    return convert_typed(inputs, read_typed(request, inputs))
 
 
 def read_prefill(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
     """Return the values that a link gives for fields, such as `?in.day=2031-05-04`. Secrets and files are never taken."""
-    names = {name: one for name, one in flatten(inputs) if one.type not in ("SECRET", "FILE")}
-    return {name: request.GET[f"{PREFIX}{name}"] for name in names if f"{PREFIX}{name}" in request.GET}
+    found: dict[str, Any] = {}
+    for name, one in flatten(inputs):
+        values = request.GET.getlist(f"{PREFIX}{name}")
+        if values and one.type not in ("SECRET", "FILE"):
+            found[name] = values if one.type in ("MULTISELECT", "ARRAY") and len(values) > 1 else values[-1]
+    return found
+
+
+def read_touched(request: HttpRequest) -> frozenset[str]:
+    """Return the ids of the inputs that somebody has changed since the form was opened."""
+    return frozenset(name.removeprefix(PREFIX) for name in request.POST.getlist("touched"))

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 
 from flows.operations.callers import caller_of
 from flows.primitives.callers import NOBODY, Door, acting_as, current_caller, enter_as
+from flows.ui.choices import send_look
 from flows.ui.errors import answer_error, answer_exception
 
 OPEN_ROUTES = frozenset({"login", "login-code", "login-enrol", "oidc-begin", "oidc-return", "set-up"})
@@ -96,7 +97,9 @@ def answer_page(
     """
     layout = "flows/fragment.html" if FRAGMENT_HEADER in request.headers else "flows/layout.html"
     shared = {"layout": layout, "title": title, "nav": nav, "crumbs": crumbs or [Crumb(title)], "caller": current_caller()}
-    return HttpResponse(render_to_string(template, {**shared, **context}, request), status=status)
+    response = HttpResponse(render_to_string(template, {**shared, **context}, request), status=status)
+    send_look(request, response)
+    return response
 
 
 def name_of(request: HttpRequest) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -13,9 +14,13 @@ from django.utils.safestring import SafeString
 
 from flows.primitives.callers import Caller, current_caller
 from flows.primitives.rights import Action, Resource
+from flows.primitives.states import TERMINAL
+from flows.queries.inbox import MOST_QUESTIONS, count_questions
 from flows.ui import wording
+from flows.ui.choices import read_look
 from flows.ui.looks import is_moving, look_of
 from flows.ui.markdown import render_markdown
+from flows.ui.painters.source_text import paint_source
 
 register = template.Library()
 
@@ -27,6 +32,16 @@ def icon(name: str, classes: str = "") -> SafeString:
     """Return a symbol of icons.svg."""
     address = static("flows/icons.svg")
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, address, name)
+
+
+@register.simple_tag
+def look_attributes(request: HttpRequest) -> SafeString:
+    """Return the attributes of the root element that show the choices of the reader before any script runs."""
+    look = read_look(request)
+    theme = look.get("theme", "system")
+    classes = [word for name, word in (("nav", "narrow"), ("density", "comfortable")) if look.get(name) == word]
+    chosen = format_html(' data-theme="{}"', theme) if theme != "system" else SafeString("")
+    return chosen + (format_html(' class="{}"', " ".join(classes)) if classes else SafeString(""))
 
 
 @register.filter
@@ -110,6 +125,12 @@ def markdown(text: str | None) -> SafeString:
 
 
 @register.filter
+def coloured(text: str, name: str) -> SafeString:
+    """Return the text of a file with the colours of the language that its name tells."""
+    return paint_source(text, name)
+
+
+@register.filter
 def may_read(caller: Any, resource: str) -> bool:
     """Tell whether a caller may read objects of a resource that belongs to no namespace."""
     return isinstance(caller, Caller) and caller.may(Action.READ, Resource(resource))
@@ -139,3 +160,37 @@ def may_manage(caller: Any, resource: str) -> bool:
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+@register.filter
+def fact(value: str | int) -> str:
+    """Return a fact about a service: whole numbers are sizes in bytes."""
+    return wording.write_size(value) if isinstance(value, int) else value
+
+
+@register.filter
+def lag(seconds: float) -> str:
+    """Return how late something is, `none` below a tenth of a second."""
+    return "none" if seconds < 0.1 else wording.write_duration(timedelta(seconds=seconds))
+
+
+_WORKER_TONES = {"live": "good", "draining": "waiting", "drained": "paused", "stale": "failed"}
+
+
+@register.filter
+def worker_tone(state: str) -> str:
+    """Return the class that gives an element the colours of what a worker does."""
+    return f"st-{_WORKER_TONES.get(state, 'skipped')}"
+
+
+@register.simple_tag
+def count_waiting() -> str:
+    """Return how many questions wait for a person, empty for none."""
+    count = count_questions()
+    return "" if not count else f"{count}" if count < MOST_QUESTIONS else "99+"
+
+
+@register.simple_tag
+def list_end_states() -> list[str]:
+    """Return the states in which an execution has ended, by name."""
+    return sorted(TERMINAL)

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import yaml
+
+_ONE_LINE = 1_000_000
 _SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -53,6 +56,24 @@ def write_size(count: int) -> str:
 def read_history(histories: Iterable[Iterable[str]]) -> list[tuple[str, datetime]]:
     """Return stored histories as pairs of state and aware moment, in order."""
     return [(state, datetime.fromisoformat(moment).astimezone(UTC)) for state, moment in histories]
+
+
+def write_value(value: Any) -> str:
+    """Return a value of a source as people read it: a text as it stands, everything else as YAML in one line."""
+    if isinstance(value, str):
+        return value
+    return yaml.safe_dump(make_plain(value), default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6).strip(
+        " .\n"
+    )
+
+
+def make_plain(value: Any) -> Any:
+    """Return maps, lists and simple values as YAML knows them, everything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): make_plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [make_plain(one) for one in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def short_type(type_name: str) -> str:

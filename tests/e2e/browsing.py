@@ -13,14 +13,19 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, R
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
-SCREENS = Path(os.environ.get("CELESTRA_SCREENS") or Path(__file__).resolve().parents[2] / "build" / "e2e")
-"""Where pictures of the pages go."""
+SCREENS = Path(os.environ.get("CELESTRA_SCREENS") or Path(__file__).resolve().parents[2] / "var" / "e2e")
+"""Where pictures of the pages go, with an `index.html` to leaf through them."""
 
 PHONE, DESK = (390, 844), (1440, 900)
 THEMES = ("light", "dark")
 REPORTER = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
-_CHOOSE_THEME = "theme => { localStorage.setItem('theme', theme); document.documentElement.dataset.theme = theme; }"
+_CHOOSE_THEME = """theme => {
+  localStorage.setItem("theme", theme);
+  document.cookie = `look=${new URLSearchParams({ v: "1", theme })};path=/;samesite=lax`;
+  document.documentElement.dataset.theme = theme;
+  document.dispatchEvent(new Event("theme"));
+}"""
 # A page that is left while its stream is open ends that request itself.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -57,7 +62,8 @@ class Watched:
             self.faults.append(f"console: {message.text}")
 
     def _note_request(self, request: Request) -> None:
-        if not request.url.startswith((self.base_url, "data:", "blob:")):
+        # The viewer of PDF files is a part of the browser with addresses of its own.
+        if not request.url.startswith((self.base_url, "data:", "blob:", "chrome-extension:")):
             self.faults.append(f"request to another host: {request.url}")
         self.requested.add(urlsplit(request.url).path)
 
@@ -92,6 +98,17 @@ def set_source(page: Page, text: str) -> None:
     # Not the browser's own waiting: it evaluates a text, which the content policy forbids.
     eventually(lambda: page.evaluate("!!window.celestraEditor"))
     page.evaluate("text => window.celestraEditor.setValue(text, -1)", text)
+
+
+def fill_code(page: Page, text: str) -> None:
+    """Replace the text of the first field for code of a page; it is a text area that becomes an editor."""
+    field = page.locator("main textarea").first
+    expect(field).to_be_attached()
+    if not field.get_attribute("data-code"):
+        field.fill(text)
+        return
+    eventually(lambda: page.evaluate("!!document.querySelector('main .code-field.ace_editor')"))
+    page.evaluate("text => ace.edit(document.querySelector('main .code-field')).setValue(text, -1)", text)
 
 
 def make_file_name(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import http.client
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,19 @@ RUN_AXE = """() => axe
   .run({exclude: [[".ace_editor"]]}, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
   .then((found) => found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
   .map((one) => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 140)).join(" | ")}`))"""
+INDEX = """<!doctype html>
+<meta charset="utf-8">
+<title>Pages of the console</title>
+<style>
+  body { font: 14px system-ui; margin: 24px; background: #8884 }
+  nav { columns: 5 12em; margin-bottom: 24px } nav a { display: block }
+  section { margin-bottom: 32px } h2 { position: sticky; top: 0; background: Canvas; margin: 0; padding: 6px }
+  img { height: 420px; margin: 4px; border: 1px solid #8888; vertical-align: top }
+</style>
+<h1>Pages of the console</h1>
+<nav>{links}</nav>
+{rows}
+"""
 _LINK = re.compile(r"""<a\b[^>]*?\shref=["']([^"']*)""")
 
 INSTANCES = 2
@@ -29,6 +44,8 @@ QUERIES_OF_A_SHAPE = 3
 LINKS_OF_A_SHAPE = 3
 ADMIN = "admin"
 LEAVES = frozenset({"logout", "oidc-begin"})
+ASKERS = 4
+LONGEST_READ = 4 * 1024 * 1024
 
 
 class Shape(NamedTuple):
@@ -45,14 +62,18 @@ class Shape(NamedTuple):
 
 @dataclass
 class Crawl:
-    """What a walk found. `faults` and `violations` are lines to read; `reached` holds every shape linked or asked for."""
+    """
+    What a walk found. `faults` and `violations` are lines to read; `reached` holds every shape linked or asked for; `links` holds
+    every address that a looked-at page links to, with one page that does.
+    """
 
     pages: dict[Shape, list[str]] = field(default_factory=lambda: defaultdict(list))
     reached: set[Shape] = field(default_factory=set)
+    links: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    pictures: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    pictures: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def find_shape(address: str) -> Shape | None:
@@ -71,6 +92,7 @@ def crawl(watched: Watched, start: str = "/ui/") -> Crawl:
     found = Crawl()
     watched.open(start)
     _find_pages(watched, start, found)
+    found.broken += _find_broken(watched, found)
     for shape, addresses in sorted(found.pages.items(), key=lambda item: (item[0].app == ADMIN, item[0])):
         for number, address in enumerate(addresses):
             _look_at(watched, shape, address, found, is_first=number == 0)
@@ -107,10 +129,38 @@ def _find_pages(watched: Watched, start: str, found: Crawl) -> None:
             found.pages[landed].append(answer.url)
         for link in _LINK.findall(answer.text()):
             link = urldefrag(urljoin(answer.url, html.unescape(link))).url
-            if link.startswith(watched.base_url + "/") and link not in known:
+            if not link.startswith(watched.base_url + "/"):
+                continue
+            found.links.setdefault(link, answer.url)
+            if link not in known:
                 known.add(link)
                 waiting.append(link)
     found.reached |= {shape for path in watched.requested if (shape := find_shape(path))}
+
+
+def _find_broken(watched: Watched, found: Crawl) -> list[str]:
+    """Ask for every linked address once and return those that answer with an error, each with a page that links to it."""
+    cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in watched.page.context.cookies(watched.base_url))
+    wanted = [link for link in found.links if (shape := find_shape(link)) is None or shape.route not in LEAVES]
+    parts = [wanted[number::ASKERS] for number in range(ASKERS)]
+    with ThreadPoolExecutor(ASKERS) as pool:
+        statuses = dict(pair for asked in pool.map(lambda part: _ask_for(part, cookies), parts) for pair in asked)
+    return [f"{link} on {found.links[link]}: {status}" for link, status in statuses.items() if status >= 400]
+
+
+def _ask_for(links: Iterable[str], cookies: str) -> list[tuple[str, int]]:
+    # One connection for all, and no page is read to its end when it is long: only the status matters.
+    found, connection = [], None
+    for link in links:
+        parts = urlsplit(link)
+        connection = connection or http.client.HTTPConnection(parts.netloc, timeout=30)
+        connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers={"Cookie": cookies})
+        answer = connection.getresponse()
+        found.append((link, answer.status))
+        if len(answer.read(LONGEST_READ)) == LONGEST_READ:
+            connection.close()
+            connection = None
+    return found
 
 
 def _is_wanted(found: Crawl, shape: Shape) -> bool:
@@ -122,21 +172,19 @@ def _is_wanted(found: Crawl, shape: Shape) -> bool:
     return not found.pages[shape] and len(alike) < QUERIES_OF_A_SHAPE
 
 
-def _list_looks(is_first: bool, shape: Shape) -> Iterator[tuple[tuple[int, int], str, bool]]:
-    # Two cold loads, in each of which the theme is turned over as its button does it. A page of a known kind is loaded once.
-    if is_first and not shape.query and shape.app != ADMIN:
-        yield DESK, THEMES[0], True
+def _list_looks(*, is_first: bool) -> Iterator[tuple[tuple[int, int], str, bool]]:
+    # Two cold loads, in each of which the theme is turned over as its button does it. A page of a known kind has one look less.
+    yield DESK, THEMES[0], True
+    if is_first:
         yield DESK, THEMES[1], False
-        yield PHONE, THEMES[1], True
+    yield PHONE, THEMES[1], True
+    if is_first:
         yield PHONE, THEMES[0], False
-    else:
-        yield DESK, THEMES[0], True
-        yield PHONE, THEMES[1], False
 
 
 def _look_at(watched: Watched, shape: Shape, address: str, found: Crawl, *, is_first: bool) -> None:
     page = watched.page
-    for size, theme, loads in _list_looks(is_first, shape):
+    for size, theme, loads in _list_looks(is_first=is_first):
         where = f"{shape} [{address.removeprefix(watched.base_url)}] {theme} {size[0]}"
         watched.take_faults()
         watched.set_size(size)
@@ -147,27 +195,36 @@ def _look_at(watched: Watched, shape: Shape, address: str, found: Crawl, *, is_f
                 found.faults.append(f"{where}: status {answer and answer.status}")
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)))")
         found.faults += [f"{where}: {fault}" for fault in (*page.evaluate(LOOKS), *watched.take_faults())]
-        if is_first and size == DESK and not (shape.query and theme == "dark"):
-            page.evaluate(AXE)
-            found.violations += [f"{where}: {violation}" for violation in page.evaluate(RUN_AXE)]
         if is_first:
-            _take_picture(watched, f"{shape} {theme} {size[0]}", str(shape), found)
+            if not page.evaluate("!!window.axe"):
+                page.evaluate(AXE)
+            found.violations += [f"{where}: {violation}" for violation in page.evaluate(RUN_AXE)]
+            _take_picture(watched, str(shape), f"{theme} {size[0]}", found)
         found.reached |= {reached for path in watched.requested if (reached := find_shape(path))}
         watched.requested.clear()
 
 
-def _take_picture(watched: Watched, title: str, shape: str, found: Crawl) -> None:
+def _take_picture(watched: Watched, shape: str, look: str, found: Crawl) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
-    name = f"{make_file_name(title)}.jpg"
-    watched.page.screenshot(path=SCREENS / name, type="jpeg", quality=70, animations="disabled")
-    found.pictures[shape].append(name)
+    name = f"{make_file_name(f'{shape} {look}')}.png"
+    watched.page.screenshot(path=SCREENS / name, animations="disabled")
+    found.pictures[shape][look] = name
 
 
 def _write_index(found: Crawl) -> None:
-    rows = []
-    for shape, names in found.pictures.items():
-        pictures = "".join(f'<a href="{name}"><img loading="lazy" height="320" src="{name}" alt="{name}"></a> ' for name in names)
-        rows.append(f"<h2>{html.escape(shape)}</h2><p>{pictures}</p>")
-    page = f'<!doctype html><meta charset="utf-8"><title>Pages of the console</title><h1>Pages of the console</h1>{"".join(rows)}'
+    """Write a page to leaf through: one row for each kind of page, its four looks side by side."""
+    looks = [f"{theme} {size[0]}" for size in (DESK, PHONE) for theme in THEMES]
+    links, rows = [], []
+    for shape, names in sorted(found.pictures.items()):
+        anchor = make_file_name(shape)
+        links.append(f'<a href="#{anchor}">{html.escape(shape)}</a>')
+        pictures = "".join(
+            f'<a href="{names[look]}"><img loading="lazy" src="{names[look]}" alt="{html.escape(shape)}, {look}"></a>'
+            for look in looks
+            if look in names
+        )
+        rows.append(f'<section id="{anchor}"><h2>{html.escape(shape)}</h2>{pictures}</section>')
+    text = INDEX.replace("{links}", " ".join(links)).replace("{rows}", "".join(rows))
     SCREENS.mkdir(parents=True, exist_ok=True)
-    (SCREENS / "index.html").write_text(page, encoding="utf-8")
+    (SCREENS / "index.html").write_text(text, encoding="utf-8")
+    (SCREENS / "faults.txt").write_text("\n".join((*found.broken, *found.faults, *found.violations)), encoding="utf-8")

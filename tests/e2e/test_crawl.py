@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from flows.ui.urls import urlpatterns
-from tests.e2e.browsing import DESK, watch
+from tests.e2e.browsing import DESK, Watched, watch
 from tests.e2e.crawling import Crawl, crawl
 from tests.e2e.seeding import Seeded
 
@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 NOT_LINKED = {
     "execution-file-raw": "a download, and the bytes of pictures in previews",
     "flow-bare": "old addresses of flows, kept for bookmarks",
+    "live-log": "a stream for the script of a log",
+    "live-logs": "a stream for the script of a log",
     "login": "the walk is signed in; the journey begins there",
     "login-code": "a step of signing in, only with a second factor",
     "login-enrol": "a step of signing in, only with a second factor",
@@ -38,9 +40,18 @@ def walked(browser: Browser, signed_in: Any, seeded: Seeded) -> Crawl:
     """One walk, looked at by all tests of this module."""
     size = {"width": DESK[0], "height": DESK[1]}
     context = browser.new_context(viewport=size, storage_state=signed_in, reduced_motion="reduce")  # type: ignore[arg-type]
-    found = crawl(watch(context, seeded.system.base_url))
+    watched = watch(context, seeded.system.base_url)
+    _begin_job(watched)
+    found = crawl(watched)
     context.close()
     return found
+
+
+def _begin_job(watched: Watched) -> None:
+    # Only the console makes jobs.
+    watched.open("flows/bulk?namespace=company.sales&act=enable")
+    watched.page.locator("main form[method=post] button.primary").click()
+    watched.page.wait_for_url("**/ui/jobs/*")
 
 
 def test_every_link_leads_somewhere(walked: Crawl) -> None:

@@ -27,6 +27,15 @@ def apply(source: str, fix: Fix) -> str:
         ('- id: a\n  type: "io.kestra.plugin.core.log.Lgo"\n  message: x\n', '  type: "io.kestra.plugin.core.log.Log"\n'),
         ("- id: a\n  type: io.kestra.core.tasks.log.Log\n  message: x\n", "  type: io.kestra.plugin.core.log.Log\n"),
         ("- id: a\n  type: io.kestra.plugin.core.log.Log\n  message: x\n  logLevel: INFOO\n", "  logLevel: INFO\n"),
+        (
+            "- id: a\n  type: io.kestra.plugin.scripts.shell.Commands\n  commands: [ls]\n"
+            "  taskRunner: {type: io.kestra.plugin.core.runner.Proces}\n",
+            "  taskRunner: {type: io.kestra.plugin.core.runner.Process}\n",
+        ),
+        (
+            "- {id: a, type: io.kestra.plugin.core.log.Log, message: x}\ninputs:\n- {id: i, type: STRNG}\n",
+            "- {id: i, type: STRING}\n",
+        ),
         ("- id: a\n  type: io.kestra.plugin.core.log.Log # why\n", '  message: ""\n'),
         ("- id: a\n  type: io.kestra.plugin.core.log.Log\n  message: {{ inputs.x }}\n", '  message: "{{ inputs.x }}"\n'),
     ],

@@ -50,6 +50,8 @@ def alice(db: None) -> Client:
     cache.clear()
     client = Client()
     client.force_login(User.objects.create_superuser("alice@example.org", password="Correct-horse-1"))
+    # Like every browser after its first page.
+    client.cookies["look"] = "theme=system"
     return client
 
 

@@ -15,8 +15,78 @@ from tests.ui.conftest import AT, SOURCE
 EVERY_ID = [one.id for kind in ("flow", "dashboard") for one in list_blueprints(kind=kind)]
 
 
-def test_the_gallery_shows_every_blueprint_with_a_thumbnail(alice: Client) -> None:
-    page = alice.get("/ui/blueprints").content.decode()
+TEMPLATE = """id: << arg.name >>
+namespace: company.team
+tasks:
+<% for step in arg.steps %>
+  - id: << step >>
+    type: io.kestra.plugin.core.log.Log
+    message: "{{ flow.id }} does << step | upper >>"
+<% endfor %>
+extend:
+  templateArguments:
+    - {id: name, type: STRING}
+    - {id: steps, type: ARRAY, itemType: STRING, defaults: [load]}
+"""
+
+
+def _save_template(source: str = TEMPLATE) -> str:
+    return create_blueprint(BlueprintDraft("A template", source, "Fill me in.", []), at=AT).id
+
+
+def test_a_template_asks_for_its_arguments_and_becomes_a_flow(alice: Client) -> None:
+    address = f"/ui/blueprints/{_save_template()}"
+
+    page = alice.get(address).content.decode()
+    fields = {"in.name": "two_steps", "in.steps": ["load", "check"], "namespace": "company.shop"}
+    answer = alice.post(f"{address}/fill", fields)
+
+    assert 'name="in.name"' in page and "Fill in and use" in page
+    assert answer["Location"].startswith("/ui/flows/edit/company.shop/two_steps")
+    source = Flow.objects.get().revisions.get().source
+    assert 'message: "{{ flow.id }} does CHECK"' in source and "namespace: company.shop" in source
+
+
+def test_a_filled_template_opens_in_the_editor_without_being_saved(alice: Client) -> None:
+    address = f"/ui/blueprints/{_save_template()}"
+
+    answer = alice.post(f"{address}/fill", {"in.name": "shown", "then": "edit"}, follow=True)
+
+    assert "id: shown" in answer.content.decode() and not Flow.objects.exists()
+
+
+def test_a_template_without_a_needed_value_says_so_at_the_field(alice: Client) -> None:
+    answer = alice.post(f"/ui/blueprints/{_save_template()}/fill", {})
+
+    assert answer.status_code == 422 and 'class="error"' in answer.content.decode()
+    assert not Flow.objects.exists()
+
+
+def test_a_blueprint_says_what_is_missing_until_it_is_there(alice: Client) -> None:
+    entry = next(one for one in list_blueprints() if any(need.kind == "secret" for need in one.needs))
+    key = next(need.text for need in entry.needs if need.kind == "secret")
+    before = alice.get(f"/ui/blueprints/{entry.id}").content.decode()
+
+    set_secret("company", key, "a-value-of-it", at=AT)
+
+    after = alice.get(f"/ui/blueprints/{entry.id}").content.decode()
+    assert "missing here" in before and "is there" not in before
+    assert "missing here" not in after and "is there" in after
+
+
+def test_an_own_blueprint_with_an_unknown_plugin_is_marked(alice: Client, flow: Flow) -> None:
+    entry = create_blueprint(BlueprintDraft("Strange", SOURCE, "", []), at=AT)
+    Blueprint.objects.filter(pk=entry.id).update(included_tasks=["io.example.plugin.NotThere"])
+
+    assert "NotThere is missing" in alice.get("/ui/blueprints", {"kind": "own"}).content.decode()
+
+
+def test_the_gallery_shows_some_first_and_every_blueprint_on_demand(alice: Client) -> None:
+    first = alice.get("/ui/blueprints").content.decode()
+    page = alice.get("/ui/blueprints", {"show": "500"}).content.decode()
+
+    assert first.count('<article class="bp">') == 24 and "Show more" in first
+    assert "Show more" not in page
 
     assert page.count('<article class="bp">') == len(EVERY_ID)
     assert page.count('class="thumb"') == len(list_blueprints())

@@ -12,24 +12,24 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from flows.language.dashboards import parse_dashboard
-from flows.models import Dashboard, Flow
+from flows.models import Dashboard, Execution, Flow
 from flows.ui.painters.figures import draw_chart, nice_top
 from flows.ui.views.dashboards import _EXAMPLE
-from tests.ui.conftest import save_execution, save_log
+from tests.ui.conftest import save_execution, save_log, save_task_run
 
 HOSTILE = "<script>alert(1)</script>"
 
 pytestmark = pytest.mark.django_db
 
 
-def save_now(execution_id: str, **fields: object) -> object:
+def save_now(execution_id: str, **fields: object) -> Execution:
     at = timezone.now() - timedelta(minutes=5)
     return save_execution(execution_id, created_at=at, ended_at=at + timedelta(seconds=3), **fields)  # type: ignore[arg-type]
 
 
 def test_the_default_dashboard_counts_and_leads_to_the_lists(alice: Client, flow: Flow) -> None:
     save_now("good")
-    save_log(save_now("bad", state="FAILED"), f"first {HOSTILE}\nsecond", level=4)  # type: ignore[arg-type]
+    save_log(save_now("bad", state="FAILED"), f"first {HOSTILE}\nsecond", level=4)
     with CaptureQueriesContext(connection) as queries:
         page = alice.get("/ui/?range=24h")
     text = page.content.decode()
@@ -87,3 +87,26 @@ def test_hostile_names_are_drawn_as_text() -> None:
 @pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 5), (16, 20), (99, 100), (0.3, 0.5)])
 def test_the_axis_ends_at_a_round_number(most: float, top: float) -> None:
     assert nice_top(most) == pytest.approx(top)
+
+
+def test_a_latest_failure_says_what_its_card_says(alice: Client, flow: Flow) -> None:
+    execution = save_now("bad", state="FAILED")
+    group = save_task_run(execution, "group", state="FAILED")
+    culprit = save_task_run(execution, "load", state="FAILED", number=1, parent_id=group.id)
+    save_log(execution, "Traceback\nValueError: rows differ", level=4, task_run_id=culprit.id, task_id="load")
+    save_log(execution, "The alert says so", level=4, task_id="alert")
+
+    [(_, message)] = alice.get("/ui/").context["failures"]
+
+    assert message == "ValueError: rows differ"
+
+
+def test_the_history_of_the_default_dashboard_comes_as_a_table_and_as_csv(alice: Client, flow: Flow) -> None:
+    save_now("good")
+    page = alice.get("/ui/?range=1h")
+
+    text = alice.get(page.context["csv_url"]).content.decode()
+
+    assert text.splitlines()[0] == "begin,all,SUCCESS"
+    assert text.splitlines()[1].endswith(",1,1")
+    assert "as a table" in page.content.decode()

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from flows.models import Execution, Flow, KeyValue
+from flows.operations import namespace_files
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_task_run
 
 HOSTILE = "<script>alert(1)</script>"
@@ -166,3 +167,58 @@ def test_a_playground_run_is_started_and_kept_out_of_the_lists(alice: Client, fl
 def test_a_plugin_can_be_tried_in_a_new_flow(alice: Client, flow: Flow) -> None:
     for query in ("plugin=io.kestra.plugin.core.log.Log&example=0", "plugin=io.kestra.plugin.core.trigger.Schedule"):
         assert alice.get(f"/ui/flows/new?{query}").status_code == 200
+
+
+def test_the_files_of_the_namespace_are_a_tree_and_one_of_them_is_open(alice: Client, flow: Flow) -> None:
+    for path, content in (("/scripts/load.py", b"print('<b>')\n"), ("/image.png", b"\x89PNG\0")):
+        namespace_files.put_file(NAMESPACE, path, content, at=AT)
+
+    def show(**more: Any) -> str:
+        return str(ask(alice, "/ui/flows/panel/files", SOURCE, 1, 1, **more).content.decode())
+
+    closed, opened = show(), show(file="scripts/load.py", open=["/scripts/load.py", "/gone.py"])
+
+    assert 'data-file="/scripts/load.py"' in closed and "<textarea" not in closed
+    assert "print(&#x27;&lt;b&gt;&#x27;)" in opened
+    assert opened.count("data-file-close=") == 1
+    assert "no characters" in show(file="/image.png")
+
+
+def test_a_file_that_is_not_there_opens_nothing(alice: Client, flow: Flow) -> None:
+    answer = ask(alice, "/ui/flows/panel/files", SOURCE, 1, 1, file="../../etc/passwd", open="x")
+
+    assert answer.status_code == 200
+    assert "<textarea" not in answer.content.decode()
+
+
+def test_a_very_long_flow_is_drawn_with_its_groups_folded(alice: Client, flow: Flow) -> None:
+    group = "  - id: group\n    type: io.kestra.plugin.core.flow.Sequential\n    tasks:\n"
+    inner = "      - {id: inside, type: io.kestra.plugin.core.log.Log, message: x}\n"
+    short = f"id: long\nnamespace: {NAMESPACE}\ntasks:\n{group}{inner}"
+
+    def draw(source: str) -> str:
+        answer = alice.post("/ui/flows/check", source, content_type="text/plain").json()
+        return str(answer["picture"])
+
+    assert 'id="n-inside"' in draw(short)
+    assert 'id="n-inside"' not in draw(short + "# more\n" * 2001)
+
+
+def test_the_index_of_dashboards_says_what_may_stand_where(alice: Client) -> None:
+    answer = alice.get("/ui/completion?of=dashboard")
+    index = answer.json()
+
+    charts = index["shape"][5]["charts"]
+    assert charts[2] == 1
+    assert charts[5]["data"][5]["columns"][5]["*"][5]["agg"][4] == ["AVG", "COUNT", "MAX", "MIN", "SUM"]
+    assert index["options"]["KPI"] == ["numberType"]
+    assert "STATE" in index["fields"]["ExecutionsKPI"]
+    assert alice.get("/ui/completion?of=dashboard", headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+
+def test_an_example_of_a_type_is_sent_alone(alice: Client) -> None:
+    answer = alice.get("/ui/completion?example=io.kestra.plugin.core.flow.Pause")
+
+    assert answer["Content-Type"].startswith("text/plain")
+    assert "type: io.kestra.plugin.core.flow.Pause" in answer.content.decode()
+    assert alice.get("/ui/completion?example=nothing").content == b""

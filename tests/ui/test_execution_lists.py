@@ -97,52 +97,19 @@ def test_csv_and_lines_of_json_hold_what_matches(alice: Client, flow: Flow) -> N
     assert {json.loads(line)["id"] for line in lines} == {"good", "bad"}
 
 
-def _step(client: Client, query: str = "", **fields: str) -> dict[str, object]:
-    response = client.post(f"/ui/executions/bulk?{query}", {"act": "delete", "until": "2031-06-01T00:00:00Z", **fields})
-    assert response.status_code == 200
-    return json.loads(response.content)
-
-
 def test_an_action_on_all_that_match_says_in_numbers_what_it_will_do(alice: Client, flow: Flow) -> None:
     save_execution("bad", state="FAILED")
     save_execution("good")
 
     text = alice.get("/ui/executions/bulk?state=FAILED&act=kill").content.decode()
 
-    assert "1 executions match" in text
+    assert "1 execution match" in text
     assert "bad" in text
     assert "There is no filter" in alice.get("/ui/executions/bulk").content.decode()
 
 
-def test_all_that_match_are_done_in_steps_and_the_others_told_with_the_reason(alice: Client, flow: Flow) -> None:
-    for number in range(60):
-        state = "RUNNING" if number == 30 else "FAILED"
-        save_execution(f"run{number:02}", state=state, created_at=AT - timedelta(seconds=number // 2))
-    save_execution("kept")
-
-    after, done, skipped, finished = "", 0, [], False
-    while not finished:
-        found = _step(alice, "state=FAILED&state=RUNNING", after=after)
-        done += found["done"]  # type: ignore[operator]
-        skipped += found["skipped"]  # type: ignore[operator]
-        after, finished = str(found["after"]), bool(found["finished"])
-
-    assert done == 59
-    assert [one for one, _ in skipped] == ["run30"]
-    assert set(Execution.objects.values_list("pk", flat=True)) == {"run30", "kept"}
-
-
-def test_what_begins_after_the_confirmation_is_left_alone(alice: Client, flow: Flow) -> None:
-    save_execution("old")
-    save_execution("new", created_at=AT + timedelta(days=60))
-
-    _step(alice)
-
-    assert list(Execution.objects.values_list("pk", flat=True)) == ["new"]
-
-
 def test_an_unknown_action_on_many_is_refused(alice: Client) -> None:
-    assert alice.post("/ui/executions/bulk", {"act": "explode", "until": "2031-06-01T00:00:00Z"}).status_code == 422
+    assert alice.post("/ui/executions/bulk", {"act": "explode"}).status_code == 422
 
 
 def test_hostile_text_in_the_list_stays_text(alice: Client, flow: Flow) -> None:
@@ -151,3 +118,15 @@ def test_hostile_text_in_the_list_stays_text(alice: Client, flow: Flow) -> None:
 
     for url in ("/ui/executions?q=", f"/ui/executions?q={HOSTILE}", f"/ui/executions/bulk?q={HOSTILE}"):
         assert HOSTILE not in alice.get(url).content.decode()
+
+
+def test_columns_keep_the_order_in_which_they_were_put(alice: Client, flow: Flow) -> None:
+    save_execution()
+    alice.post("/ui/executions/view", {"act": "columns", "column": ["revision", "flow"]})
+
+    page = alice.get("/ui/executions").content.decode()
+    alice.post("/ui/executions/view", {"act": "columns", "column": ["revision"], "usual": "1"})
+
+    assert page.index(">Revision</th>") < page.index(">Flow</th>")
+    assert page.index('value="revision"') < page.index('value="flow"') < page.index('value="namespace"')
+    assert ">Namespace</th>" in alice.get("/ui/executions").content.decode()

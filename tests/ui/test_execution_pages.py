@@ -79,15 +79,17 @@ def test_the_log_opens_at_its_end_and_leads_to_what_was_before(alice: Client, fl
     assert _shown(alice)[0] == "line 300"
     assert _shown(alice)[-1] == "line 499"
     assert _shown(alice, f"?before={ids[300]}")[-1] == "line 299"
-    assert _shown(alice, f"?from={ids[99]}")[0] == "line 100"
+    assert _shown(alice, f"?later={ids[99]}")[0] == "line 100"
+    assert _shown(alice, "?jump=start")[0] == "line 0"
 
 
 def test_a_link_to_a_line_opens_around_it(alice: Client, flow: Flow) -> None:
     ids = _save_lines(save_execution(), 500)
 
-    response = alice.get(f"{EXECUTION}/logs?line={ids[250]}&to={ids[260]}")
+    response = alice.get(f"{EXECUTION}/logs?line={ids[250]}&through={ids[260]}")
 
-    assert response.context["marked"] == [ids[250], ids[260]]
+    log = response.context["log"]
+    assert (log["marked"], log["marked_through"]) == (ids[250], ids[260])
     assert f'id="l{ids[250]}"' in response.content.decode()
 
 
@@ -99,7 +101,7 @@ def test_the_log_jumps_to_the_first_error(alice: Client, flow: Flow) -> None:
 
     response = alice.get(f"{EXECUTION}/logs?jump=error")
 
-    assert response.context["marked"][0] == error.id
+    assert response.context["log"]["marked"] == error.id
 
 
 def test_the_log_jumps_to_a_moment(alice: Client, flow: Flow) -> None:
@@ -107,17 +109,33 @@ def test_the_log_jumps_to_a_moment(alice: Client, flow: Flow) -> None:
 
     response = alice.get(f"{EXECUTION}/logs", {"at": (AT + timedelta(milliseconds=40)).isoformat()})
 
-    assert response.context["marked"][0] == ids[40]
+    assert response.context["log"]["marked"] == ids[40]
     assert alice.get(f"{EXECUTION}/logs", {"at": "yesterday"}).status_code == 422
 
 
-def test_new_lines_come_in_order_and_too_many_leave_a_gap_that_is_told(alice: Client, flow: Flow) -> None:
-    ids = _save_lines(save_execution(state="RUNNING"), 1500)
+def test_scripts_get_lines_and_where_their_neighbours_begin(alice: Client, flow: Flow) -> None:
+    ids = _save_lines(save_execution(), 500)
 
-    assert _shown(alice, f"?after={ids[1399]}") == [f"line {number}" for number in range(1400, 1500)]
-    text = alice.get(f"{EXECUTION}/logs?after={ids[0]}").content.decode()
-    assert "499 lines skipped here" in text
-    assert text.count('<span class="l-text">') == 1000
+    answer = alice.get(f"{EXECUTION}/logs?before={ids[300]}", headers={"X-Fragment": "lines"}).json()
+
+    assert (answer["first"], answer["next"], answer["last"]) == (ids[100], ids[299], ids[299])
+    assert [count for count, _ in answer["parts"]] == [50] * 4
+    assert "line 100<" in answer["parts"][0][1] and "line 299<" in answer["parts"][3][1]
+
+
+def test_a_search_can_keep_the_lines_around_and_step_from_hit_to_hit(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    first = save_log(execution, "needle 1")
+    _save_lines(execution, 150)
+    second = save_log(execution, "needle 2")
+    _save_lines(execution, 150)
+    query = {"q": "needle", "context": "1"}
+
+    assert len(_shown(alice, "?q=needle")) == 2
+    assert "line 149" in _shown(alice, "?q=needle&context=1")
+    onwards = alice.get(f"{EXECUTION}/logs", {**query, "jump": "next", "line": first.id}).context["log"]
+    back = alice.get(f"{EXECUTION}/logs", {**query, "jump": "previous", "line": second.id}).context["log"]
+    assert (onwards["marked"], back["marked"]) == (second.id, first.id)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +154,7 @@ def test_the_log_is_searched_by_words_phrase_and_pattern(alice: Client, flow: Fl
 
     text = response.content.decode().replace("<mark>", "").replace("</mark>", "")
     assert [part.partition("</span>")[0] for part in text.split('<span class="l-text">')[1:]] == found
-    assert response.context["hit_count"] == str(len(found))
+    assert response.context["log"]["hit_count"] == str(len(found))
 
 
 def test_a_pattern_that_cannot_be_read_is_told(alice: Client, flow: Flow) -> None:
@@ -304,3 +322,20 @@ def test_a_line_leads_to_its_place_in_the_log_of_its_execution(alice: Client, fl
     response = alice.get(f"/ui/e/exec1?tab=logs&line={line.id}")
 
     assert response["Location"] == f"{EXECUTION}/logs?line={line.id}"
+
+
+def test_the_drawer_renders_the_inputs_of_a_task_when_they_are_asked_for(alice: Client) -> None:
+    source = SOURCE.replace(
+        'message: "hello {{ inputs.name }}"', 'message: ["hello {{ inputs.name }}", "{{ http(\'http://x\') }}"]'
+    )
+    save_flow(source.replace('message: "{{ taskrun.value }}"', 'message: "{{ taskrun.value }} of {{ inputs.name }}"'))
+    execution = save_execution()
+    broken, whole = save_task_run(execution, "hello"), save_task_run(execution, "say", number=1, value="a")
+
+    written = alice.get(f"{EXECUTION}/gantt?task={whole.id}").context
+    rendered = alice.get(f"{EXECUTION}/gantt?task={whole.id}&inputs=rendered").context
+    refused = alice.get(f"{EXECUTION}/gantt?task={broken.id}&inputs=rendered").context
+
+    assert not written["drawer_inputs"]
+    assert [(entry.name, entry.text) for entry in rendered["drawer_inputs"]] == [("message", "a of Ada")]
+    assert "not sent again" in dict(refused["drawer_faults"])["message"]

@@ -151,16 +151,19 @@ def test_files_are_made_moved_and_shown_in_their_versions(alice: Client, flow: F
 
 
 def test_saving_variables_keeps_plugin_defaults(alice: Client, flow: Flow) -> None:
-    url = f"/ui/namespaces/{NAMESPACE}/act/variables-set"
-    alice.post(url, {"defaults": "- type: io.kestra.plugin.core.log.Log\n  values: {level: WARN}\n"})
-    alice.post(url, {"variables": "a: 1"})
+    url = f"/ui/namespaces/{NAMESPACE}"
+    alice.post(f"{url}/act/defaults-set", {"text": "- type: io.kestra.plugin.core.log.Log\n  values: {level: WARN}\n"})
+    alice.post(f"{url}/act/variables-set", {"text": "a: 1"})
 
-    page = alice.get(f"/ui/namespaces/{NAMESPACE}/plugin-defaults")
-    assert "WARN" in page.context["defaults_text"] and page.context["own_text"] == "a: 1\n"
+    assert "WARN" in alice.get(f"{url}/plugin-defaults").context["text"]
+    assert alice.get(f"{url}/variables").context["text"] == "a: 1\n"
 
 
 def test_settings_are_kept_with_the_account(alice: Client, flow: Flow) -> None:
+    del alice.cookies["look"]
     alice.post("/ui/settings", {"name": "theme", "value": "dark"})
 
-    assert alice.get("/ui/settings/mine").json() == {"theme": "dark"}
+    page = alice.get("/ui/settings")
+    assert 'data-theme="dark"' in page.content.decode()
+    assert page.cookies["look"].value == "v=1&theme=dark"
     assert alice.post("/ui/settings", {"name": "theme", "value": "<x>"}).status_code == 422

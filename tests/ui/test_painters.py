@@ -25,7 +25,7 @@ from flows.ui.painters.topology import NodeState, draw_topology
 from flows.ui.wording import write_duration
 
 AT = datetime(2031, 5, 4, tzinfo=UTC)
-STYLES = Path(__file__).resolve().parents[2] / "static" / "flows" / "console.css"
+STYLES = Path(__file__).resolve().parents[2] / "static" / "flows" / "css" / "states.css"
 
 
 def _task(task_id: str, **fields: object) -> Task:
@@ -180,9 +180,7 @@ def test_state_colours_have_enough_contrast(look: object) -> None:
 
 
 def test_the_style_sheet_holds_the_colours_of_the_table() -> None:
-    written = STYLES.read_text().partition("/* states */")[2]
-
-    assert cssmin(written) == cssmin(write_style_rules())
+    assert cssmin(STYLES.read_text()) == cssmin(write_style_rules())
 
 
 def _line(message: str, **fields: object) -> LogEntry:
@@ -276,6 +274,16 @@ def test_a_circle_of_dependencies_is_drawn() -> None:
 
     assert picture.count('class="card"') == 2
     assert "<b>" not in picture
+
+
+def test_a_relation_over_a_layer_passes_beside_the_node_between() -> None:
+    nodes = [GraphNode(name, name, "", "", "/") for name in "abc"]
+
+    picture = draw_dependencies(nodes, [("a", "b"), ("b", "c"), ("a", "c")], dashed=[("a", "c")])
+
+    node_top = float(re.findall(r"translate\([\d.]+ ([\d.]+)\)", picture)[1])
+    lane = float(re.findall(r'class="line is-trigger" d="M[^L]*?([\d.]+)L', picture)[0])
+    assert not node_top <= lane <= node_top + 46
 
 
 def test_a_tree_names_the_expression_of_every_value() -> None:

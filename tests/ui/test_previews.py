@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import tarfile
 import zipfile
 from typing import Any
@@ -17,6 +19,7 @@ from django.test import Client
 from flows.models import Flow
 from flows.primitives.errors import InvalidError
 from flows.storage import get_storage
+from flows.ui.painters.source_text import paint_source
 from flows.ui.previews import PREVIEW_BYTES, Preview, make_preview
 from tests.ui.conftest import FLOW_ID, NAMESPACE, save_execution
 
@@ -211,3 +214,18 @@ def test_a_stranger_to_the_file_is_refused(alice: Client, flow: Flow, store: Any
     save_execution("other")
 
     assert alice.get("/ui/executions/file/other", {"path": store("a.txt", b"x")}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.sql", "a.html", "a.yaml", "a.tf", "a.json", "a.unknown", "none"])
+def test_colours_neither_add_nor_lose_anything_of_a_text(name: str) -> None:
+    text = '\n\nx = "<script>alert(1)</script>" # & more\n  select 1 -- y\r\n\t\n'
+
+    painted = paint_source(text, name)
+
+    assert html.unescape(re.sub(r"</?span[^<>]*>", "", painted)) == text
+    assert "<script" not in painted
+
+
+def test_a_known_language_has_colours_and_a_huge_text_has_none() -> None:
+    assert '<span class="y-k">select</span>' in paint_source("select 1", "q.sql")
+    assert "<span" not in paint_source("select 1\n" * 20_000, "q.sql")

@@ -15,6 +15,7 @@ PAD = 14
 HEAD = 26
 FORK = 24
 LABEL = 18
+LONGEST_LABEL = 16
 FOLD_ABOVE = 300
 
 _SIDE_BRANCHES = ("errors", "finally")
@@ -52,14 +53,15 @@ class Box:
         return self.x + self.width / 2
 
 
-def arrange_flow(flow: Flow, *, folded: Collection[str] = ()) -> Box:
+def arrange_flow(flow: Flow, *, folded: Collection[str] = (), sideways: bool = False) -> Box:
     """
     Return the whole flow as one measured and placed box: the main column, and below it the columns of the handlers.
 
     Args:
         folded: ids of groups that are drawn as one box, without what they hold.
+        sideways: the flow runs to the right; boxes keep the shape in which they are read.
     """
-    return _arrange_whole(_fold_tasks(flow.tasks, frozenset(folded)), flow)
+    return _arrange_whole(_fold_tasks(flow.tasks, frozenset(folded)), flow, sideways=sideways)
 
 
 def choose_folds(flow: Flow, *, folded: Collection[str] = (), unfolded: Collection[str] = ()) -> frozenset[str]:
@@ -70,15 +72,15 @@ def choose_folds(flow: Flow, *, folded: Collection[str] = (), unfolded: Collecti
     return frozenset(groups & set(folded))
 
 
-def _arrange_whole(boxes: Sequence[Box], flow: Flow) -> Box:
+def _arrange_whole(boxes: Sequence[Box], flow: Flow, *, sideways: bool) -> Box:
     main = [Box("dot"), *boxes, Box("dot")]
     parts: list[Box] = [Box("column", children=main)]
     for name, tasks in (("errors", flow.errors), ("finally", flow.finally_), ("afterExecution", flow.after_execution)):
         if tasks:
             parts.append(_frame(None, name, _SIDE_TITLES[name], [_arrange_column(tasks)], is_dashed=True))
     whole = Box("stack", children=parts)
-    _measure(whole)
-    _place(whole, 0, 0)
+    _measure(whole, sideways)
+    _place(whole, 0, 0, sideways)
     return whole
 
 
@@ -163,47 +165,69 @@ def _frame(task: Task | None, title: str, subtitle: str, parts: list[Box], *, is
     return Box("group", task=task, title=title, subtitle=subtitle, children=parts, is_dashed=is_dashed)
 
 
-def _measure(box: Box) -> None:
+def _measure(box: Box, sideways: bool) -> None:
     for child in box.children:
-        _measure(child)
+        _measure(child, sideways)
     if box.kind == "task":
-        box.width, box.height = NODE_WIDTH, NODE_HEIGHT
+        box.width, box.height = (NODE_HEIGHT, NODE_WIDTH) if sideways else (NODE_WIDTH, NODE_HEIGHT)
     elif box.kind == "dot":
         box.width = box.height = DOT
+    elif box.kind == "stack" and sideways:
+        # The handlers stand below the main line, whichever way it runs.
+        box.width = sum(child.width for child in box.children) + GAP * max(0, len(box.children) - 1)
+        box.height = max(child.height for child in box.children)
     elif box.kind in ("column", "stack"):
         gap = GAP if box.kind == "column" else GAP * 1.5
-        box.width = max((child.width for child in box.children), default=NODE_WIDTH * 0.4)
+        box.width = max((child.width for child in box.children), default=NODE_HEIGHT if sideways else NODE_WIDTH * 0.4)
         box.height = sum(child.height for child in box.children) + gap * max(0, len(box.children) - 1)
     elif box.kind == "group":
         inner = max((child.width for child in box.children), default=NODE_WIDTH)
-        head = 9.0 * (len(box.title) + len(box.subtitle)) * 0.8 + 30
-        box.width = max(inner + 2 * PAD, min(head, 420))
-        box.height = HEAD + PAD + sum(child.height for child in box.children) + GAP * max(0, len(box.children) - 1)
+        content = sum(child.height for child in box.children) + GAP * max(0, len(box.children) - 1)
+        head = min(9.0 * (len(box.title) + len(box.subtitle)) * 0.8 + 30, 420)
+        if sideways:
+            box.width, box.height = inner + 2 * HEAD, max(content + 2 * PAD, head)
+        else:
+            box.width, box.height = max(inner + 2 * PAD, head), HEAD + PAD + content
     elif box.kind == "fan":
         box.width = sum(lane.width for lane in box.children) + LANE_GAP * (len(box.children) - 1)
-        box.height = max(lane.height for lane in box.children) + 2 * FORK + DOT + _label_space(box)
+        box.height = max(lane.height for lane in box.children) + 2 * FORK + DOT + label_space(box, sideways=sideways)
     elif box.kind == "dag":
         rows = [[box.children[index] for index in layer] for layer in box.layers]
         box.width = max(sum(one.width for one in row) + LANE_GAP * (len(row) - 1) for row in rows)
         box.height = sum(max(one.height for one in row) for row in rows) + GAP * 1.6 * (len(rows) - 1)
 
 
-def _label_space(fan: Box) -> float:
-    return LABEL if any(fan.labels) else 0
+def label_width(text: str) -> float:
+    """Return how wide the pill with the name of a lane is."""
+    return 14 + 6.6 * min(len(text), LONGEST_LABEL)
 
 
-def _place(box: Box, x: float, y: float) -> None:
+def label_space(fan: Box, *, sideways: bool) -> float:
+    """Return how much room the names of the lanes take on the way from the fork to the lanes."""
+    if not any(fan.labels):
+        return 0
+    return max(label_width(text) for text in fan.labels) + 10 if sideways else LABEL
+
+
+def _place(box: Box, x: float, y: float, sideways: bool) -> None:
     box.x, box.y = x, y
-    if box.kind in ("column", "stack", "group"):
+    if box.kind == "stack" and sideways:
+        for child in box.children:
+            _place(child, x, y, sideways)
+            x += child.width + GAP
+    elif box.kind in ("column", "stack", "group"):
         gap = GAP * 1.5 if box.kind == "stack" else GAP
         top = y + (HEAD if box.kind == "group" else 0)
+        if box.kind == "group" and sideways:
+            content = sum(child.height for child in box.children) + gap * max(0, len(box.children) - 1)
+            top = y + (box.height - content) / 2
         for child in box.children:
-            _place(child, x + (box.width - child.width) / 2, top)
+            _place(child, x + (box.width - child.width) / 2, top, sideways)
             top += child.height + gap
     elif box.kind == "fan":
         left = x
         for lane in box.children:
-            _place(lane, left, y + FORK + DOT / 2 + _label_space(box))
+            _place(lane, left, y + FORK + DOT / 2 + label_space(box, sideways=sideways), sideways)
             left += lane.width + LANE_GAP
     elif box.kind == "dag":
         top = y
@@ -212,6 +236,6 @@ def _place(box: Box, x: float, y: float) -> None:
             left = x + (box.width - sum(one.width for one in row) - LANE_GAP * (len(row) - 1)) / 2
             height = max(one.height for one in row)
             for one in row:
-                _place(one, left, top + (height - one.height) / 2)
+                _place(one, left, top + (height - one.height) / 2, sideways)
                 left += one.width + LANE_GAP
             top += height + GAP * 1.6

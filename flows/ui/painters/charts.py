@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from flows.models import Execution
 from flows.ui.looks import LOOKS, look_of
 from flows.ui.wording import write_duration
 
+MOST_SERIES = 10
 _BAR, _HEIGHT = 6, 24
 
 
@@ -63,7 +65,7 @@ def draw_history(
     buckets: Sequence[tuple[datetime, Mapping[str, int]]], *, url: str, length: timedelta, width: int = 900, height: int = 150
 ) -> SafeString:
     """
-    Return stacked bars, one per bucket, each leading to the list of its executions.
+    Return stacked bars, one per bucket, each leading to the list of its executions, with a legend that hides and shows states.
 
     Args:
         buckets: begin of the bucket and count by state, oldest first.
@@ -71,30 +73,39 @@ def draw_history(
         length: how long one bucket is.
     """
     most = max((sum(counts.values()) for _, counts in buckets), default=0) or 1
+    totals = sum((Counter(counts) for _, counts in buckets), Counter[str]())
+    series = [state.value for look in LOOKS for state in look.states if totals[state.value]]
     step = width / max(1, len(buckets))
     parts = [f'<svg class="history" viewBox="0 0 {width} {height + 20}" role="group" aria-label="executions over time by state">']
     for line in range(1, 4):
         y = height - height * line / 4
         parts.append(f'<path class="grid" d="M0 {y:.0f}H{width}"/>')
+    every = max(1, len(buckets) // 6)
     for index, (start, counts) in enumerate(buckets):
         x, y = index * step, float(height)
-        total = sum(counts.values())
-        words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no executions"
-        if total:
-            parts.append(f'<a href="{escape(url)}from={start:%Y-%m-%dT%H:%M:%SZ}&amp;to={start + length:%Y-%m-%dT%H:%M:%SZ}">')
-        parts.append(f"<title>{start:%b %d %H:%M} UTC: {escape(words)}</title>")
-        for look in LOOKS:
-            count = sum(counts.get(state.value, 0) for state in look.states)
-            if count:
+        words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        if words:
+            span = f"from={start:%Y-%m-%dT%H:%M:%SZ}&amp;to={start + length:%Y-%m-%dT%H:%M:%SZ}"
+            parts.append(f'<a href="{escape(url)}{span}"><title>{start:%b %d %H:%M} UTC: {escape(words)}</title>')
+        for number, state in enumerate(series):
+            if count := counts.get(state, 0):
                 part = max(2.0, height * count / most)
                 y -= part
                 parts.append(
-                    f'<rect class="st-{look.name}" x="{x + 2:.1f}" y="{max(0.0, y):.1f}" '
-                    f'width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
+                    f'<rect class="st-{look_of(state).name} s-{min(number, MOST_SERIES - 1)}" x="{x + 2:.1f}" '
+                    f'y="{max(0.0, y):.1f}" width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
                 )
-        if total:
+        if words:
             parts.append("</a>")
-        if index % max(1, len(buckets) // 6) == 0:
-            parts.append(f'<text x="{x + 2:.1f}" y="{height + 15}">{start:%H:%M}</text>')
+        if index % every == 0:
+            text = f"{start:%H:%M}" if length < timedelta(days=1) else f"{start:%b} {start.day}"
+            parts.append(f'<text x="{x + 2:.1f}" y="{height + 15}">{text}</text>')
     parts.append("</svg>")
-    return SafeString("".join(parts))
+    legend = "".join(
+        f'<label class="st-{look_of(state).name}"><input type="checkbox" checked class="t-{min(number, MOST_SERIES - 1)}">'
+        f'<i></i>{escape(state.lower())} <b class="num">{totals[state]:,}</b></label>'
+        for number, state in enumerate(series)
+    )
+    return SafeString(
+        f'<div class="chart">{"".join(parts)}<div class="legend" role="group" aria-label="States">{legend}</div></div>'
+    )

@@ -1,4 +1,4 @@
-"""The difference of two texts, side by side, with the changed words marked."""
+"""The difference of two texts, side by side or in one column, with the changed words marked."""
 
 from __future__ import annotations
 
@@ -39,6 +39,35 @@ def paint_difference(old: str, new: str) -> SafeString:
         )
     rows.append("</tbody></table>")
     return SafeString("".join(rows))
+
+
+def paint_unified(old: str, new: str) -> SafeString:
+    """Return a table with three columns: number before, number after, line; what went stands above what came."""
+    if old == new:
+        return SafeString("")
+    rows = ['<table class="diff is-one"><colgroup><col class="d-no"><col class="d-no"><col></colgroup><tbody>']
+    gone: list[str] = []
+    came: list[str] = []
+    for row in _list_rows(old.splitlines(), new.splitlines()):
+        if row.kind in ("same", "gap"):
+            rows += [*gone, *came]
+            gone, came = [], []
+        if row.kind == "gap":
+            rows.append(f'<tr class="d-gap"><td colspan="3">{escape(row.left)}</td></tr>')
+        elif row.kind == "same":
+            rows.append(_paint_line("same", row.left_number, row.right_number, "new", row.right))
+        if row.kind in ("both", "del"):
+            gone.append(_paint_line("del", row.left_number, None, "old", row.left))
+        if row.kind in ("both", "add"):
+            came.append(_paint_line("add", None, row.right_number, "new", row.right))
+    return SafeString("".join([*rows, *gone, *came, "</tbody></table>"]))
+
+
+def _paint_line(kind: str, before: int | None, after: int | None, side: str, line: str) -> str:
+    return (
+        f'<tr class="d-{kind}"><td class="d-no">{before or ""}</td><td class="d-no">{after or ""}</td>'
+        f'<td class="d-{side}">{line}</td></tr>'
+    )
 
 
 def count_changes(old: str, new: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
@@ -13,6 +13,7 @@ from flows.models import LogEntry
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LONGEST_LINE = 8000
+CHUNK = 200
 
 FOLD_AFTER = 3
 _LINK = re.compile(r"https?://[^\s<>\"'`\x00-\x1f]+[^\s<>\"'`\x00-\x1f.,;:!?)\]}]")
@@ -22,11 +23,6 @@ _COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
 _OTHER_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"1": "a-bold", **{str(code): f"a-{code % 10}" for code in (*range(31, 38), *range(91, 98))}}
-
-
-def in_time_order(entries: Iterable[LogEntry]) -> list[LogEntry]:
-    """Return lines as they happened. They are stored in batches of several processes, so their ids do not tell."""
-    return sorted(entries, key=lambda entry: (entry.timestamp, entry.id))
 
 
 def paint_log_lines(entries: Iterable[LogEntry], *, with_flow: bool = False, marked: str = "") -> SafeString:
@@ -41,9 +37,11 @@ def paint_log_lines(entries: Iterable[LogEntry], *, with_flow: bool = False, mar
     return SafeString("".join(_paint(entry, with_flow, hits) for entry in entries))
 
 
-def paint_gap(count: int, *, after: int) -> SafeString:
-    """Return the row that stands for lines which came too fast to be shown."""
-    return SafeString(f'<div class="l-gap"><a data-part href="?from={after}">{count:,} lines skipped here – load</a></div>')
+def paint_log_chunks(entries: Sequence[LogEntry], *, with_flow: bool = False, marked: str = "") -> SafeString:
+    """Return rows as `paint_log_lines` does, in boxes of 200: a browser leaves out those that are not to be seen."""
+    chunks = (entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK))
+    painted = (paint_log_lines(chunk, with_flow=with_flow, marked=marked) for chunk in chunks)
+    return SafeString("".join(f'<div class="l-chunk">{chunk}</div>' for chunk in painted))
 
 
 def make_hit_pattern(text: str) -> re.Pattern[str]:

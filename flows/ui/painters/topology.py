@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -10,12 +11,24 @@ from django.utils.safestring import SafeString
 
 from flows.language.flow import Flow
 from flows.ui.looks import is_moving, look_of
-from flows.ui.painters.boxes import FORK, HEAD, NODE_HEIGHT, NODE_WIDTH, Box, arrange_flow
+from flows.ui.painters.boxes import (
+    FORK,
+    HEAD,
+    LONGEST_LABEL,
+    NODE_HEIGHT,
+    NODE_WIDTH,
+    Box,
+    arrange_flow,
+    label_space,
+    label_width,
+)
 
 MARGIN = 24
-TRIGGER_ROW = 54
+TRIGGER_ROW, TRIGGER_HEIGHT, TRIGGER_GAP = 54, 34, 40
 LONGEST_TITLE = 22
 _RADIUS = 7
+_COMMAND = re.compile(r"([A-Za-z])([^A-Za-z]*)")
+_TURNED = {"H": "V", "V": "H", "h": "v", "v": "h"}
 _PASSED = frozenset({"SUCCESS", "WARNING", "SKIPPED"})
 
 _MARKS = {
@@ -51,6 +64,7 @@ def draw_topology(
     title: str = "Topology",
     folded: Collection[str] = (),
     fold_link: Callable[[str], str] | None = None,
+    sideways: bool = False,
 ) -> SafeString:
     """
     Return the picture of a flow.
@@ -59,45 +73,72 @@ def draw_topology(
         states: by task id, for the picture of an execution; tasks that are missing there were not reached and are faded.
         folded: ids of groups that are drawn as one box.
         fold_link: from the id of a group to the address that folds or unfolds it; without it nothing can be folded.
+        sideways: the flow runs to the right instead of downwards.
     """
-    whole = arrange_flow(flow, folded=folded)
-    top = TRIGGER_ROW if flow.triggers else 0
-    trigger_width = len(flow.triggers) * (NODE_WIDTH + 16) - 16 if flow.triggers else 0
-    width = max(whole.width, trigger_width) + 2 * MARGIN
-    height = whole.height + top + 2 * MARGIN
+    whole = arrange_flow(flow, folded=folded, sideways=sideways)
+    painter = _Painter(states, fold_link, sideways=sideways)
+    painter.draw(whole)
+    _, _, inner_width, inner_height = painter.frame_of(whole)
+    count = len(flow.triggers)
+    if sideways:
+        # Triggers stand in a column before the start, or in a row above it.
+        beside = NODE_WIDTH + TRIGGER_GAP if count else 0
+        width, height = inner_width + beside + 2 * MARGIN, max(inner_height, count * TRIGGER_ROW) + 2 * MARGIN
+        left = float(MARGIN + beside)
+        top = MARGIN + max(0.0, count * TRIGGER_ROW / 2 - whole.children[0].middle)
+        height = max(height, top + inner_height + MARGIN)
+        start = (left, top + whole.children[0].middle)
+    else:
+        above = TRIGGER_ROW if count else 0
+        width = max(inner_width, count * (NODE_WIDTH + 16) - 16) + 2 * MARGIN
+        height = inner_height + above + 2 * MARGIN
+        left, top = (width - inner_width) / 2, MARGIN + above
+        start = (width / 2, top)
     parts = [
         f'<svg class="topology{" has-states" if states is not None else ""}" xmlns="http://www.w3.org/2000/svg" role="group" '
         f'aria-label="{escape(title)}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
     ]
-    shift = (width - whole.width) / 2
-    parts.append(f'<g transform="translate({shift:.1f} {MARGIN + top})">')
-    painter = _Painter(states, fold_link)
-    painter.draw(whole)
+    parts.append(f'<g transform="translate({left:.1f} {top:.1f})">')
     parts += painter.frames + painter.lines + painter.nodes
     parts.append("</g>")
-    if flow.triggers:
-        parts += _draw_triggers(flow, width, width / 2)
+    if count:
+        parts += _draw_triggers(flow, start, sideways=sideways)
     parts.append("</svg>")
     return SafeString("".join(parts))
 
 
-def _draw_triggers(flow: Flow, width: float, middle: float) -> list[str]:
-    total = len(flow.triggers) * (NODE_WIDTH + 16) - 16
-    left = (width - total) / 2
+def _draw_triggers(flow: Flow, start: tuple[float, float], *, sideways: bool) -> list[str]:
+    x, y = start
+    count = len(flow.triggers)
+    total = count * (NODE_WIDTH + 16) - 16
     parts = []
-    for trigger in flow.triggers:
-        centre = left + NODE_WIDTH / 2
-        parts.append(f'<path class="line is-trigger" d="{_bend(centre, MARGIN + 30, middle, MARGIN + TRIGGER_ROW)}"/>')
+    for number, trigger in enumerate(flow.triggers):
+        if sideways:
+            left, top = float(MARGIN), y + (number - (count - 1) / 2) * TRIGGER_ROW - TRIGGER_HEIGHT / 2
+            line = transpose(_bend_late(top + TRIGGER_HEIGHT / 2, left + NODE_WIDTH, y, x, left + NODE_WIDTH + TRIGGER_GAP / 2))
+        else:
+            left, top = x - total / 2 + number * (NODE_WIDTH + 16), MARGIN - 6.0
+            line = _bend(left + NODE_WIDTH / 2, MARGIN + 30, x, y)
+        parts.append(f'<path class="line is-trigger" d="{line}"/>')
         parts.append(
-            f'<g class="node is-trigger{" is-off" if trigger.disabled else ""}" transform="translate({left:.1f} {MARGIN - 6})" '
+            f'<g class="node is-trigger{" is-off" if trigger.disabled else ""}" transform="translate({left:.1f} {top:.1f})" '
             f'data-line="{trigger.position[0]}" tabindex="0" role="button" aria-label="trigger {escape(trigger.id)}">'
-            f'<rect width="{NODE_WIDTH}" height="34" rx="17"/><path class="mark" transform="translate(20 17)" '
+            f'<rect width="{NODE_WIDTH}" height="{TRIGGER_HEIGHT}" rx="17"/><path class="mark" transform="translate(20 17)" '
             'd="M1-6l-5 7h4l-1 5 5-7h-4z"/>'
             f'<text class="name" x="36" y="15">{escape(_shorten(trigger.id))}</text>'
             f'<text class="type" x="36" y="27">{escape(_shorten(trigger.type.rpartition(".")[2]))}</text></g>'
         )
-        left += NODE_WIDTH + 16
     return parts
+
+
+def transpose(path: str) -> str:
+    """Return a path mirrored at the diagonal, so that what ran downwards runs to the right. It knows the commands used here."""
+    parts = []
+    for letter, numbers in _COMMAND.findall(path):
+        held = numbers.split()
+        pairs = [(held[index + 1], held[index]) for index in range(0, len(held) - 1, 2)] if len(held) > 1 else [tuple(held)]
+        parts.append(_TURNED.get(letter, letter) + " ".join(number for pair in pairs for number in pair))
+    return "".join(parts)
 
 
 def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
@@ -107,7 +148,8 @@ def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
 class _Painter:
     """Collects what is behind (frames), between (lines) and in front (nodes)."""
 
-    def __init__(self, states: Mapping[str, NodeState] | None, fold_link: Callable[[str], str] | None) -> None:
+    def __init__(self, states: Mapping[str, NodeState] | None, fold_link: Callable[[str], str] | None, *, sideways: bool) -> None:
+        self._sideways = sideways
         self._states = states
         self._fold_link = fold_link
         self._reached: dict[int, bool] = {}
@@ -116,12 +158,26 @@ class _Painter:
         self.lines: list[str] = []
         self.nodes: list[str] = []
 
+    def frame_of(self, box: Box) -> tuple[float, float, float, float]:
+        """Return where a box is drawn: left, top, width, height."""
+        return (box.y, box.x, box.height, box.width) if self._sideways else (box.x, box.y, box.width, box.height)
+
+    def _point(self, x: float, y: float) -> tuple[float, float]:
+        return (y, x) if self._sideways else (x, y)
+
+    def _line(self, path: str, way: str, kind: str = "line") -> None:
+        self.lines.append(f'<path class="{kind}{way}" d="{transpose(path) if self._sideways else path}"/>')
+
+    def _dot(self, x: float, y: float, radius: int) -> None:
+        across, down = self._point(x, y)
+        self.nodes.append(f'<circle class="dot" cx="{across:.1f}" cy="{down:.1f}" r="{radius}"/>')
+
     def draw(self, box: Box) -> None:
         """Draw a box and everything in it."""
         if box.kind == "task":
             self._draw_task(box)
         elif box.kind == "dot":
-            self.nodes.append(f'<circle class="dot" cx="{box.middle:.1f}" cy="{box.y + 4:.1f}" r="4"/>')
+            self._dot(box.middle, box.y + 4, 4)
         elif box.kind == "group":
             self._owners |= {id(child): box for child in box.children}
             self._draw_frame(box)
@@ -175,9 +231,10 @@ class _Painter:
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
         off = " is-off" if task.disabled else ""
+        left, top, _, _ = self.frame_of(box)
         self.nodes.append(
             f'<g class="node{classes}{off}" id="n-{escape(task.id)}" data-task="{escape(task.id)}" '
-            f'data-line="{task.position[0]}"{link} transform="translate({box.x:.1f} {box.y:.1f})" tabindex="0" role="button" '
+            f'data-line="{task.position[0]}"{link} transform="translate({left:.1f} {top:.1f})" tabindex="0" role="button" '
             f'aria-label="{escape(label)}"><title>{escape(task.id)}: {escape(task.type)}</title>'
             f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'
             f'<path class="edge" d="M3.5 .5h-.0a3 3 0 0 0-3 3v{NODE_HEIGHT - 7}a3 3 0 0 0 3 3z"/>'
@@ -186,11 +243,12 @@ class _Painter:
             f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, 18))}</text>{note}</g>'
         )
         if box.is_folded:
-            self._draw_fold(box, box.x + NODE_WIDTH - 22, box.y + 5, is_folded=True)
+            self._draw_fold(box, left + NODE_WIDTH - 22, top + 5, is_folded=True)
 
     def _draw_frame(self, box: Box) -> None:
         classes, found = self._look(box)
         task = box.task
+        left, top, width, height = self.frame_of(box)
         facts = (
             f' id="n-{escape(task.id)}" data-task="{escape(task.id)}" data-line="{task.position[0]}" tabindex="0" role="button"'
             f' aria-label="{escape(f"group {task.id}" + (f", {found.state.lower()}" if found else ""))}"'
@@ -201,18 +259,18 @@ class _Painter:
         note = f'<tspan class="note" dx="8">{escape(found.note)}</tspan>' if found and found.note else ""
         self.frames.append(
             f'<g class="frame{classes}{" is-side" if box.is_dashed else ""}"{facts}{link} '
-            f'transform="translate({box.x:.1f} {box.y:.1f})">'
-            f'<rect width="{box.width:.1f}" height="{box.height:.1f}" rx="9"/>'
+            f'transform="translate({left:.1f} {top:.1f})">'
+            f'<rect width="{width:.1f}" height="{height:.1f}" rx="9"/>'
             f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, 28))} '
-            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text>{self._paint_strip(box, found)}</g>'
+            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text>{self._paint_strip(width, found)}</g>'
         )
         if task:
-            self._draw_fold(box, box.x + box.width - 24, box.y + 7, is_folded=False)
+            self._draw_fold(box, left + width - 24, top + 7, is_folded=False)
 
-    def _paint_strip(self, box: Box, found: NodeState | None) -> str:
+    def _paint_strip(self, width: float, found: NodeState | None) -> str:
         if found is None or not found.strip:
             return ""
-        step = (box.width - 20) / len(found.strip)
+        step = (width - 20) / len(found.strip)
         gap = 1 if step > 3 else 0
         return "".join(
             f'<rect class="part st-{look_of(state).name}" x="{10 + index * step:.1f}" y="2" width="{step - gap:.1f}" height="3"/>'
@@ -230,26 +288,26 @@ class _Painter:
 
     def _draw_fan(self, box: Box) -> None:
         middle, top, bottom = box.middle, box.y, box.y + box.height
-        self.nodes.append(f'<circle class="dot" cx="{middle:.1f}" cy="{top + 4:.1f}" r="3"/>')
-        self.nodes.append(f'<circle class="dot" cx="{middle:.1f}" cy="{bottom - 4:.1f}" r="3"/>')
+        self._dot(middle, top + 4, 3)
+        self._dot(middle, bottom - 4, 3)
+        back = label_space(box, sideways=True) / 2 + 3 if self._sideways else 15
         for lane, label in zip(box.children, box.labels, strict=True):
             centre = lane.middle
             lane_end = lane.y + lane.height
             way = self._lane_way(box, lane)
             left = self._way(lane.children[-1], Box("dot")) if lane.children else way
-            self.lines.append(f'<path class="line{way}" d="{_bend(middle, top + 6, centre, lane.y)}"/>')
+            self._line(_bend(middle, top + 6, centre, lane.y), way)
             if lane.children:
                 self._arrow_head(centre, lane.y, way=way)
-            bend = _bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2)
-            self.lines.append(f'<path class="line{left}" d="{bend}"/>')
+            self._line(_bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2), left)
             if not lane.children:
-                self.lines.append(f'<path class="line{way}" d="M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}"/>')
+                self._line(f"M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}", way)
             if label:
-                width = 14 + 6.6 * min(len(label), 16)
-                text = f'<text y="3.5">{escape(_shorten(label, 16))}</text>'
+                width = label_width(label)
+                text = f'<text y="3.5">{escape(_shorten(label, LONGEST_LABEL))}</text>'
                 pill = f'<rect x="{-width / 2:.1f}" y="-9" width="{width:.1f}" height="17" rx="8.5"/>'
-                place = f"translate({centre:.1f} {lane.y - 15:.1f})"
-                self.nodes.append(f'<g class="label{way}" transform="{place}">{pill}{text}</g>')
+                across, down = self._point(centre, lane.y - back)
+                self.nodes.append(f'<g class="label{way}" transform="translate({across:.1f} {down:.1f})">{pill}{text}</g>')
 
     def _lane_way(self, fan: Box, lane: Box) -> str:
         if self._states is None:
@@ -267,15 +325,15 @@ class _Painter:
             start, end = above.y + above.height, below.y
             turn = start + (end - start) / 2 if end - start < 60 else end - 20
             way = self._way(above, below)
-            self.lines.append(f'<path class="line{way}" d="{_bend_late(above.middle, start, below.middle, end, turn)}"/>')
+            self._line(_bend_late(above.middle, start, below.middle, end, turn), way)
             self._arrow_head(below.middle, end, way=way)
 
     def _arrow(self, x: float, start: float, end: float, *, way: str) -> None:
-        self.lines.append(f'<path class="line{way}" d="M{x:.1f} {start:.1f}V{end - 1:.1f}"/>')
+        self._line(f"M{x:.1f} {start:.1f}V{end - 1:.1f}", way)
         self._arrow_head(x, end, way=way)
 
     def _arrow_head(self, x: float, y: float, *, way: str) -> None:
-        self.lines.append(f'<path class="tip{way}" d="M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z"/>')
+        self._line(f"M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z", way, "tip")
 
 
 def _bend(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -43,6 +43,9 @@ RANGES = (
     ("7d", "7 d", timedelta(days=7)),
     ("30d", "30 d", timedelta(days=30)),
 )
+DEFAULT, HISTORY = "default", "executions-over-time"
+"""Names of the dashboard that everybody has and of its chart, as addresses hold them."""
+
 LISTED = 6
 KEPT_SECONDS = 10
 TABLE_ROWS = 25
@@ -151,7 +154,8 @@ def show_default(request: HttpRequest) -> HttpResponse:
         "chart": draw_history(
             history.buckets, url=f"{url}{view.write_list_query()}&" if view.write_list_query() else url, length=history.length
         ),
-        "states": sorted(history.totals.items(), key=lambda pair: -pair[1]),
+        "table": paint_table(None, table) if (table := list_history_rows(history)) else "",
+        "csv_url": f"{reverse('ui:dashboard-csv', args=[DEFAULT, HISTORY])}?{request.GET.urlencode()}",
         "total_change": _say_change(history.total, sum(before.values())),
         "failed": history.totals["FAILED"],
         "failed_change": _say_change(history.totals["FAILED"], before["FAILED"]),
@@ -167,6 +171,16 @@ def show_default(request: HttpRequest) -> HttpResponse:
         **_share(view),
     }
     return answer_page(request, "flows/dashboard/default.html", context, title="Dashboard", nav="home")
+
+
+def list_history_rows(history: overview.History) -> list[dict[str, Any]]:
+    """Return the counts of a history as rows, one per bucket in which something began."""
+    states = sorted(history.totals)
+    return [
+        {"begin": start, "all": sum(counts.values()), **{state: counts.get(state, 0) for state in states}}
+        for start, counts in history.buckets
+        if counts
+    ]
 
 
 def _keep(view: View, name: str, make: Any) -> Any:
@@ -207,7 +221,7 @@ def list_dashboards(request: HttpRequest) -> HttpResponse:
 
 def show_dashboard(request: HttpRequest, dashboard_id: str) -> HttpResponse:
     """Show one custom dashboard; a chart that cannot be drawn says so in its own place."""
-    if dashboard_id == "default":
+    if dashboard_id == DEFAULT:
         return show_default(request)
     row = queries.get_dashboard(dashboard_id)
     typed, problems = parse_dashboard(row.source)
@@ -284,11 +298,16 @@ def _write_moment(value: Any) -> str:
 
 def download_chart(request: HttpRequest, dashboard_id: str, chart_id: str) -> HttpResponse:
     """Answer with the rows of a chart as a CSV file."""
+    if (dashboard_id, chart_id) == (DEFAULT, HISTORY):
+        return _answer_csv(list_history_rows(overview.count_history(read_view(request).scope)), HISTORY)
     typed = operations.read_dashboard(queries.get_dashboard(dashboard_id).source)
     chart = typed.find_chart(chart_id)
     if chart is None:
         raise NotFoundError(f'Dashboard "{dashboard_id[:100]}" has no chart "{chart_id[:100]}".', code="chart-not-found")
-    rows = _fetch(chart, read_view(request, window=typed.window), MOST_ROWS)
+    return _answer_csv(_fetch(chart, read_view(request, window=typed.window), MOST_ROWS), chart.id)
+
+
+def _answer_csv(rows: list[dict[str, Any]], name: str) -> HttpResponse:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     keys = list(rows[0]) if rows else []
@@ -298,7 +317,7 @@ def download_chart(request: HttpRequest, dashboard_id: str, chart_id: str) -> Ht
         [[f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" else value for value in row.values()] for row in rows]
     )
     response = HttpResponse(buffer.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{chart.id}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 

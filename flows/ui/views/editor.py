@@ -40,6 +40,9 @@ from flows.ui.editing.texts import LONGEST_SOURCE, list_elements
 from flows.ui.page import name_of
 from flows.ui.painters.topology import draw_topology, list_task_lines
 
+LARGE_LINES = 2000
+"""Texts with more lines are drawn with their groups folded."""
+
 
 def check_source(request: HttpRequest) -> HttpResponse:
     """Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree."""
@@ -51,7 +54,9 @@ def check_source(request: HttpRequest) -> HttpResponse:
         "tasks": [[one.line, one.id, one.section == "triggers"] for one in list_elements(source)],
     }
     if definition is not None:
-        answer |= {"picture": draw_topology(definition), "lines": list_task_lines(definition)}
+        # Thousands of boxes say less than their groups.
+        folded = [task.id for task in definition.all_tasks() if task.branches] if source.count("\n") > LARGE_LINES else ()
+        answer |= {"picture": draw_topology(definition, folded=folded), "lines": list_task_lines(definition)}
     return JsonResponse(answer)
 
 

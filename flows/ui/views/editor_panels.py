@@ -14,7 +14,9 @@ from flows.operations import flows as operations
 from flows.operations import namespace_files
 from flows.operations.playground import list_playground_runs
 from flows.plugin_api.registry import get_registry
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import FlowsError, NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
 from flows.queries.blueprints import list_blueprints
 from flows.queries.flows import get_flow_text
@@ -26,10 +28,13 @@ from flows.ui.editing.suggestions import show_value
 from flows.ui.input_fields import make_fields
 from flows.ui.painters.diff import paint_difference
 from flows.ui.views.editor import last_run_of, names_of, read_body, read_number
+from flows.ui.views.namespaces import make_tree
 from flows.ui.views.plugins import list_properties
 
 SHOWN_FILES = 300
 SHOWN_LOGS = 200
+MOST_OPEN = 8
+EDITED_BYTES = 256 * 1024
 
 
 def show_panel(request: HttpRequest, panel: str) -> HttpResponse:
@@ -94,7 +99,32 @@ def _inputs(body: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _files(body: Mapping[str, Any], source: str) -> dict[str, Any]:
     namespace = names_of(source, body)[0]
-    return {"namespace": namespace, "files": namespace_files.search_files(namespace)[:SHOWN_FILES] if namespace else []}
+    if not namespace:
+        return {"namespace": ""}
+    names = namespace_files.search_files(namespace)
+    wanted = body.get("open")
+    listed = {f"/{str(one).lstrip('/')}" for one in wanted} if isinstance(wanted, list) else set()
+    opened = [name for name in names if name in listed]
+    shown = f"/{str(body.get('file') or '').lstrip('/')}"
+    return {
+        "namespace": namespace,
+        "tree": make_tree(names[:SHOWN_FILES]),
+        "opened": opened[:MOST_OPEN],
+        "may_write": current_caller().may(Action.UPDATE, Resource.FILE, namespace),
+        "may_delete": current_caller().may(Action.DELETE, Resource.FILE, namespace),
+        **(_read_file(namespace, shown) if shown in names else {}),
+    }
+
+
+def _read_file(namespace: str, path: str) -> dict[str, Any]:
+    with namespace_files.open_file(namespace, path) as stream:
+        content = stream.read(EDITED_BYTES + 1)
+    why_not = ""
+    if len(content) > EDITED_BYTES:
+        why_not = f"The file is larger than {EDITED_BYTES // 1024} KB, which is too much to edit here."
+    elif b"\0" in content:
+        why_not = "The file holds no characters."
+    return {"shown": path, "is_text": not why_not, "why_not": why_not, "text": content.decode("utf-8", "replace")}
 
 
 def _blueprints(body: Mapping[str, Any], source: str) -> dict[str, Any]:

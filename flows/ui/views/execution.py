@@ -18,14 +18,16 @@ from flows.queries import executions as queries
 from flows.queries.comparisons import find_neighbours, median_task_durations
 from flows.queries.visibility import visible
 from flows.ui.actions import list_allowed_actions
+from flows.ui.choices import lead_to_defaults
 from flows.ui.failures import find_failure, list_slow_tasks
 from flows.ui.input_fields import make_fields
-from flows.ui.page import Crumb, answer_page
+from flows.ui.log_panel import wants_lines
+from flows.ui.page import FRAGMENT_HEADER, Crumb, answer_page
 from flows.ui.painters.log_lines import paint_log_lines
 from flows.ui.painters.topology import draw_topology
 from flows.ui.stored_values import list_entries
 from flows.ui.views.execution_drawer import make_drawer
-from flows.ui.views.execution_logs import make_logs
+from flows.ui.views.execution_logs import answer_log_lines, make_logs
 from flows.ui.views.execution_page import ExecutionPage, find_paused_task, get_named
 from flows.ui.views.execution_pictures import list_node_states, make_gantt, make_topology
 from flows.ui.views.execution_values import make_dependencies, make_metrics, make_outputs
@@ -42,6 +44,9 @@ TABS = (
     ("dependencies", "Dependencies"),
 )
 END_STATES = (State.SUCCESS, State.WARNING, State.FAILED, State.KILLED, State.CANCELLED)
+HEAD = "head"
+"""Value of the fragment header with which a script asks for what stands above the tabs only."""
+
 MOST_REPLAYS = 10
 MOST_REPLAY_POINTS = 300
 
@@ -49,6 +54,10 @@ MOST_REPLAY_POINTS = 300
 def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution_id: str, tab: str = "overview") -> HttpResponse:
     """Show one tab of an execution."""
     execution = get_named(namespace, flow_id, execution_id)
+    if tab == "logs" and wants_lines(request):
+        return answer_log_lines(request, execution_id)
+    if tab == "logs" and (away := lead_to_defaults(request, level="log-level", order="log-order")) is not None:
+        return away
     makers = {
         "overview": _overview,
         "gantt": make_gantt,
@@ -65,7 +74,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     page = ExecutionPage(execution, at)
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
     caller = current_caller()
-    paused = find_paused_task(execution, page.runs, page.definition)
+    paused = find_paused_task(execution, page.runs)
     context = {
         "execution": execution,
         "url": url,
@@ -78,7 +87,10 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "done_count": sum(run.state in TERMINAL for run in page.runs),
         "failed_count": sum(run.state == State.FAILED for run in page.runs),
         "actions": list_allowed_actions(
-            execution, caller, waits_for_approval=paused is not None and paused.arrangement == "approval"
+            execution,
+            caller,
+            waits_for_approval=paused is not None and paused.arrangement == "approval",
+            after_end={State(run.state) for run in page.runs} - TERMINAL if execution.state in TERMINAL else (),
         ),
         "may_change": caller.may(Action.UPDATE, Resource.EXECUTION, namespace),
         "may_replay": caller.may(Action.CREATE, Resource.EXECUTION, namespace),
@@ -88,8 +100,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "labels_text": ", ".join(f"{key}:{value}" for key, value in split_labels(execution.labels)),
         "replay_runs": page.runs[:MOST_REPLAY_POINTS],
         "end_states": END_STATES,
-        **maker(request, page),
-        **make_drawer(request, page),
+        **({} if request.headers.get(FRAGMENT_HEADER) == HEAD else {**maker(request, page), **make_drawer(request, page)}),
     }
     list_url = reverse("ui:executions")
     crumbs = [

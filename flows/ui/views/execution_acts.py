@@ -8,12 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from flows.operations import executions as operations
+from flows.operations.bulk_acts import change_execution
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError
 from flows.queries import executions as queries
-from flows.queries.flows import get_flow_text
 from flows.ui.input_fields import PREFIX, read_inputs
 from flows.ui.page import name_of, redirect
-from flows.ui.views.execution_list import change_one
 from flows.ui.views.execution_page import find_paused_task, get_named
 
 _NOTES = {
@@ -59,7 +58,7 @@ def act(request: HttpRequest, namespace: str, flow_id: str, execution_id: str, a
         elif action == "state":
             changed = operations.change_execution_status(execution_id, status=request.POST.get("state", ""), at=at, actor=actor)
         else:
-            result = change_one(execution_id, action, actor=actor, **_read_extra(request, action, execution_id))
+            result = change_execution(execution_id, action, at=at, actor=actor, **_read_extra(request, action, execution_id))
             if result is None:
                 return redirect("executions", note=f"Execution {execution_id} deleted")
             changed = result
@@ -87,8 +86,7 @@ def _read_asked(request: HttpRequest, execution_id: str) -> dict[str, Any]:
     if not any(name.startswith(PREFIX) for name in (*request.POST, *request.FILES)):
         return {}
     execution = queries.get_execution(execution_id)
-    definition = get_flow_text(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True).definition
-    task = find_paused_task(execution, queries.list_task_runs(execution_id), definition)
+    task = find_paused_task(execution, queries.list_task_runs(execution_id))
     return read_inputs(request, task.inputs) if task else {}
 
 

@@ -1,4 +1,4 @@
-"""The drawer of one task run: log, inputs as written, outputs, attempts, history, source, and what can be done with it."""
+"""The drawer of one task run: log, inputs, outputs, attempts, history, source, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from flows.language.flow import Task
 from flows.models import TaskRun
+from flows.operations.executions import render_inputs
+from flows.primitives.callers import current_caller
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
+from flows.queries.log_windows import in_time_order
 from flows.queries.logs import filter_logs, list_task_metrics
-from flows.ui.painters.log_lines import in_time_order, paint_log_lines
+from flows.ui.painters.log_lines import paint_log_lines
 from flows.ui.stored_values import list_entries
-from flows.ui.views.execution_page import ExecutionPage, write_expression
+from flows.ui.views.execution_page import ExecutionPage, make_link, write_expression
 from flows.ui.views.files import make_file_preview
 from flows.ui.wording import read_history
 
@@ -53,6 +58,23 @@ def make_drawer(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
         "drawer_can_change": page.execution.state in TERMINAL and run.state in TERMINAL,
         "drawer_states": [state for state in _CHANGEABLE_TO if state != run.state],
         "drawer_bounds": _find_bounds(run),
+        **_make_inputs(request, page, run, task),
+    }
+
+
+def _make_inputs(request: HttpRequest, page: ExecutionPage, run: TaskRun, task: Task | None) -> dict[str, Any]:
+    """Return the inputs of the task, rendered only when they are asked for: that may read secrets and costs queries."""
+    may_render = task is not None and current_caller().may(Action.UPDATE, Resource.EXECUTION, page.execution.namespace)
+    wants = may_render and request.GET.get("inputs") == "rendered"
+    found = render_inputs(page.execution.id, run.id) if wants else []
+    values = {one.name: one.value for one in found if not one.fault}
+    link = make_link(request)
+    return {
+        "drawer_may_render": may_render,
+        "drawer_is_rendered": wants,
+        "drawer_inputs": list_entries(values, url=page.url),
+        "drawer_faults": [(one.name, one.fault) for one in found if one.fault],
+        "drawer_inputs_url": link(inputs="" if wants else "rendered"),
     }
 
 

@@ -1,4 +1,4 @@
-"""The list of all executions: filters that are kept, columns, export, and the one place that does an action with one of them."""
+"""The list of all executions: filters that are kept, columns, and export."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import Execution, Flow, TaskRun
-from flows.operations import executions as operations
 from flows.operations.preferences import save_preference
-from flows.primitives.errors import FlowsError, InvalidError
+from flows.primitives.errors import InvalidError
 from flows.primitives.states import State
 from flows.queries import executions as queries
 from flows.queries.comparisons import median_durations
@@ -26,6 +25,7 @@ from flows.queries.criteria import Condition, Criteria, Operation
 from flows.queries.flows import list_flow_namespaces
 from flows.queries.preferences import find_preferences
 from flows.queries.visibility import visible
+from flows.ui.choices import lead_to_defaults
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.keyset import count_up_to, take_slice
 from flows.ui.page import FRAGMENT_HEADER, answer_page
@@ -51,6 +51,8 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
     default = next((one for one in saved if one["is_default"]), None)
     if default and not request.GET and FRAGMENT_HEADER not in request.headers:
         return HttpResponseRedirect(f"{reverse('ui:executions')}?{default['query']}")
+    if (away := lead_to_defaults(request, namespace="home-namespace")) is not None:
+        return away
     at = timezone.now()
     filters = read_filters(request, names=FILTERS, find_text=find_text)
     rows = queries.filter_executions(filters.criteria, at=at).only(*_SHOWN_FIELDS)
@@ -65,7 +67,7 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
         "slice": found,
         "table": paint_executions(found.rows, facts, columns=columns),
         "columns": columns,
-        "all_columns": COLUMNS.items(),
+        "all_columns": [(name, COLUMNS[name]) for name in dict.fromkeys((*columns, *COLUMNS))],
         "filters": filters,
         "saved": saved,
         "query": query.urlencode(),
@@ -101,7 +103,8 @@ def save_view(request: HttpRequest) -> HttpResponse:
     query = request.POST.get("query", "")[:2000]
     saved = read_saved(find_preferences(user_id))
     if act == "columns":
-        columns = [column for column in request.POST.getlist("column") if column in COLUMNS]
+        chosen = [] if request.POST.get("usual") else request.POST.getlist("column")
+        columns = [column for column in chosen if column in COLUMNS]
         save_preference(user_id, name=COLUMNS_KEY, value=columns or None, at=at)
     elif act == "save":
         if not 0 < len(name) <= LONGEST_NAME:
@@ -189,39 +192,3 @@ def _list_current_tasks(rows: Sequence[Execution]) -> dict[str, str]:
         for execution_id, task_id in runs.values_list("execution_id", "task_id"):
             found[execution_id] = task_id
     return found
-
-
-def change_one(execution_id: str, act: str, *, actor: str, **extra: Any) -> Execution | None:
-    """
-    Do one action with one execution.
-
-    Returns:
-        The execution to show next; None after it was deleted.
-
-    Raises:
-        FlowsError: what the operation says, or an unknown action.
-    """
-    at = timezone.now()
-    match act:
-        case "kill":
-            return operations.kill_execution(execution_id, at=at, actor=actor)
-        case "pause":
-            return operations.pause_execution(execution_id, at=at, actor=actor)
-        case "resume":
-            return operations.resume_execution(execution_id, at=at, actor=actor, **extra)
-        case "restart":
-            return operations.restart_execution(execution_id, at=at, actor=actor, **extra)
-        case "replay":
-            return operations.replay_execution(execution_id, at=at, actor=actor, **extra)
-        case "unqueue":
-            return operations.unqueue_execution(execution_id, at=at, actor=actor)
-        case "force-run":
-            return operations.force_run_execution(execution_id, at=at, actor=actor)
-        case "labels":
-            return operations.set_execution_labels(execution_id, at=at, actor=actor, **extra)
-        case "state":
-            return operations.change_execution_status(execution_id, at=at, actor=actor, **extra)
-        case "delete":
-            operations.delete_execution(execution_id, at=at, actor=actor)
-            return None
-    raise FlowsError(f'An execution has no action "{act[:60]}".', code="unknown-action")

@@ -15,6 +15,7 @@ from flows.models import Execution, TaskRun
 from flows.primitives.errors import FlowsError, NotFoundError
 from flows.primitives.states import State
 from flows.queries import executions as queries
+from flows.queries.asked import find_asked
 from flows.queries.flows import get_flow_text
 from flows.ui.wording import short_type
 
@@ -63,12 +64,15 @@ def get_named(namespace: str, flow_id: str, execution_id: str) -> Execution:
     return execution
 
 
-def find_paused_task(execution: Execution, runs: Sequence[TaskRun], definition: TypedFlow | None) -> Task | None:
-    """Return the task that waits for a person, None when none does or the pause was made by hand."""
-    if execution.state != State.PAUSED or execution.pause_asked or definition is None:
+def find_paused_task(execution: Execution, runs: Sequence[TaskRun]) -> Task | None:
+    """
+    Return the task that waits for a person, here or in an execution that this one waits for; None when none does or the pause
+    was made by hand. After the end of an execution a task of `afterExecution` may wait.
+    """
+    if execution.pause_asked or all(run.state != State.PAUSED for run in runs):
         return None
-    paused = next((run.task_id for run in runs if run.state == State.PAUSED), None)
-    return next((task for task in definition.all_tasks() if task.id == paused), None)
+    asked = find_asked(execution)
+    return asked.task if asked is not None else None
 
 
 def write_expression(run: TaskRun) -> str:

@@ -88,14 +88,18 @@ def make_topology(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     link = make_link(request)
     wanted = "unfold" if choose_folds(page.definition) else "fold"
     states = list_node_states(page)
-    as_table = request.GET.get("as") == "table"
-    picture = draw_topology(page.definition, states, folded=folded, fold_link=lambda task_id: link(**{wanted: task_id}))
+    as_table, sideways = request.GET.get("as") == "table", request.GET.get("way") == "right"
+    picture = draw_topology(
+        page.definition, states, folded=folded, fold_link=lambda task_id: link(**{wanted: task_id}), sideways=sideways
+    )
     nodes = [(task, states.get(task.id)) for task in page.definition.all_tasks()] if as_table else ()
     return {
         "picture": picture,
         "as_table": as_table,
         "nodes": nodes,
         "as_url": link(**{"as": "" if as_table else "table"}),
+        "sideways": sideways,
+        "way_url": link(way="" if sideways else "right"),
     }
 
 

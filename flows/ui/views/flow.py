@@ -6,22 +6,22 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 
-from flows.models import Flow, FlowRevision
+from flows.models import FlowRevision
 from flows.operations import flows as operations
-from flows.operations.blueprints import place_source
-from flows.operations.triggers import list_accepted
+from flows.operations.bulk_acts import restore_flow
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.queries import executions as execution_queries
 from flows.queries import flows as queries
-from flows.queries.blueprints import get_any_blueprint
 from flows.queries.criteria import Condition, Operation
-from flows.queries.topology import find_topology
-from flows.queries.triggers import describe_triggers, list_next_dates, list_triggers_of_flow, say_schedule
+from flows.queries.last_runs import list_last_runs
 from flows.queries.visibility import visible
-from flows.triggers.conditions import has_filters
+from flows.ui.choices import read_look
 from flows.ui.editing.trials import make_trial
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
@@ -29,9 +29,13 @@ from flows.ui.keyset import take_slice
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
 from flows.ui.painters.topology import draw_topology
+from flows.ui.views.blueprints import make_new_source
+from flows.ui.views.dependencies import describe_dependencies
 from flows.ui.views.editor import present_problem
-from flows.ui.views.flow_list import list_last_runs
+from flows.ui.views.flow_list import RUNS_IN_STRIP
+from flows.ui.views.flow_logs import send_lines_only, show_logs
 from flows.ui.views.flow_tabs import describe_revisions, list_relations, make_grid, show_concurrency, show_metrics
+from flows.ui.views.flow_triggers import list_trigger_lines, show_triggers
 
 TABS = (
     ("overview", "Overview"),
@@ -39,6 +43,7 @@ TABS = (
     ("executions", "Executions"),
     ("revisions", "Revisions"),
     ("triggers", "Triggers"),
+    ("logs", "Logs"),
     ("metrics", "Metrics"),
     ("dependencies", "Dependencies"),
     ("concurrency", "Concurrency"),
@@ -51,7 +56,8 @@ PANELS = (
     ("files", "Files"),
     ("blueprints", "Blueprints"),
 )
-NEXT_DATES = 10
+_BEHAVIORS = {"QUEUE": "wait in the queue", "CANCEL": "are cancelled", "FAIL": "fail"}
+"""What becomes of executions over the limit, in words."""
 
 _EXAMPLE = """id: {flow_id}
 namespace: {namespace}
@@ -72,15 +78,18 @@ tasks:
 """
 
 
-def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "overview") -> HttpResponse:
+def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "overview") -> HttpResponseBase:
     """Show one tab of a flow."""
     found = queries.get_flow_text(namespace, flow_id)
+    if tab == "logs" and (lines := send_lines_only(request, namespace, flow_id)) is not None:
+        return lines
     makers = {
         "overview": _overview,
         "edit": _edit,
         "executions": _executions,
         "revisions": _revisions,
-        "triggers": _triggers,
+        "triggers": show_triggers,
+        "logs": show_logs,
         "metrics": show_metrics,
         "dependencies": _dependencies,
         "concurrency": show_concurrency,
@@ -106,24 +115,31 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
 
 def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     flow, at = found.flow, timezone.now()
-    runs = list_last_runs([(flow.namespace, flow.flow_id)], count=40).get((flow.namespace, flow.flow_id), [])
+    name = (flow.namespace, flow.flow_id)
+    runs = list_last_runs([name], count=RUNS_IN_STRIP).get(name, [])
     ended = [run for run in runs if run.ended_at]
     lengths = sorted(run.ended_at - run.created_at for run in runs if run.ended_at)
     good = sum(run.state in ("SUCCESS", "WARNING") for run in ended)
+    concurrency = found.definition.concurrency if found.definition else None
     return {
         "picture": draw_topology(found.definition) if found.definition else "",
         "strip": draw_run_strip(runs[::-1], at=at),
         "runs": runs[:8],
+        "run_count": len(runs),
         "ratio": round(100 * good / len(ended)) if ended else None,
         "median": lengths[len(lengths) // 2] if lengths else None,
         "inputs": list(flatten(found.definition.inputs)) if found.definition else [],
-        "triggers": _list_trigger_rows(flow, count=1),
+        "triggers": list_trigger_lines(found),
+        "behavior": _BEHAVIORS.get(concurrency.behavior, "") if concurrency else "",
         **list_relations(found),
     }
 
 
 def _edit(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
-    return _editor_context(found.revision.source, found.flow.revision, found)
+    return {
+        **_editor_context(found.revision.source, found.flow.revision, found),
+        "is_read_only": not current_caller().may(Action.UPDATE, Resource.FLOW, found.flow.namespace),
+    }
 
 
 def _editor_context(source: str, revision: int, found: queries.FlowText | None = None) -> dict[str, Any]:
@@ -159,9 +175,10 @@ def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     newest = rows[0].revision
     left = by_number.get(_read_number(request, "from", newest - 1))
     right = by_number.get(_read_number(request, "to", newest), rows[0])
-    context: dict[str, Any] = {"rows": rows, "left": left, "right": right}
+    in_one_column = request.GET.get("view") == "unified"
+    context: dict[str, Any] = {"rows": rows, "left": left, "right": right, "in_one_column": in_one_column}
     if left is not None and left is not right:
-        context |= describe_revisions(left.source, right.source)
+        context |= describe_revisions(left.source, right.source, in_one_column=in_one_column)
     return context
 
 
@@ -170,43 +187,14 @@ def _read_number(request: HttpRequest, name: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
-def _triggers(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
-    rows = _list_trigger_rows(found.flow, count=NEXT_DATES)
-    known = {row["state"].trigger_id for row in rows}
-    others = [trigger for trigger in found.definition.triggers if trigger.id not in known] if found.definition else []
-    return {"rows": rows, "others": others}
-
-
-def _list_trigger_rows(flow: Flow, *, count: int) -> list[dict[str, Any]]:
-    at = timezone.now()
-    rows = []
-    for view in describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id)):
-        dates = list_next_dates(view.state, at=at, count=count)
-        row: dict[str, Any] = {"state": view.state, "trigger": view.trigger, "dates": [(date, True) for date in dates]}
-        if view.trigger is not None:
-            row["words"] = say_schedule(view.trigger)
-            names = {"namespace": flow.namespace, "flow_id": flow.flow_id, "trigger_id": view.state.trigger_id}
-            if dates and count > 1 and has_filters(view.trigger):
-                row["dates"] = list(zip(dates, list_accepted(**names, dates=dates, at=at), strict=True))
-        rows.append(row)
-    return rows
-
-
 def _dependencies(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     own = (found.flow.namespace, found.flow.flow_id)
-    topology = find_topology([own], expand=True)
-    return {
-        "relations": [
-            {"source": source, "target": target, "kind": "starts" if kind == "FLOW_TASK" else "triggers"}
-            for source, target, kind in topology.relations
-        ],
-        "own": own,
-    }
+    return describe_dependencies(request, [own], depth="all", focus=own)
 
 
 def show_new(request: HttpRequest) -> HttpResponse:
     """Show the editor with an example, the copy of a flow, or the flow of a blueprint."""
-    namespace = request.GET.get("namespace", "") or "company.team"
+    namespace = request.GET.get("namespace", "") or read_look(request).get("home-namespace") or "company.team"
     source = _EXAMPLE.format(flow_id="hello_world", namespace=namespace)
     copied = request.GET.get("copy", "")
     if "/" in copied:
@@ -214,7 +202,7 @@ def show_new(request: HttpRequest) -> HttpResponse:
         original = queries.get_flow_text(copied_namespace, copied_id)
         source = original.revision.source.replace(f"id: {original.flow.flow_id}", f"id: {original.flow.flow_id}_copy", 1)
     if blueprint := request.GET.get("blueprint", ""):
-        source = place_source(get_any_blueprint(blueprint), request.GET.get("namespace", ""))
+        source = make_new_source(request, blueprint)
     if plugin := request.GET.get("plugin", ""):
         source = make_trial(plugin, request.GET.get("example", ""), namespace)
     crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
@@ -224,7 +212,8 @@ def show_new(request: HttpRequest) -> HttpResponse:
 
 def save_source(request: HttpRequest) -> HttpResponse:
     """
-    Save the text of the editor: `{source, base}` as JSON; `base` is the revision that the person began with, 0 for a new flow.
+    Save the text of the editor: `{source, base, message}` as JSON; `base` is the revision that the person began with, 0 for a
+    new flow; `message` says why it is saved and may be missing.
 
     Answers the saved revision and its address, 422 with all problems, or 409 when somebody else saved meanwhile.
     """
@@ -234,7 +223,8 @@ def save_source(request: HttpRequest) -> HttpResponse:
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidError("The body must be JSON with a text and the number of its revision.", code="json-shape") from error
     try:
-        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"))
+        message = str(body.get("message") or "")
+        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"), message=message)
     except InvalidError as error:
         problems = [present_problem(problem, source) for problem in error.problems]
         return JsonResponse({"message": error.message, "problems": problems, "code": error.code}, status=422)
@@ -247,35 +237,45 @@ def save_source(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"revision": saved.flow.revision, "changed": saved.changed, "url": url, "warnings": warnings})
 
 
-def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any) -> operations.SavedFlow:
-    at, actor = timezone.now(), name_of(request)
+def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any, message: str) -> operations.SavedFlow:
+    history: dict[str, Any] = {"at": timezone.now(), "actor": name_of(request), "message": message}
     if base == 0:
-        return operations.save_flow(source, mode="create", at=at, actor=actor)
+        return operations.save_flow(source, mode="create", **history)
     namespace, _, flow_id = str(address).partition("/")
     row = queries.get_flow_row(namespace, flow_id)
     if row.revision != base and not overwrite:
         raise ConflictError(
             f"Somebody saved revision {row.revision} while you were editing revision {base}.", code="edit-conflict"
         )
-    return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+    return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", **history)
 
 
 def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> HttpResponse:
-    """Enable, disable or delete a flow, or restore an old revision as the newest one."""
+    """Enable, disable, delete or bring back a flow, or restore an old revision as the newest one."""
     at, actor = timezone.now(), name_of(request)
     if action == "delete":
         operations.delete_flow(namespace, flow_id, at=at, actor=actor)
-        return redirect("flows", note=f"Flow {namespace}/{flow_id} deleted")
+        return redirect("flows", note=f"Flow {namespace}/{flow_id} deleted", undo=f"{namespace}/{flow_id}/undelete")
+    if action == "undelete":
+        restored = restore_flow(namespace, flow_id, at=at, actor=actor)
+        return redirect("flow", namespace, flow_id, note=f"Flow restored as revision {restored.flow.revision}")
     if action in ("enable", "disable"):
         operations.set_flow_disabled(namespace, flow_id, disabled=action == "disable", at=at, actor=actor)
-        return redirect("flow", namespace, flow_id, note=f"Flow {action}d")
+        back = "enable" if action == "disable" else "disable"
+        return redirect("flow", namespace, flow_id, note=f"Flow {action}d", undo=f"{namespace}/{flow_id}/{back}")
     if action == "restore":
         number = request.POST.get("revision", "")
         wanted = queries.get_flow_text(
             namespace, flow_id, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
         )
         saved = operations.save_flow(
-            wanted.revision.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor
+            wanted.revision.source,
+            namespace=namespace,
+            flow_id=flow_id,
+            mode="update",
+            at=at,
+            actor=actor,
+            message=f"Revision {wanted.revision.revision} restored",
         )
         return redirect(
             "flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.flow.revision}"

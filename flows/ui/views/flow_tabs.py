@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.language.changes import describe_changes
-from flows.models import Execution, Metric
+from flows.models import Execution, FlowRevision, Metric
 from flows.operations import executions as operations
 from flows.operations import flows as flow_operations
 from flows.operations.flow_bundles import list_import_sources
@@ -24,7 +24,7 @@ from flows.queries.last_runs import list_newest_runs, list_task_states
 from flows.queries.topology import find_topology
 from flows.queries.visibility import visible
 from flows.ui.page import Crumb, answer_page, name_of, redirect
-from flows.ui.painters.diff import count_changes, paint_difference
+from flows.ui.painters.diff import count_changes, paint_difference, paint_unified
 from flows.ui.painters.run_grid import draw_metric, paint_run_grid
 
 GRID_RUNS = 30
@@ -109,11 +109,11 @@ def change_queue(request: HttpRequest, namespace: str, flow_id: str, action: str
     return redirect("flow-tab", namespace, flow_id, "concurrency", note=f"Execution {execution_id[:8]} {said}")
 
 
-def describe_revisions(older: str, newer: str) -> dict[str, Any]:
+def describe_revisions(older: str, newer: str, *, in_one_column: bool) -> dict[str, Any]:
     """Return the difference of two texts for the revisions tab: the lines, their counts and the changes in words."""
     added, removed = count_changes(older, newer)
     return {
-        "difference": paint_difference(older, newer),
+        "difference": (paint_unified if in_one_column else paint_difference)(older, newer),
         "added": added,
         "removed": removed,
         "words": describe_changes(older, newer),
@@ -203,7 +203,7 @@ def store_import(request: HttpRequest) -> HttpResponse:
                 "The dry run is older than an hour or was changed: send the files again.", code="import-stale"
             ) from error
         try:
-            stored += flow_operations.save_flow(text, at=at, actor=actor).changed
+            stored += flow_operations.save_flow(text, at=at, actor=actor, origin=FlowRevision.Origin.IMPORT).changed
         except FlowsError as error:
             refused.append(error.message)
     note = f"{stored} {'flow' if stored == 1 else 'flows'} stored"

@@ -1,10 +1,11 @@
-"""Search in the log lines of all executions, and the lines found as a file."""
+"""The log lines of all executions: searched, followed, and the lines found as a file."""
 
 from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import LogEntry
@@ -12,34 +13,52 @@ from flows.queries.criteria import build_lookup
 from flows.queries.flows import list_flow_namespaces
 from flows.queries.logs import iterate_logs, log_rules
 from flows.queries.visibility import visible
+from flows.streams import answer_stream
+from flows.ui.choices import lead_to_defaults
 from flows.ui.filters import LEVELS, Filters, read_filters, write_query
+from flows.ui.log_panel import Log, answer_lines, make_panel, stream_log, wants_lines
 from flows.ui.page import answer_page
-from flows.ui.painters.log_lines import paint_log_lines
 
-PAGE_SIZE = 200
 MOST_DOWNLOADED = 100_000
+EVERY_EXECUTION = ""
 FILTERS = ("q", "namespace", "flow", "task", "execution", "level", "range", "from", "to")
 
 
 def search_logs(request: HttpRequest) -> HttpResponse:
-    """Show the newest lines that match, newest first; older ones by the id of the last line."""
-    filters, rows = _find_lines(request)
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
-    entries = list(rows.order_by("-id")[: PAGE_SIZE + 1])
-    page = entries[:PAGE_SIZE]
+    """Show the newest lines that match, and those that come as they are written; older ones while scrolling up."""
+    if (away := lead_to_defaults(request, namespace="home-namespace", level="log-level")) is not None:
+        return away
+    filters, log = _read_log(request)
+    if wants_lines(request):
+        return answer_lines(request, log)
     context = {
         "filters": filters,
-        "lines": paint_log_lines(page, with_flow=True, marked=f'"{filters.values["q"]}"' if filters.values["q"] else ""),
-        "count": len(page),
+        "log": make_panel(request, log),
         "levels": LEVELS,
         "namespaces": list_flow_namespaces(),
-        "query": request.GET.urlencode(),
-        "most_downloaded": MOST_DOWNLOADED,
-        "older_url": write_query(request, before=str(page[-1].id)) if len(entries) > PAGE_SIZE else "",
+        "download_url": f"{reverse('ui:logs-download')}{write_query(request)}",
     }
     return answer_page(request, "flows/logs.html", context, title="Logs", nav="logs")
+
+
+def follow_logs(request: HttpRequest) -> HttpResponseBase:
+    """Stream the lines of all executions that match, as they are written."""
+    return answer_stream(
+        stream_log(request, lambda: _read_log(request)[1], lambda: (None, False), channel=EVERY_EXECUTION, namespace=None)
+    )
+
+
+def _read_log(request: HttpRequest) -> tuple[Filters, Log]:
+    filters, rows = _find_lines(request)
+    searched = filters.values["q"]
+    return filters, Log(
+        rows=rows,
+        hits=rows,
+        searched=f'"{searched}"' if searched else "",
+        with_flow=True,
+        is_filtered=bool(filters.chips),
+        live_url=reverse("ui:live-logs"),
+    )
 
 
 def _find_lines(request: HttpRequest) -> tuple[Filters, QuerySet[LogEntry]]:
@@ -49,7 +68,11 @@ def _find_lines(request: HttpRequest) -> tuple[Filters, QuerySet[LogEntry]]:
 
 def download_logs(request: HttpRequest) -> HttpResponseBase:
     """Answer with the newest lines that match as a text file, newest first, at most 100,000, written while they are read."""
-    _, rows = _find_lines(request)
+    return send_lines(_find_lines(request)[1])
+
+
+def send_lines(rows: QuerySet[LogEntry]) -> HttpResponseBase:
+    """Return the answer that `download_logs` gives, for lines that were found otherwise."""
     lines = (_write_line(entry).encode("utf-8", "replace") for entry in iterate_logs(rows.order_by("-id")[:MOST_DOWNLOADED]))
     response = StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="logs.txt"'

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 from django.http import FileResponse, HttpRequest, HttpResponse
@@ -12,18 +15,24 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 
+from flows.models import Namespace
 from flows.operations import key_values, namespace_files
 from flows.operations import namespaces as operations
-from flows.primitives.durations import parse_duration
-from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
+from flows.primitives.durations import format_duration
+from flows.primitives.errors import NotFoundError
+from flows.primitives.states import State
 from flows.primitives.typed_values import Kind
+from flows.queries import overview
 from flows.queries.criteria import Condition, Operation
 from flows.queries.executions import filter_executions
 from flows.queries.flows import list_flows_of_namespace
-from flows.queries.topology import find_topology
+from flows.queries.last_runs import list_last_runs
+from flows.queries.namespaces import RECENT, count_recent_failures, find_secret_uses, list_known_secrets
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.keyset import take_slice
 from flows.ui.page import Crumb, answer_page, name_of, redirect
+from flows.ui.painters.charts import draw_history
+from flows.ui.views.dependencies import describe_dependencies
 from flows.ui.views.roles import describe_access
 
 TABS = (
@@ -39,13 +48,27 @@ TABS = (
     ("access", "Access"),
 )
 PREVIEW_BYTES = 256 * 1024
+MOST_USES = 8
+LISTED = 5
 
 
 def list_namespaces(request: HttpRequest) -> HttpResponse:
-    """Show all namespaces as a tree."""
+    """Show all namespaces as a tree, each with its flows and recent failures, those below it included."""
     query = request.GET.get("q", "")
     found = operations.list_namespaces(query=query)
-    rows = [{"info": info, "depth": min(info.id.count("."), 8), "last": info.id.rpartition(".")[2]} for info in found]
+    failed = count_recent_failures(at=timezone.now())
+    rows = []
+    for info in found:
+        below = f"{info.id}."
+        rows.append(
+            {
+                "info": info,
+                "depth": 0 if query else min(info.id.count("."), 8),
+                "last": info.id.rpartition(".")[2],
+                "all_flows": sum(one.flow_count for one in found if one.id == info.id or one.id.startswith(below)),
+                "failures": sum(count for name, count in failed.items() if name == info.id or name.startswith(below)),
+            }
+        )
     return answer_page(request, "flows/namespace_list.html", {"rows": rows, "text": query}, title="Namespaces", nav="namespaces")
 
 
@@ -62,14 +85,29 @@ def create_namespace(request: HttpRequest) -> HttpResponse:
 
 def show_namespace(request: HttpRequest, namespace: str, tab: str = "overview") -> HttpResponse:
     """Show one tab of a namespace."""
-    makers = {
+    return answer_namespace(request, namespace, tab)
+
+
+def answer_namespace(
+    request: HttpRequest, namespace: str, tab: str, *, changes: Mapping[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """
+    Answer with a tab of a namespace.
+
+    Args:
+        changes: laid over what the tab shows, for a text that was sent and refused.
+
+    Raises:
+        NotFoundError: there is no such namespace or tab.
+    """
+    makers: dict[str, Callable[[HttpRequest, str], dict[str, Any]]] = {
         "overview": _overview,
-        "flows": _overview,
+        "flows": _flows,
         "kv": _kv,
         "files": _files,
         "secrets": _secrets,
-        "variables": _variables,
-        "plugin-defaults": _variables,
+        "variables": partial(_texts, "variables"),
+        "plugin-defaults": partial(_texts, "plugin-defaults"),
         "executions": _executions,
         "dependencies": _dependencies,
         "access": _access,
@@ -77,35 +115,64 @@ def show_namespace(request: HttpRequest, namespace: str, tab: str = "overview") 
     maker = makers.get(tab)
     if maker is None:
         raise NotFoundError(f'A namespace has no tab "{tab}".', code="unknown-tab")
-    info = operations.get_namespace(namespace)
+    info, owned = operations.get_namespace(namespace), operations.count_owned(namespace)
     context = {
         "info": info,
+        "row": Namespace(pk=namespace) if info.is_described else None,
         "tab": tab,
         "tabs": TABS,
         "namespace_url": reverse("ui:namespace", args=[namespace]),
+        "owned": owned,
+        "key_count": owned["key-value pairs"],
         **maker(request, namespace),
-        "doomed": [(count, noun) for noun, count in operations.count_owned(namespace).items()],
+        **(changes or {}),
     }
     crumbs = [Crumb("Namespaces", reverse("ui:namespaces")), Crumb(namespace)]
-    return answer_page(request, f"flows/namespace/{tab}.html", context, title=namespace, nav="namespaces", crumbs=crumbs)
+    return answer_page(
+        request, f"flows/namespace/{tab}.html", context, title=namespace, nav="namespaces", crumbs=crumbs, status=status
+    )
 
 
 def _overview(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    at = timezone.now()
+    scope = overview.Scope(at - RECENT, at, overview.make_conditions(namespace, "", ()))
+    history = overview.count_history(scope)
+    url = f"{reverse('ui:executions')}?{urlencode({'namespace': namespace})}&"
     return {
-        "flows": list_flows_of_namespace(namespace),
-        "key_count": key_values.list_key_values(namespace, at=timezone.now()).count(),
-        "secret_count": len(operations.list_secrets(namespace)),
-        "file_count": len(namespace_files.search_files(namespace)),
-        "variables": operations.show_inherited_variables(namespace),
+        **_flows(request, namespace),
+        "history": draw_history(history.buckets, url=url, length=history.length) if history.total else "",
+        "total": history.total,
+        "failed": history.totals.get(State.FAILED, 0),
+        "ratio": history.ratio,
+        "failures": overview.list_failures(scope, LISTED),
+        "coming": overview.list_coming(scope, LISTED),
     }
+
+
+def _flows(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    flows = list_flows_of_namespace(namespace)
+    runs = list_last_runs([(flow.namespace, flow.flow_id) for flow in flows], count=1)
+    return {"flows": [(flow, next(iter(runs.get((flow.namespace, flow.flow_id), ())), None)) for flow in flows]}
 
 
 def _kv(request: HttpRequest, namespace: str) -> dict[str, Any]:
-    rows = list(key_values.list_key_values(namespace, at=timezone.now(), inherit=True)[:500])
-    return {
-        "rows": [{"pair": row, "text": _write_value(row.value), "is_own": row.namespace == namespace} for row in rows],
-        "kinds": [kind.value for kind in Kind],
-    }
+    at = timezone.now()
+    found = list(key_values.list_key_values(namespace, at=at, inherit=True)[:500])
+    nearest: dict[str, str] = {}
+    for pair in sorted(found, key=lambda pair: -len(pair.namespace)):
+        nearest.setdefault(pair.key, pair.namespace)
+    rows = [
+        {
+            "pair": pair,
+            "text": _write_value(pair.value),
+            "is_own": pair.namespace == namespace,
+            "shadowed_by": nearest[pair.key] if nearest[pair.key] != pair.namespace else "",
+            "ttl": format_duration(timedelta(seconds=int((pair.expires_at - at).total_seconds()) + 1)) if pair.expires_at else "",
+        }
+        for pair in found
+    ]
+    # Those of the namespace itself come first; sorting keeps the order of the keys.
+    return {"rows": sorted(rows, key=lambda row: not row["is_own"]), "kinds": [kind.value for kind in Kind]}
 
 
 def _access(request: HttpRequest, namespace: str) -> dict[str, Any]:
@@ -117,10 +184,17 @@ def _write_value(value: Any) -> str:
 
 
 def _secrets(request: HttpRequest, namespace: str) -> dict[str, Any]:
-    inherited = {
-        owner: names for owner, names in operations.list_inherited_secrets(namespace).items() if owner != namespace and names
-    }
-    return {"rows": operations.list_secrets(namespace), "inherited": inherited}
+    found = find_secret_uses(namespace)
+    secrets = list_known_secrets(namespace)
+    rows = []
+    for secret in secrets:
+        # Flows read the nearest one, so the others are used by nobody here.
+        uses = found.get(secret.key.upper(), []) if secret.shadowed_by is None else []
+        tags = ", ".join(f"{key}:{value}" for key, value in secret.tags)
+        more = max(0, len(uses) - MOST_USES)
+        rows.append({"secret": secret, "is_own": secret.owner == namespace, "uses": uses[:MOST_USES], "more": more, "tags": tags})
+    known = {secret.key.upper() for secret in secrets}
+    return {"rows": rows, "missing": [(key, flows[:MOST_USES]) for key, flows in sorted(found.items()) if key not in known]}
 
 
 def make_tree(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -152,6 +226,7 @@ def _files(request: HttpRequest, namespace: str) -> dict[str, Any]:
             content = stream.read(PREVIEW_BYTES)
         is_text = b"\0" not in content
         context |= {"facts": facts, "text": content.decode("utf-8", "replace") if is_text else "", "is_text": is_text}
+        context["is_cut"] = facts.size_bytes > PREVIEW_BYTES
     return context
 
 
@@ -164,122 +239,19 @@ def _executions(request: HttpRequest, namespace: str) -> dict[str, Any]:
 
 def _dependencies(request: HttpRequest, namespace: str) -> dict[str, Any]:
     own = [(row.namespace, row.flow_id) for row in list_flows_of_namespace(namespace)]
-    relations = find_topology(own).relations if own else []
-    return {
-        "relations": [
-            {"source": source, "target": target, "kind": "starts" if kind == "FLOW_TASK" else "triggers"}
-            for source, target, kind in relations
-        ]
-    }
+    return describe_dependencies(request, own, depth="1")
 
 
-def _variables(request: HttpRequest, namespace: str) -> dict[str, Any]:
+def _texts(tab: str, request: HttpRequest, namespace: str) -> dict[str, Any]:
     info = operations.get_namespace(namespace)
 
     def write(value: Any) -> str:
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True) if value else ""
 
-    return {
-        "own_text": write(dict(info.variables)),
-        "defaults_text": write([dict(one) for one in info.plugin_defaults]),
-        "inherited": write(operations.show_inherited_variables(namespace)),
-    }
-
-
-def act(request: HttpRequest, namespace: str, action: str) -> HttpResponse:
-    """Write or delete something of a namespace, then back to the tab that it belongs to."""
-    tab = {"kv": "kv", "secret": "secrets", "file": "files", "variables": "variables"}.get(action.partition("-")[0], "overview")
-    try:
-        note = _change(request, namespace, action)
-    except ForbiddenError:
-        raise
-    except FlowsError as error:
-        return redirect("namespace-tab", namespace, tab, problem=error.message[:500])
-    if action == "delete":
-        return redirect("namespaces", note=note)
-    return redirect("namespace-tab", namespace, tab, note=note)
-
-
-def _change(request: HttpRequest, namespace: str, action: str) -> str:
-    at, actor, sent = timezone.now(), name_of(request), request.POST
-    key = sent.get("key", "").strip()
-    match action:
-        case "kv-set":
-            ttl = parse_duration(sent["ttl"]) if sent.get("ttl", "").strip() else None
-            facts: dict[str, Any] = {"ttl": ttl, "description": sent.get("description") or None, "at": at, "actor": actor}
-            if kind := sent.get("kind", ""):
-                key_values.set_key_value(namespace, key, _read_typed(kind, sent.get("value", "")), kind=kind, **facts)
-            else:
-                key_values.set_key_value_text(namespace, key, sent.get("value", ""), **facts)
-            return f"Key {key} saved"
-        case "kv-delete":
-            key_values.delete_key_value(namespace, key, at=at, actor=actor)
-            return f"Key {key} deleted"
-        case "secret-set":
-            operations.set_secret(
-                namespace, key, sent.get("value", ""), description=sent.get("description") or None, at=at, actor=actor
-            )
-            return f"Secret {key} saved"
-        case "secret-delete":
-            operations.delete_secret(namespace, key, at=at, actor=actor)
-            return f"Secret {key} deleted"
-        case "file-upload":
-            upload = request.FILES.get("file")
-            if upload is None:
-                raise InvalidError("Choose a file first.", code="upload-missing")
-            folder = sent.get("folder", "").strip().strip("/")
-            path = f"{folder}/{upload.name}" if folder else str(upload.name)
-            namespace_files.put_file(namespace, path, upload.file or b"", at=at, actor=actor)
-            return f"File {path} stored"
-        case "file-save":
-            namespace_files.put_file(
-                namespace, sent.get("path", ""), sent.get("text", "").replace("\r\n", "\n").encode(), at=at, actor=actor
-            )
-            return f"File {sent.get('path', '')} saved"
-        case "file-new":
-            path = sent.get("path", "").strip()
-            namespace_files.put_file(namespace, path, b"", at=at, actor=actor, conflict="ERROR")
-            return f"File {path} created"
-        case "file-move":
-            moved = namespace_files.move_file(namespace, sent.get("path", ""), sent.get("target", "").strip(), at=at, actor=actor)
-            return f"{len(moved)} {'file' if len(moved) == 1 else 'files'} moved"
-        case "file-delete":
-            namespace_files.delete_file(namespace, sent.get("path", ""), at=at, actor=actor)
-            return f"File {sent.get('path', '')} deleted"
-        case "variables-set":
-            # Each of the two has a page of its own; what is not sent stays.
-            variables = _read_yaml(sent["variables"], dict) if "variables" in sent else None
-            defaults = _read_yaml(sent["defaults"], list) if "defaults" in sent else None
-            if operations.get_namespace(namespace).is_described:
-                operations.update_namespace(namespace, variables=variables, plugin_defaults=defaults, at=at, actor=actor)
-            else:
-                operations.create_namespace(namespace, variables=variables, plugin_defaults=defaults, at=at, actor=actor)
-            return "Variables and plugin defaults saved"
-        case "delete":
-            operations.delete_namespace(namespace, at=at, actor=actor)
-            return f"Namespace {namespace} deleted"
-    raise NotFoundError(f'A namespace has no action "{action[:60]}".', code="unknown-action")
-
-
-def _read_typed(kind: str, text: str) -> Any:
-    """Return the value of a typed field: JSON, numbers and flags are read, everything else stays text for the store to check."""
-    if kind not in ("JSON", "NUMBER", "BOOLEAN"):
-        return text.replace("\r\n", "\n") if kind == "STRING" else text.strip()
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InvalidError(f"The value is no {kind.lower()}: {error}.", code="kv-value") from error
-
-
-def _read_yaml(text: str, kind: type) -> Any:
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidError(f"This is no YAML: {error}", code="yaml") from error
-    value = kind() if value is None else value
-    if not isinstance(value, kind):
-        raise InvalidError(f"This must be a {'map' if kind is dict else 'list'} in YAML.", code="yaml-shape")
-    return value
+    if tab == "variables":
+        return {"text": write(dict(info.variables)), "seen": write(operations.show_inherited_variables(namespace))}
+    inherited = [(owner, write(list(defaults))) for owner, defaults in operations.show_inherited_defaults(namespace)]
+    return {"text": write([dict(one) for one in info.plugin_defaults]), "inherited": inherited}
 
 
 def download_file(request: HttpRequest, namespace: str) -> HttpResponseBase:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
+from textwrap import dedent
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.urls import reverse
 
 from flows.language import definitions
+from flows.language.chart_shapes import describe_dashboard, list_chart_options, list_fields
 from flows.language.definitions import INPUT_TYPES
 from flows.models import Execution, Flow
 from flows.plugin_api.registry import get_registry
+from flows.queries.flows import list_flow_namespaces
 from flows.queries.visibility import visible
 from flows.ui.views.plugins import describe_type
 
 FOUND_FLOWS = 8
+FOUND_NAMESPACES = 4
 LONGEST_TEXT = 120
+LONGEST_TYPE = 300
 _PAGES = (
     ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"),
     ("Flows", "flows"), ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"),
@@ -49,8 +55,17 @@ def search(request: HttpRequest) -> HttpResponse:
                     "url": reverse("ui:flow-execute", args=names),
                 }
             )
+    if text:
+        names = [name for name in list_flow_namespaces() if text.lower() in name.lower()]
+        found += [
+            {"text": name, "note": "", "kind": "namespace", "url": reverse("ui:namespace", args=[name])}
+            for name in names[:FOUND_NAMESPACES]
+        ]
     if len(text) >= 3:
-        rows = visible(Execution).filter(pk__startswith=text).only("id", "namespace", "flow_id", "state")[:5]
+        key, colon, value = text.partition(":")
+        # A label is written as in the lists, `team:data`; anything else may be the begin of an id.
+        wanted = Q(labels__contains=[{"key": key.strip(), "value": value.strip()}]) if colon else Q(pk__startswith=text)
+        rows = visible(Execution).filter(wanted).order_by("-created_at").only("id", "namespace", "flow_id", "state")[:5]
         found += [
             {
                 "text": row.id,
@@ -74,8 +89,10 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def send_index(request: HttpRequest) -> HttpResponse:
-    """Answer with everything that the editor completes without asking again; a browser that has it gets 304."""
-    content, tag = _make_index()
+    """Answer with everything that an editor completes without asking again; a browser that has it gets 304."""
+    if (named := request.GET.get("example")) is not None:
+        return HttpResponse(_find_example(named), content_type="text/plain; charset=utf-8")
+    content, tag = _make_chart_index() if request.GET.get("of") == "dashboard" else _make_index()
     if request.headers.get("If-None-Match") == tag:
         answer: HttpResponse = HttpResponseNotModified()
     else:
@@ -83,6 +100,19 @@ def send_index(request: HttpRequest) -> HttpResponse:
     answer["ETag"] = tag
     answer["Cache-Control"] = "private, no-cache"
     return answer
+
+
+def _find_example(type_name: str) -> str:
+    """Return the shortest example of a type, empty when there is none."""
+    entry = get_registry().find(type_name[:LONGEST_TYPE])
+    examples = sorted((dedent(example).strip() for example in entry.examples), key=len) if entry is not None else []
+    return examples[0] if examples else ""
+
+
+@lru_cache(maxsize=1)
+def _make_chart_index() -> tuple[str, str]:
+    shape = describe_dashboard().to_json()
+    return _write_index({"shape": shape, "fields": list_fields(), "options": list_chart_options()})
 
 
 @lru_cache(maxsize=1)
@@ -108,17 +138,23 @@ def _make_index() -> tuple[str, str]:
         },
         "inputs": sorted(INPUT_TYPES),
     }
+    return _write_index(index)
+
+
+def _write_index(index: dict[str, Any]) -> tuple[str, str]:
+    """Return the text of an index and its tag."""
     content = json.dumps(index, separators=(",", ":"), ensure_ascii=False)
     return content, f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'
 
 
 def _list_properties(schema: Any) -> list[list[Any]]:
-    """Return properties as `[name, type, required, choices, description]`; a list is shorter than a map with names."""
+    """Return properties as `[name, type, required, choices, description, default]`; a list is shorter than a map with names."""
     required = set(schema.get("required") or ())
     found = []
     for name, facts in (schema.get("properties") or {}).items():
         known = facts if isinstance(facts, dict) else {}
-        found.append(
-            [name, describe_type(known), int(name in required), known.get("enum") or [], str(known.get("description") or "")[:80]]
-        )
+        default = known.get("default")
+        shown = [] if default is None or isinstance(default, dict | list) else [default]
+        description = str(known.get("description") or "")[:LONGEST_TEXT]
+        found.append([name, describe_type(known), int(name in required), known.get("enum") or [], description, *shown])
     return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -16,23 +17,27 @@ from django.utils import timezone
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution
 from flows.operations import executions as operations
+from flows.operations.idempotency import start_once
+from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError
+from flows.primitives.rights import Action, Resource
 from flows.queries import flows as queries
 from flows.queries.criteria import read_moment
 from flows.queries.last_runs import list_newest_runs
 from flows.queries.visibility import visible
 from flows.ui.errors import status_of
-from flows.ui.input_fields import InputField, flatten, make_fields, read_inputs, read_prefill
+from flows.ui.free_text import resolve_text
+from flows.ui.input_fields import InputField, convert_typed, flatten, make_fields, read_prefill, read_touched, read_typed
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+STAY = "stay"
 
 
 def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form with the defaults of the flow, the inputs of an earlier execution, or the values of the link."""
     loaded = queries.load_startable_flow(namespace, flow_id, _read_revision(request))
-    given = {**_read_earlier(request, loaded.flow), **read_prefill(request, loaded.flow.inputs)}
-    return _answer_form(request, loaded.flow, given=given)
+    typed = {**_read_earlier(request, loaded.flow), **read_prefill(request, loaded.flow.inputs)}
+    return _answer_form(request, loaded.flow, typed=typed)
 
 
 def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
@@ -45,7 +50,11 @@ def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
         value: Any = earlier.inputs
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, str | int | float) and one.type not in ("SECRET", "FILE"):
+        if value is None or one.type in ("SECRET", "FILE"):
+            continue
+        if isinstance(value, list | dict):
+            found[name] = json.dumps(value, ensure_ascii=False, indent=None if one.type in ("MULTISELECT", "ARRAY") else 2)
+        else:
             found[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found
 
@@ -53,29 +62,49 @@ def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
 def refresh_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
     """Show the form again with what was entered so far, because other inputs depend on it. Nothing starts."""
     flow = queries.load_startable_flow(namespace, flow_id, _read_revision(request)).flow
-    given = {name: value for name, value in read_inputs(request, flow.inputs).items() if isinstance(value, str)}
-    return _answer_form(request, flow, given=given)
+    typed = {name: value for name, value in read_typed(request, flow.inputs).items() if isinstance(value, str | list)}
+    return _answer_form(request, flow, typed=typed, touched=read_touched(request))
 
 
 def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
-    """Start the execution and lead to its page, or show the form again with the faults at their fields."""
+    """
+    Start the execution and lead to its page, or show the form again: with the faults at their fields, or with the execution
+    for who wants to stay. A form that is sent twice starts one execution.
+    """
     revision = _read_revision(request)
     flow = queries.load_startable_flow(namespace, flow_id, revision).flow
-    supplied = read_inputs(request, flow.inputs)
+    typed = read_typed(request, flow.inputs)
+    at = timezone.now()
     try:
-        execution = operations.start_execution(
-            namespace=namespace,
-            flow_id=flow_id,
-            revision=revision,
-            inputs=supplied,
-            labels=_read_labels(request.POST.get("labels", "")),
-            schedule_at=_read_schedule(request.POST.get("schedule", "")),
-            at=timezone.now(),
-            actor=name_of(request),
-        )
+        labels, schedule_at = _read_labels(request.POST.get("labels", "")), _read_schedule(request.POST.get("schedule", ""), at)
+
+        def begin() -> Execution:
+            return operations.start_execution(
+                namespace=namespace,
+                flow_id=flow_id,
+                revision=revision,
+                inputs=convert_typed(flow.inputs, typed, at=at),
+                labels=labels,
+                schedule_at=schedule_at,
+                at=at,
+                actor=name_of(request),
+            )
+
+        execution = start_once(_name_request(request), f"{namespace}/{flow_id}", begin, at=at)[0]
     except (InvalidError, ConflictError) as error:
-        return _answer_form(request, flow, given=supplied, error=error)
+        return _answer_form(request, flow, typed=typed, error=error)
+    if request.POST.get("then") == STAY:
+        query = {"started": execution.id, "from": execution.id, **({"revision": str(revision)} if revision else {})}
+        return redirect("flow-execute", namespace, flow_id, **query)
     return redirect("execution", execution.namespace, execution.flow_id, execution.id)
+
+
+def _name_request(request: HttpRequest) -> str:
+    """Return what tells this sending of the form from others: its key and what was entered. Without a key it is told from all."""
+    pairs = [(name, request.POST.getlist(name)) for name in sorted(request.POST) if name != "csrfmiddlewaretoken"]
+    pairs += [(name, [f"{file.name} {file.size}" for file in request.FILES.getlist(name)]) for name in sorted(request.FILES)]
+    mark = request.POST.get("key", "") or uuid4().hex
+    return f"form:{sha256(json.dumps([mark, pairs]).encode()).hexdigest()}"
 
 
 def _read_revision(request: HttpRequest) -> int | None:
@@ -95,29 +124,39 @@ def _read_labels(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _read_schedule(text: str) -> datetime | None:
-    """Return when to start: a moment, or a while from now such as `+2h`."""
+def _read_schedule(text: str, at: datetime) -> datetime | None:
+    """Return when to start: a moment, or words such as `+2h` or `tomorrow 9:30`."""
     text = text.strip()
-    if not text:
-        return None
-    ahead = re.fullmatch(r"\+\s*(\d{1,4})\s*(m|min|h|d)", text)
-    if ahead is not None:
-        return timezone.now() + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
-    return read_moment(text, name="Start at")
+    return read_moment(resolve_text("DATETIME", text, at=at), name="Start at") if text else None
+
+
+def _describe_schedule(request: HttpRequest) -> datetime | str | None:
+    """Return the moment that the form's start time means, or why it means none."""
+    try:
+        return _read_schedule(request.POST.get("schedule", ""), timezone.now())
+    except InvalidError as error:
+        return error.message
 
 
 def _answer_form(
-    request: HttpRequest, flow: TypedFlow, *, given: dict[str, Any], error: FlowsError | None = None
+    request: HttpRequest,
+    flow: TypedFlow,
+    *,
+    typed: dict[str, Any],
+    touched: Collection[str] = (),
+    error: FlowsError | None = None,
 ) -> HttpResponse:
-    texts = {name: value for name, value in given.items() if isinstance(value, str | list)}
-    for value in given.values():
+    at = timezone.now()
+    for value in typed.values():
         if hasattr(value, "seek"):
             value.seek(0)
+    revision = _read_revision(request)
     resolved = operations.validate_inputs(
-        namespace=flow.namespace, flow_id=flow.id, revision=_read_revision(request), inputs=given, at=timezone.now()
+        namespace=flow.namespace, flow_id=flow.id, revision=revision, inputs=convert_typed(flow.inputs, typed, at=at), at=at
     )
-    fields = make_fields(flow.inputs, given=texts, resolved=resolved, show_errors=error is not None)
-    at_fields = any(field.errors for field in fields)
+    texts = {name: value for name, value in typed.items() if isinstance(value, str | list)}
+    fields = make_fields(flow.inputs, given=texts, resolved=resolved, show_errors=error is not None or touched)
+    at_fields = error is not None and any(field.errors for field in fields)
     row = queries.get_flow_row(flow.namespace, flow.id)
     flow_url = reverse("ui:flow", args=[flow.namespace, flow.id])
     context = {
@@ -125,14 +164,19 @@ def _answer_form(
         "definition": flow,
         "fields": fields,
         "error": error if error is not None and not at_fields else None,
-        "faulty": [field for field in fields if field.errors],
+        "faulty": [field for field in fields if field.errors] if error is not None else [],
         "labels": request.POST.get("labels", ""),
         "schedule": request.POST.get("schedule", ""),
-        "revision": _read_revision(request),
-        "earlier": list_newest_runs(flow.namespace, flow.id, at=timezone.now(), count=8),
-        "checks": operations.list_failing_checks(
-            namespace=flow.namespace, flow_id=flow.id, values=resolved.values, at=timezone.now()
-        ),
+        "schedule_at": _describe_schedule(request),
+        "stays": request.POST.get("then") == STAY or "started" in request.GET,
+        "started": visible(Execution).filter(pk=request.GET.get("started", "")[:32]).first()
+        if "started" in request.GET
+        else None,
+        "key": uuid4().hex,
+        "may_start": current_caller().may(Action.CREATE, Resource.EXECUTION, flow.namespace),
+        "revision": revision,
+        "earlier": list_newest_runs(flow.namespace, flow.id, at=at, count=8),
+        "checks": operations.list_failing_checks(namespace=flow.namespace, flow_id=flow.id, values=resolved.values, at=at),
         "flow_url": flow_url,
         "call": _write_call(request, flow, fields),
     }
@@ -154,11 +198,14 @@ def _write_call(request: HttpRequest, flow: TypedFlow, fields: Iterable[InputFie
     address = f"{request.scheme}://{request.get_host()}/api/v1/main/executions/{flow.namespace}/{flow.id}"
     lines = ["curl -u you@example.org -X POST", shlex.quote(f"{address}?revision={revision}" if revision else address)]
     for field in fields:
-        value = json.dumps(field.value, ensure_ascii=False) if isinstance(field.value, list) else str(field.value)
+        value = (
+            json.dumps(field.value, ensure_ascii=False) if isinstance(field.value, list) else field.resolved or str(field.value)
+        )
         if field.control == "file":
             value = "@file"
         elif field.control == "password":
             value = "…"
-        if field.is_shown and value:
+        # A default that could not be rendered yet is left to the flow.
+        if field.is_shown and value and (field.is_given or "{{" not in value):
             lines.append(f"-F {shlex.quote(f'{field.id}={value}')}")
     return " \\\n  ".join(lines)

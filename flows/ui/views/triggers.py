@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,14 +10,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.language.source import read_document
+from flows.models import TriggerState
 from flows.operations import triggers as operations
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import triggers as queries
-from flows.queries.criteria import read_moment
+from flows.queries.criteria import Condition, Operation, read_moment
 from flows.queries.executions import average_duration
 from flows.queries.flows import get_flow_row, list_flow_namespaces
 from flows.queries.last_runs import list_firings_between
 from flows.queries.pages import Window
+from flows.queries.triggers import say_schedule
+from flows.ui.choices import lead_to_defaults
 from flows.ui.filters import read_filters, write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.wording import write_duration
@@ -25,19 +28,42 @@ from flows.ui.wording import write_duration
 PAGE_SIZE = 50
 PREVIEWED = 12
 MOST_IN_STRIP = 120
-MOST_DATES = 1000
+MOST_DATES = 10_000
+PRESETS = (("24 h", timedelta(hours=24)), ("7 d", timedelta(days=7)), ("30 d", timedelta(days=30)))
+"""Ranges that the form of a backfill offers, each back from now."""
+
+
+STATES = {
+    "active": Condition("disabled", Operation.EQUALS, "false"),
+    "off": Condition("disabled", Operation.EQUALS, "true"),
+    "held": Condition("locked", Operation.EQUALS, "true"),
+    "failed": Condition("evaluation", Operation.EQUALS, "FAILED"),
+}
+"""What the filter "State" of the list means."""
 
 
 def list_triggers(request: HttpRequest) -> HttpResponse:
-    """Show one page of triggers with their state."""
-    filters = read_filters(request, names=("q", "namespace"))
+    """Show one page of triggers with their state, what their last evaluation found, and why one cannot be used."""
+    if (away := lead_to_defaults(request, namespace="home-namespace")) is not None:
+        return away
+    state = request.GET.get("is", "")
+    filters = read_filters(request, names=("q", "namespace"), fixed=(STATES[state],) if state in STATES else ())
     text = request.GET.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 100_000 else 1
     page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE), at=timezone.now())
     context = {
-        "rows": page.results,
+        "rows": [
+            {
+                "state": view.state,
+                "words": say_schedule(view.trigger) if view.trigger else "",
+                "problem": view.problem,
+                "evaluation": read_evaluation(view.state),
+            }
+            for view in queries.describe_triggers(page.results)
+        ],
         "total": page.total,
         "filters": filters,
+        "state": state,
         "namespaces": list_flow_namespaces(),
         "older_url": write_query(request, page=str(number + 1)) if number * PAGE_SIZE < page.total else "",
         "newer_url": write_query(request, page=str(number - 1) if number > 2 else "") if number > 1 else "",
@@ -45,20 +71,42 @@ def list_triggers(request: HttpRequest) -> HttpResponse:
     return answer_page(request, "flows/trigger_list.html", context, title="Triggers", nav="triggers")
 
 
+def read_evaluation(row: TriggerState) -> dict[str, Any] | None:
+    """Return what a row keeps of its last evaluation, as pages show it; None before the first one."""
+    kept = row.evaluation
+    if not kept:
+        return None
+    words = {"STARTED": "started", "NOTHING": "nothing found", "FAILED": "failed"}
+    return {
+        "at": datetime.fromisoformat(kept["at"]),
+        "duration": write_duration(timedelta(seconds=kept["seconds"])),
+        "result": words.get(kept["result"], kept["result"]),
+        "has_failed": kept["result"] == "FAILED",
+        "message": kept["message"],
+        "execution_id": kept["executionId"] or "",
+    }
+
+
 def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, action: str) -> HttpResponse:
-    """Enable, disable, unlock or restart a trigger, or steer its backfill; then back to the triggers of the flow."""
+    """Enable, disable, unlock or restart a trigger, or steer its backfill; then back to where it was asked for."""
     at, actor = timezone.now(), name_of(request)
     names: dict[str, Any] = {"namespace": namespace, "flow_id": flow_id, "trigger_id": trigger_id, "at": at, "actor": actor}
+
+    def go_back(**said: str) -> HttpResponse:
+        if request.POST.get("back") == "list":
+            return redirect("triggers", **said)
+        return redirect("flow-tab", namespace, flow_id, "triggers", **said)
+
     try:
         if action == "evaluate":
             names.pop("actor")
-            return redirect("flow-tab", namespace, flow_id, "triggers", note=_say_dry(operations.evaluate_dry(**names)))
+            return go_back(note=f"{trigger_id}: {_say_dry(operations.evaluate_dry(**names))}")
         _change(request, action, names)
     except ForbiddenError:
         raise
     except FlowsError as error:
-        return redirect("flow-tab", namespace, flow_id, "triggers", problem=error.message[:500])
-    return redirect("flow-tab", namespace, flow_id, "triggers", note=f"Trigger {trigger_id}: {action.replace('-', ' ')} done")
+        return go_back(problem=error.message[:500])
+    return go_back(note=f"Trigger {trigger_id}: {action.replace('-', ' ')} done")
 
 
 def _change(request: HttpRequest, action: str, names: dict[str, Any]) -> None:
@@ -115,6 +163,10 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
     row = queries.get_trigger_state(namespace, flow_id, trigger_id)
     context: dict[str, Any] = {"trigger": row, "start": request.GET.get("start", ""), "end": request.GET.get("end", "")}
     context |= {name: request.GET.get(name, "") for name in ("inputs", "labels")}
+    now = timezone.now().replace(second=0, microsecond=0)
+    context["presets"] = [
+        (word, write_query(request, start=f"{now - length:%Y-%m-%dT%H:%M:%SZ}", end="")) for word, length in PRESETS
+    ]
     if context["start"]:
         try:
             start, end = _read_range(request)

@@ -1,0 +1,114 @@
+"""The streams of the console: lines of logs, painted here and sent in small parts that a page puts in as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flows.queries.log_tail import NewLines
+from flows.streams import ask_database, hub, wait_for_change
+from flows.ui.painters.log_lines import paint_log_lines
+
+GATHER_SECONDS = 0.12
+"""Lines that come within this time are sent together."""
+
+LINES_PER_PART = 50
+PARTS_PER_EVENT = 10
+ALIVE_SECONDS = 5.0
+STRAGGLER_SECONDS = 4.0
+"""How long lines may still come after the end of an execution, in batches of workers that were busy."""
+
+LONGEST_SECONDS = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """
+    What one look at the database found.
+
+    Attributes:
+        mark: any value that differs when something but the log changed.
+        has_ended: True when no more lines are to be expected.
+    """
+
+    lines: NewLines
+    mark: Any = None
+    has_ended: bool = False
+
+
+def write_event(name: str, data: Any, *, number: int = 0) -> bytes:
+    """Return one event; a browser that lost its stream tells the last `number` when it comes back."""
+    lead = f"id: {number}\n" if number else ""
+    return f"{lead}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+
+
+def write_lines(lines: NewLines, *, last_id: int, with_flow: bool = False, marked: str = "") -> Iterator[bytes]:
+    """
+    Yield the events for new lines: `gap` when some were left out, then `lines` with at most 500 lines each.
+
+    A `lines` event holds `parts`, a list of [count of lines, markup], so small that a page can put in one between two frames.
+    """
+    if lines.skipped_count:
+        yield write_event("gap", {"count": lines.skipped_count, "after": lines.skipped_after})
+    size = LINES_PER_PART * PARTS_PER_EVENT
+    for start in range(0, len(lines.entries), size):
+        chunk = lines.entries[start : start + size]
+        # Only the last event moves the place to come back to: within a look moments rise, ids need not.
+        reached = last_id if start + size >= len(lines.entries) else 0
+        parts = paint_parts(chunk, with_flow=with_flow, marked=marked)
+        yield write_event("lines", {"parts": parts, "last": reached}, number=reached)
+
+
+def paint_parts(entries: Sequence[Any], *, with_flow: bool = False, marked: str = "") -> list[tuple[int, str]]:
+    """Return lines as parts: how many each one holds, and its markup."""
+    return [
+        (len(part), str(paint_log_lines(part, with_flow=with_flow, marked=marked)))
+        for part in (entries[start : start + LINES_PER_PART] for start in range(0, len(entries), LINES_PER_PART))
+    ]
+
+
+async def follow_log(
+    channel: str, look: Callable[[], Look], paint: Callable[[NewLines], list[bytes]]
+) -> AsyncGenerator[bytes, None]:
+    """
+    Yield events as lines are written: those of `paint`, `changed` when something else changed, `alive` now and then, and `end`.
+
+    Args:
+        channel: id of the execution whose changes wake the stream; without changes it looks once a second.
+        look: blocking; reads what is new.
+        paint: turns lines into events; runs with `look`, off the event loop.
+    """
+    began_at = told_at = time.monotonic()
+    ended_at = 0.0
+    mark: Any = None
+
+    def look_and_paint() -> tuple[Look, list[bytes]]:
+        found = look()
+        return found, paint(found.lines)
+
+    async with hub().listen(channel) as changed:
+        # At once, so that a page knows that its stream is open.
+        yield write_event("alive", {})
+        while time.monotonic() - began_at < LONGEST_SECONDS:
+            found, events = await ask_database(look_and_paint)
+            for event in events:
+                yield event
+            if mark is not None and found.mark != mark:
+                yield write_event("changed", {})
+            mark = found.mark
+            now = time.monotonic()
+            ended_at = (ended_at or now) if found.has_ended else 0.0
+            if ended_at and not events and now - ended_at > STRAGGLER_SECONDS:
+                yield write_event("end", {})
+                return
+            if events:
+                told_at = now
+            elif now - told_at > ALIVE_SECONDS:
+                told_at = now
+                yield write_event("alive", {})
+            await wait_for_change(changed)
+            await asyncio.sleep(GATHER_SECONDS)

@@ -1,0 +1,219 @@
+"""A running execution watched without a reload: everything moves, ends as the API says, and survives a lost web server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections import Counter
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import Watched
+from tests.e2e.seeding import ENDED, send, start_execution, wait_for_state
+from tests.support import eventually
+from tests.support.system_process import SystemProcess
+
+pytestmark = pytest.mark.e2e
+
+NAMESPACE = "e2e.live"
+SHELL = "io.kestra.plugin.scripts.shell.Commands"
+STEPS = f"""id: steps
+namespace: {NAMESPACE}
+tasks:
+  - id: warm_up
+    type: io.kestra.plugin.core.log.Log
+    message: warming up
+  - id: work
+    type: {SHELL}
+    commands:
+      - for i in 1 2 3 4; do echo "step $i"; sleep 1; done
+  - id: each
+    type: io.kestra.plugin.core.flow.ForEach
+    values: ["x", "y"]
+    tasks:
+      - id: part
+        type: io.kestra.plugin.core.flow.Sleep
+        duration: PT0.7S
+  - id: done
+    type: io.kestra.plugin.core.log.Log
+    message: all done
+"""
+LINE_COUNT = 260
+LINES = f"""id: lines
+namespace: {NAMESPACE}
+tasks:
+  - id: count
+    type: {SHELL}
+    commands:
+      - for i in $(seq 1 {LINE_COUNT}); do echo "counted $i"; sleep 0.05; done
+"""
+UNMOVED = "() => { window.unmoved = true; }"
+
+
+def _start(system: SystemProcess, source: str, flow_id: str) -> str:
+    status, answer = system.call("POST", "/api/v1/main/flows", source)
+    assert status < 300 or "already" in str(answer), answer
+    return start_execution(system, f"{NAMESPACE}/{flow_id}")
+
+
+def _states(system: SystemProcess, execution: str) -> Counter[tuple[str, str]]:
+    found = send(system, "GET", f"/executions/{execution.rpartition('/')[2]}")
+    return Counter((run["taskId"], run["state"]["current"]) for run in found["taskRunList"])
+
+
+def _watch(console: Watched, execution: str, tab: str) -> Page:
+    console.open(f"executions/{execution}/{tab}")
+    console.page.evaluate(UNMOVED)
+    return console.page
+
+
+def _is_whole(console: Watched) -> None:
+    assert console.page.evaluate("window.unmoved") is True, "the page was loaded again"
+    assert console.faults == []
+
+
+def test_the_gantt_grows_until_it_shows_what_the_api_says(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "gantt")
+    rows, head = page.locator(".g-body .g-row"), page.locator("#live-head")
+    expect(head.locator("[data-state=RUNNING]").first).to_be_visible(timeout=15_000)
+    work = rows.filter(has_text="work")
+    expect(work).to_have_count(1)
+    bar = "document.querySelectorAll('.g-row')[2]?.querySelector('rect[data-began]')?.getBoundingClientRect().width ?? 0"
+    seconds = head.locator("[data-ticks-from]")
+    said = seconds.inner_text()
+    eventually(lambda: page.evaluate(bar) >= 0 and seconds.inner_text() != said)
+    expect(head.locator("[data-state=SUCCESS]").first).to_be_visible(timeout=25_000)
+    expect(head).to_contain_text("ended")
+
+    expected = Counter(task for task, _ in _states(running_system, execution).elements())
+    for task in ("warm_up", "work", "each", "done"):
+        expect(rows.filter(has_text=task).first).to_be_visible()
+    assert expected["part"] == 2
+    assert page.locator(".g-body [data-state]:not([data-state=SUCCESS])").count() == 0
+    _is_whole(console)
+
+
+def test_the_picture_changes_node_by_node(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "topology")
+    expect(page.locator("#n-work.st-running")).to_have_count(1, timeout=15_000)
+    expect(page.locator("#n-done.is-unreached")).to_have_count(1)
+    expect(page.locator("#n-work.st-good")).to_have_count(1, timeout=15_000)
+    expect(page.locator("#n-done.st-good")).to_have_count(1, timeout=15_000)
+    expect(page.locator("#live-head [data-state=SUCCESS]").first).to_be_visible()
+
+    expect(page.locator("#n-each")).to_contain_text("2 / 2")
+    assert page.locator(".node.is-unreached, .node.is-moving").count() == 0
+    assert {state for _, state in _states(running_system, execution)} == {"SUCCESS"}
+    _is_whole(console)
+
+
+def test_the_overview_goes_from_running_to_its_end(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "")
+    head = page.locator("#live-head")
+    expect(head.locator(".live.is-on")).to_have_text("live")
+    expect(head.locator("[data-dialog=act-kill]").first).to_be_visible()
+    expect(head).to_contain_text(re.compile(r"Tasks\s*[1-9]\d* / \d+"), timeout=15_000)
+    wait_for_state(running_system, execution, *ENDED)
+
+    expect(head.locator("[data-state=SUCCESS]").first).to_be_visible(timeout=5_000)
+    expect(head.locator("button.danger:visible", has_text="Kill")).to_have_count(0)
+    expect(head.locator("button.primary", has_text="Replay")).to_be_visible()
+    _is_whole(console)
+
+
+def test_log_lines_come_once_each_while_the_end_stays_in_view(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "logs")
+    log = page.locator(".logs[role=log]")
+    for number in (1, 2, 3, 4):
+        expect(log).to_contain_text(f"step {number}", timeout=15_000)
+    expect(log).to_contain_text("all done", timeout=15_000)
+
+    stored = _list_stored(running_system, execution)
+    eventually(lambda: len(_list_shown(page)) == len(stored))
+    assert sorted(_list_shown(page)) == sorted(set(_list_shown(page)))
+    _is_whole(console)
+
+
+def test_scrolling_up_pauses_the_following_and_end_resumes_it(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, LINES, "lines")
+    page = _watch(console, execution, "logs")
+    log, button = page.locator(".logs[role=log]"), page.locator("#log-follow")
+    expect(log).to_contain_text("counted 60\n".strip(), timeout=20_000)
+    place = "document.querySelector('.logs[role=log]').scrollTop"
+    eventually(lambda: page.evaluate(place) > 60)
+    log.hover()
+    page.mouse.wheel(0, -400)
+    expect(button).to_contain_text("following paused")
+    stood = page.evaluate(place)
+    expect(button).to_contain_text(re.compile(r"[1-9][\d,]* new lines"), timeout=10_000)
+    assert page.evaluate(place) == stood
+    page.keyboard.press("End")
+    expect(button).to_be_hidden()
+    left = "box => box.scrollHeight - box.scrollTop - box.clientHeight"
+    eventually(lambda: log.evaluate(left) < 30)
+
+    assert console.faults == []
+
+
+def test_a_web_server_that_dies_costs_no_line_and_doubles_none(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, LINES, "lines")
+    page = _watch(console, execution, "logs")
+    log = page.locator(".logs[role=log]")
+    expect(log).to_contain_text("counted 20", timeout=20_000)
+    before = len(_list_shown(page))
+
+    for process in _list_web_processes(running_system):
+        os.kill(process.pid, signal.SIGKILL)
+
+    # Another web process answers again, and the stream goes on where it was without a reload.
+    eventually(lambda: _answers(running_system), within=40, every=0.2)
+    wait_for_state(running_system, execution, "SUCCESS")
+    expect(log).to_contain_text(f"counted {LINE_COUNT}", timeout=30_000)
+    stored = _list_stored(running_system, execution)
+    eventually(lambda: len(_list_shown(page)) == len(stored), within=15)
+    shown = _list_shown(page)
+    assert len(shown) == len(set(shown)), "lines came twice"
+    assert before < len(shown)
+    counted = [number for number in range(1, LINE_COUNT + 1) if f"counted {number}\n" in log.inner_text() + "\n"]
+    assert counted == list(range(1, LINE_COUNT + 1))
+    expect(page.locator("#live-head [data-state=SUCCESS]").first).to_be_visible(timeout=15_000)
+    assert page.evaluate("window.unmoved") is True
+    # What the browser itself reports of the lost server is no fault of the page.
+    assert [fault for fault in console.faults if "ERR_" not in fault and "failed request" not in fault] == []
+
+
+def _list_shown(page: Page) -> list[str]:
+    return [str(each) for each in page.evaluate("[...document.querySelectorAll('.logs[role=log] .l')].map((line) => line.id)")]
+
+
+def _list_stored(system: SystemProcess, execution: str) -> list[object]:
+    return list(send(system, "GET", f"/logs/{execution.rpartition('/')[2]}"))
+
+
+def _list_web_processes(system: SystemProcess) -> list[psutil.Process]:
+    """Return the processes of a system that listen on its port."""
+    assert system.process is not None
+    found = []
+    for process in psutil.Process(system.process.pid).children(recursive=True):
+        try:
+            connections = process.net_connections(kind="tcp")
+        except psutil.Error:
+            continue
+        if any(each.status == psutil.CONN_LISTEN and each.laddr.port == system.port for each in connections):
+            found.append(process)
+    assert found, "no process listens"
+    return found
+
+
+def _answers(system: SystemProcess) -> bool:
+    try:
+        return system.call("GET", "/api/v1/main/flows/search?size=1")[0] == 200
+    except OSError:
+        return False
