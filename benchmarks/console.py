@@ -12,11 +12,13 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import brotli
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.figures import Figure, describe_machine, percentile, print_table
@@ -27,7 +29,10 @@ from tests.support.systems import make_home_folder
 from tests.support.waiting import eventually
 
 NAMESPACE = "bench.console"
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--js-flags=--expose-gc", "--enable-precise-memory-info",
+)  # fmt: skip
 KILOBYTE = 1024
 LINES = 10_000
 TASK_RUNS = 2_000
@@ -54,11 +59,17 @@ WATCH_STEPS = """() => { window.seen = {};
     const id = new URL(row.querySelector("a[data-drawer]").href).searchParams.get("task");
     window.seen[id] ??= Date.now(); } };
   new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true }); }"""
-WATCH_FRAMES = """() => { window.longest = 0; window.most = 0; let last = performance.now();
+WATCH_FRAMES = """() => { window.longest = 0; window.most = 0; window.nodes = 0; let last = performance.now();
   const frame = () => { const now = performance.now(); window.longest = Math.max(window.longest, now - last); last = now;
     requestAnimationFrame(frame); };
-  setInterval(() => { window.most = Math.max(window.most, document.querySelectorAll("*").length); }, 1000);
+  const box = document.querySelector(".logs[data-last-id]");
+  setInterval(() => { window.most = Math.max(window.most, box.getElementsByClassName("l").length);
+    window.nodes = Math.max(window.nodes, document.getElementsByTagName("*").length); }, 500);
   requestAnimationFrame(frame); }"""
+NEWEST_LINES = "[...document.querySelectorAll('.logs .l-text')].slice(-3).map((line) => line.textContent)"
+HEAP = "gc(), performance.memory.usedJSHeapSize"
+ADMIN_LIST = "admin, list of executions"
+OWN_SCRIPTS = "/flows/js/"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,6 +156,7 @@ def _list_pages(measured: MeasuredSystem, large: str) -> Mapping[str, str]:
         "execution": execution,
         **{f"execution, {tab}": f"{execution}/{tab}" for tab in tabs},
         f"execution of {TASK_RUNS} task runs": f"/ui/executions/{NAMESPACE}/lines/{large}/gantt",
+        ADMIN_LIST: "/admin/flows/execution/",
     }
 
 
@@ -155,26 +167,35 @@ def measure_pages(browser: Browser, system: SystemProcess, pages: Mapping[str, s
     for name, path in pages.items():
         context = browser.new_context(storage_state=state, viewport={"width": 1440, "height": 900})
         page = context.new_page()
-        cold, count, milliseconds = _load(page, system.base_url + path)
-        warm, _, _ = _load(page, system.base_url + path)
+        cold, count, milliseconds, scripts = _load(page, system.base_url + path)
+        warm, _, _, _ = _load(page, system.base_url + path)
+        html = len(context.request.get(system.base_url + path).body())
         context.close()
+        if name == ADMIN_LIST:
+            figures.append(_figure(f"{name}: HTML", "KB", html / KILOBYTE, 300))
+            continue
         is_editor = name == "editor"
         figures.append(_figure(f"{name}: cold", "KB", cold / KILOBYTE, 280 if is_editor else 90, note=f"{count} requests"))
         figures.append(_figure(f"{name}: requests", "", count, 18 if is_editor else 6))
+        figures.append(_figure(f"{name}: own scripts as sent", "KB", scripts / KILOBYTE, 40 if is_editor else 25))
         figures.append(_figure(f"{name}: warm", "KB", warm / KILOBYTE, 40))
         if str(TASK_RUNS) in name:
             figures.append(_figure(f"{name}: open", "ms", milliseconds, 1000))
     return figures
 
 
-def _load(page: Page, url: str) -> tuple[int, int, float]:
-    """Load a page and return the bytes on the wire, the number of requests, and the milliseconds until it was there."""
+def _load(page: Page, url: str) -> tuple[int, int, float, int]:
+    """Load a page; return the bytes on the wire, the requests, the milliseconds until it was there, the bytes of our scripts."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     sizes: dict[str, float] = {}
     cached: set[str] = set()
     session.on("Network.requestServedFromCache", lambda event: cached.add(event["requestId"]))
+    addresses: dict[str, str] = {}
+    lengths: Counter[str] = Counter()
     session.on("Network.responseReceived", lambda event: _note_cache(event, cached))
+    session.on("Network.responseReceived", lambda event: addresses.update({event["requestId"]: event["response"]["url"]}))
+    session.on("Network.dataReceived", lambda event: lengths.update({event["requestId"]: event["dataLength"]}))
     session.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     began = time.perf_counter()
     page.goto(url, wait_until="load")
@@ -182,7 +203,8 @@ def _load(page: Page, url: str) -> tuple[int, int, float]:
     page.wait_for_timeout(500)
     sent = {number: size for number, size in sizes.items() if number not in cached}
     session.detach()
-    return int(sum(sent.values())), len(sent), milliseconds
+    scripts = sum(length for number, length in lengths.items() if OWN_SCRIPTS in addresses.get(number, ""))
+    return int(sum(sent.values())), len(sent), milliseconds, scripts
 
 
 def _note_cache(event: Mapping[str, Any], cached: set[str]) -> None:
@@ -225,15 +247,19 @@ def _measure_lines(browser: Browser, measured: MeasuredSystem) -> list[Figure]:
     execution_id = _start(measured, "lines")
     page.goto(f"{measured.system.base_url}/ui/executions/{NAMESPACE}/lines/{execution_id}/logs")
     page.evaluate(WATCH_FRAMES)
+    heap = page.evaluate(HEAP)
     eventually(lambda: measured.find_end_state(execution_id) is not None, within=90)
     ended_at = time.perf_counter()
-    longest, most = page.evaluate("[window.longest, window.most]")
-    eventually(lambda: f"5 line {LINES // 5}" in (page.text_content(".logs[data-last-id]") or ""), within=30)
+    eventually(lambda: f"5 line {LINES // 5}" in page.evaluate(NEWEST_LINES), within=30)
     late = (time.perf_counter() - ended_at) * 1000
+    longest, most, nodes = page.evaluate("[window.longest, window.most, window.nodes]")
+    growth = (page.evaluate(HEAP) - heap) / KILOBYTE / KILOBYTE
     page.context.close()
+    flood = f"{LINES:,} log lines in 5 s"
     return [
-        _figure(f"{LINES:,} log lines in 5 s: longest frame", "ms", longest, 100),
-        _figure(f"{LINES:,} log lines in 5 s: nodes in the page", "", most, 12_000 * 2, note="five nodes per line"),
+        _figure(f"{flood}: longest frame", "ms", longest, 100),
+        _figure(f"{flood}: lines in the page", "", most, 3_000, note=f"{nodes:,} nodes"),
+        _figure(f"{flood}: growth of the heap", "MB", growth, 60),
         _figure("last log line after the end", "ms", late, 1000),
     ]
 
@@ -281,11 +307,39 @@ def measure_server(measured: MeasuredSystem, pages: Mapping[str, str], *, repeat
             began = time.perf_counter()
             client.get(path)
             times.append((time.perf_counter() - began) * 1000)
-        target = 350 if str(TASK_RUNS) in name else 200 if name.startswith("execution,") or name == "execution" else 150
+        target = (
+            400
+            if name == ADMIN_LIST
+            else 350
+            if str(TASK_RUNS) in name
+            else 200
+            if name.startswith("execution,") or name == "execution"
+            else 150
+        )
         figures.append(
             _figure(f"{name}: server", "ms p95", percentile(times, 0.95), target, note=f"median {percentile(times, 0.5):.0f}")
         )
-        figures.append(_figure(f"{name}: statements", "", count, 15))
+        if name != ADMIN_LIST:
+            figures.append(_figure(f"{name}: statements", "", count, 15))
+    return [*figures, *_measure_answers(client, repeats)]
+
+
+def _measure_answers(client: Any, repeats: int) -> list[Figure]:
+    """Return the server times of what a person waits for while typing."""
+    index = client.get("/ui/completion")
+    questions = {
+        "palette": ("/ui/palette?q=flow-1", {}, 60),
+        "completion index, unchanged": ("/ui/completion", {"If-None-Match": index.headers.get("ETag", "")}, 60),
+    }
+    figures = [_figure("completion index, compressed", "KB", len(brotli.compress(index.content)) / KILOBYTE, 120)]
+    for name, (path, headers, target) in questions.items():
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            status = client.get(path, headers=headers).status_code
+            times.append((time.perf_counter() - began) * 1000)
+            assert status in (200, 304), (path, status)
+        figures.append(_figure(f"{name}: server", "ms p95", percentile(times, 0.95), target))
     return figures
 
 

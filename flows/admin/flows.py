@@ -260,11 +260,11 @@ class FlowRevisionAdmin(HistoryAdmin):
 
     resource = Resource.FLOW
     namespace_field = "flow__namespace"
-    list_display = ("flow", "revision", "deleted", "saved_by", "created_at")
+    list_display = ("flow", "revision", "deleted", "saved_by", "origin", "created_at")
     list_select_related = ("flow",)
     search_fields = ("flow__flow_id", "flow__namespace")
     ordering = ("-id",)
-    fields = ("flow", "revision", "deleted", "saved_by", "created_at", "text")
+    fields = ("flow", "revision", "deleted", "saved_by", "origin", "message", "created_at", "text")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "flow__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -195,7 +195,5 @@ def restore_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "")
     """
     found = get_flow_text(namespace, flow_id, allow_deleted=True)
     if not found.revision.flow.deleted:
-        raise ConflictError(
-            f'Flow "{namespace}/{flow_id}" is not deleted: there is nothing to restore.', code="flow-unchanged"
-        )
+        raise ConflictError(f'Flow "{namespace}/{flow_id}" is not deleted: there is nothing to restore.', code="flow-unchanged")
     return flows.save_flow(found.revision.source, namespace=namespace, flow_id=flow_id, mode="create", at=at, actor=actor)

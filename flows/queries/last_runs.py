@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flows.models import Execution, KeyValue, NamespaceFile, Secret, TaskRun
@@ -58,6 +58,13 @@ def list_last_runs(names: Sequence[tuple[str, str]], *, count: int) -> dict[tupl
     for row in Execution.objects.raw(statement, [[name for name, _ in names], [flow_id for _, flow_id in names], count]):
         found[row.namespace, row.flow_id].append(row)
     return found
+
+
+def find_median_length(namespace: str, flow_id: str, *, count: int = 20) -> timedelta | None:
+    """Return the median length of the newest executions that have ended, of at most `count` looked at; None without one."""
+    runs = list_last_runs([(namespace, flow_id)], count=count).get((namespace, flow_id), [])
+    lengths = sorted(run.ended_at - run.created_at for run in runs if run.ended_at)
+    return lengths[len(lengths) // 2] if lengths else None
 
 
 def find_last_run(namespace: str, flow_id: str, *, at: datetime) -> LastRun | None:

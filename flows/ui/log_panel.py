@@ -74,6 +74,7 @@ def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
         # Among all executions, counting lines that nearly all do not match would read the whole table.
         "hit_count": _count(log.hits) if log.is_filtered and not log.with_flow else "",
         "is_filtered": log.is_filtered,
+        "with_flow": log.with_flow,
         "searched": log.searched,
         "live_url": f"{log.live_url}{write_query(request, **kept)}" if log.live_url else "",
     }

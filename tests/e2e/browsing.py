@@ -16,6 +16,8 @@ from tests.support.system_process import SystemProcess
 SCREENS = Path(os.environ.get("CELESTRA_SCREENS") or Path(__file__).resolve().parents[2] / "var" / "e2e")
 """Where pictures of the pages go, with an `index.html` to leaf through them."""
 
+LONGEST_ACT = 15_000
+"""Milliseconds for a click, a key or a load; a page that needs longer is at fault."""
 PHONE, DESK = (390, 844), (1440, 900)
 THEMES = ("light", "dark")
 REPORTER = """document.addEventListener("securitypolicyviolation", (event) =>
@@ -77,6 +79,7 @@ def watch(context: BrowserContext, base_url: str) -> Watched:
     context.add_init_script(REPORTER)
     watched = Watched(context.new_page(), base_url)
     page = watched.page
+    page.set_default_timeout(LONGEST_ACT)
     page.on("pageerror", lambda error: watched.faults.append(f"error: {error}"))
     page.on("console", watched._hear)
     page.on("request", watched._note_request)

@@ -160,7 +160,7 @@ def test_neighbours_come_while_scrolling_and_times_errors_and_hits_are_reached(
     execution_id = _open_log(console, running_system, "long", command)
     _wait_for_end(running_system, execution_id, within=60)
     page.reload()
-    eventually(lambda: _newest(page) == "row 900")
+    eventually(lambda: _newest(page) == "row 900" and page.evaluate(LEFT) < 8)
 
     page.evaluate("document.querySelector('.logs[data-last-id]').scrollTop = 100")
     eventually(lambda: page.locator(".logs .l").count() == 400)

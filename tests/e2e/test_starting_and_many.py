@@ -24,7 +24,7 @@ inputs:
 tasks:
   - {id: say, type: io.kestra.plugin.core.log.Log, message: "{{ inputs.code }} {{ read(inputs.report) }}"}
 """
-SMALL = "id: many{0}\nnamespace: e2e.many\ntasks:\n  - {{id: a, type: io.kestra.plugin.core.log.Log, message: hi}}\n"
+SMALL = "id: many{1}\nnamespace: {0}\ntasks:\n  - {{id: a, type: io.kestra.plugin.core.log.Log, message: hi}}\n"
 
 
 def test_a_flow_is_started_from_a_sheet_over_its_page(console: Watched, running_system: SystemProcess) -> None:
@@ -58,7 +58,7 @@ def test_a_flow_is_started_from_a_sheet_over_its_page(console: Watched, running_
     # A refused form keeps everything, the chosen file too.
     expect(page.locator("[name='in.code']")).to_have_value("ABC")
     page.click("#execute-sheet button.primary")
-    expect(sheet.locator(".note[role=alert]")).to_contain_text("report")
+    expect(sheet.locator(".note.bad")).to_contain_text("report")
     page.set_input_files("[name='in.report']", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"hello"})
     expect(sheet.locator(".drop-say")).to_have_text("a.txt, 5 B")
     page.select_option("[name=then]", "stay")
@@ -82,7 +82,7 @@ def test_a_flow_is_started_from_a_sheet_over_its_page(console: Watched, running_
 
 def test_many_flows_are_disabled_with_progress_and_brought_back(console: Watched, running_system: SystemProcess) -> None:
     for number in range(3):
-        assert running_system.call("POST", "/api/v1/main/flows", SMALL.format(number))[0] == 200
+        assert running_system.call("POST", "/api/v1/main/flows", SMALL.format("e2e.many", number))[0] == 200
     page = console.page
     console.open("flows?namespace=e2e.many")
 
@@ -107,9 +107,9 @@ def _list_disabled(system: SystemProcess) -> list[bool]:
 
 
 def test_everything_that_matches_goes_on_as_a_job(console: Watched, running_system: SystemProcess) -> None:
-    running_system.call("POST", "/api/v1/main/flows", SMALL.format("z"))
+    running_system.call("POST", "/api/v1/main/flows", SMALL.format("e2e.all", "z"))
     for _ in range(4):
-        running_system.call("POST", "/api/v1/main/executions/e2e.many/manyz?wait=true")
+        running_system.call("POST", "/api/v1/main/executions/e2e.all/manyz?wait=true")
     page = console.page
     console.open("executions/bulk?flow=manyz&act=delete")
 

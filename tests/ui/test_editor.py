@@ -222,3 +222,12 @@ def test_an_example_of_a_type_is_sent_alone(alice: Client) -> None:
     assert answer["Content-Type"].startswith("text/plain")
     assert "type: io.kestra.plugin.core.flow.Pause" in answer.content.decode()
     assert alice.get("/ui/completion?example=nothing").content == b""
+
+
+def test_tasks_that_stand_in_one_line_are_tasks_as_well(alice: Client, flow: Flow) -> None:
+    tasks = "  - {id: one, type: io.kestra.plugin.core.log.Log, message: x}\n  - {type: io.kestra.plugin.core.log.Log, id: two}\n"
+    source = f"id: short\nnamespace: {NAMESPACE}\ninputs:\n  - {{id: name, type: STRING}}\ntasks:\n{tasks}"
+
+    answer = alice.post("/ui/flows/check", source, content_type="text/plain").json()
+
+    assert answer["tasks"] == [[6, "one", False], [7, "two", False]]

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from flows.models import Execution, Flow
+from flows.models import Flow
 from tests.ui.conftest import AT, save_execution
 
 pytestmark = pytest.mark.django_db

@@ -102,12 +102,6 @@ def test_a_changed_dry_run_is_refused(alice: Client, flow: Flow) -> None:
     assert alice.post("/ui/flows/import/store", {"text": ["id: x\n:abc:def"]}).status_code == 422
 
 
-def test_labels_are_set_for_several_flows_at_once(alice: Client, flow: Flow) -> None:
-    alice.post("/ui/flows", {"act": "labels", "flow": [f"{NAMESPACE}/{FLOW_ID}"], "labels": "team:data"})
-
-    assert Flow.objects.get().labels == [{"key": "team", "value": "data"}]
-
-
 def test_a_schedule_is_said_in_words_with_ten_dates_and_evaluated_without_a_start(alice: Client, flow: Flow) -> None:
     page = alice.get(f"{FLOW}/triggers")
     answer = alice.post(f"/ui/triggers/{NAMESPACE}/{FLOW_ID}/nightly/act/evaluate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 from django.contrib.auth.models import User
@@ -25,7 +26,7 @@ APPROVAL = {
 PAUSE = driving.pause("figures", onResume=[{"id": "rate", "type": "FLOAT"}])
 
 
-def start(*tasks: dict[str, object], flow_id: str) -> str:
+def start(*tasks: Mapping[str, object], flow_id: str) -> str:
     """Start an execution that pauses, and return its id."""
     forget_flows()
     driving.save(*tasks, flow_id=flow_id)

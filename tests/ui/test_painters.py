@@ -21,7 +21,7 @@ from flows.ui.painters.dependency_graph import GraphNode, draw_dependencies
 from flows.ui.painters.diff import count_changes, paint_difference
 from flows.ui.painters.json_tree import paint_branch, paint_tree
 from flows.ui.painters.log_lines import paint_log_lines, paint_message
-from flows.ui.painters.topology import NodeState, draw_topology
+from flows.ui.painters.topology import NodeState, draw_topology, transpose
 from flows.ui.wording import write_duration
 
 AT = datetime(2031, 5, 4, tzinfo=UTC)
@@ -78,14 +78,16 @@ def _pairs_of_siblings(root: Box) -> Iterator[tuple[Box, Box]]:
         yield from itertools.combinations(box.children, 2)
 
 
-def test_boxes_beside_each_other_never_overlap() -> None:
-    overlapping = [(one.title, other.title) for one, other in _pairs_of_siblings(arrange_flow(NESTED)) if _overlaps(one, other)]
+@pytest.mark.parametrize("sideways", [False, True])
+def test_boxes_beside_each_other_never_overlap(sideways: bool) -> None:
+    pairs = _pairs_of_siblings(arrange_flow(NESTED, sideways=sideways))
 
-    assert overlapping == []
+    assert [(one.title, other.title) for one, other in pairs if _overlaps(one, other)] == []
 
 
-def test_every_box_lies_inside_the_one_that_holds_it() -> None:
-    for box in list_boxes(arrange_flow(NESTED)):
+@pytest.mark.parametrize("sideways", [False, True])
+def test_every_box_lies_inside_the_one_that_holds_it(sideways: bool) -> None:
+    for box in list_boxes(arrange_flow(NESTED, sideways=sideways)):
         for child in box.children:
             assert box.x - 0.1 <= child.x
             assert child.x + child.width <= box.x + box.width + 0.1
@@ -97,6 +99,24 @@ def test_every_task_is_in_the_picture_once() -> None:
     picture = draw_topology(NESTED)
 
     assert [picture.count(f'id="n-{task.id}"') for task in NESTED.all_tasks()] == [1] * len(list(NESTED.all_tasks()))
+
+
+def test_a_flow_that_runs_to_the_right_has_the_same_parts_and_no_place_outside_of_the_picture() -> None:
+    down, right = draw_topology(NESTED), draw_topology(NESTED, sideways=True)
+    width, height = (float(number) for number in re.findall(r'viewBox="0 0 (\d+) (\d+)"', right)[0])
+    places = [(float(x), float(y)) for x, y in re.findall(r"translate\(([\d.-]+) ([\d.-]+)\)", right)]
+
+    assert width > height
+    assert sorted(re.findall(r'id="n-[^"]+"', down)) == sorted(re.findall(r'id="n-[^"]+"', right))
+    assert right.count("<path") == down.count("<path")
+    assert all(-20 <= x <= width and -20 <= y <= height for x, y in places)
+
+
+def test_a_path_mirrored_twice_is_the_path() -> None:
+    path = "M1.0 2.0V10.0Q1.0 12.0 3.0 12.0H9.0V20.0h7l-3.5 6z"
+
+    assert transpose(path) == "M2.0 1.0H10.0Q12.0 1.0 12.0 3.0V9.0H20.0v7l6 -3.5z"
+    assert transpose(transpose(path)) == path
 
 
 def test_a_dag_that_waits_for_itself_is_still_drawn() -> None:

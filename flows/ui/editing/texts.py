@@ -12,6 +12,10 @@ from flows.language.source import read_document
 _ITEM_ID = re.compile(r"^(\s*)-\s+id\s*:\s*[\"']?([\w.-]+)")
 _ID = re.compile(r"^(\s*)(?:-\s+)?id\s*:\s*[\"']?([\w.-]+)")
 _TYPE = re.compile(r"^(\s*)(?:-\s+)?type\s*:\s*[\"']?([\w.]+)")
+# An item in one line; the order of its keys is free.
+_INLINE = re.compile(r"^\s*-\s+(?:task\s*:\s*)?\{")
+_INLINE_ID = re.compile(r"[{,]\s*id\s*:\s*[\"']?([\w.-]+)")
+_INLINE_TYPE = re.compile(r"[{,]\s*type\s*:\s*[\"']?([\w.]+)")
 _TOP = re.compile(r"^([\w-]+)\s*:")
 _KEY = re.compile(r"^(\s*(?:-\s+)*)([\w.-]+)\s*:")
 _TASK_SECTIONS = frozenset({"tasks", "errors", "finally", "afterExecution"})
@@ -51,6 +55,11 @@ def list_elements(source: str) -> list[Named]:
     for number, line in enumerate(source.split("\n"), start=1):
         if (top := _TOP.match(line)) is not None:
             section, pending = top[1], ("", 0)
+        if _INLINE.match(line) is not None and section in (*_TASK_SECTIONS, "triggers"):
+            inline, kind = _INLINE_ID.search(line), _INLINE_TYPE.search(line)
+            if inline is not None and kind is not None and "." in kind[1]:
+                found.append(Named(inline[1], kind[1], number, section))
+            continue
         if (named := _ITEM_ID.match(line)) is not None or ((named := _ID.match(line)) is not None and line.startswith(" ")):
             pending = (named[2], number)
         if (

@@ -17,6 +17,8 @@ from flows.language.chart_shapes import describe_dashboard, list_chart_options, 
 from flows.language.definitions import INPUT_TYPES
 from flows.models import Execution, Flow
 from flows.plugin_api.registry import get_registry
+from flows.primitives.callers import current_caller
+from flows.primitives.rights import Action, Resource
 from flows.queries.flows import list_flow_namespaces
 from flows.queries.visibility import visible
 from flows.ui.views.plugins import describe_type
@@ -34,7 +36,7 @@ _PAGES = (
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """Answer `[{text, note, url, kind}]`: pages, flows, executions by the beginning of their id, plugin types."""
+    """Answer `[{text, note, url, kind}]`: pages, flows, namespaces, plugin types, executions by id or by a label `key:value`."""
     text = request.GET.get("q", "").strip().replace("\0", "")[:100]
     found: list[dict[str, str]] = [
         {"text": name, "note": "", "kind": "page", "url": reverse(f"ui:{route}")}
@@ -42,11 +44,15 @@ def search(request: HttpRequest) -> HttpResponse:
         if text.lower() in name.lower()
     ]
     flows = visible(Flow).filter(deleted=False)
-    flows = flows.filter(flow_id__icontains=text).order_by("flow_id") if text else flows.order_by("-updated_at")
+    flows = (
+        flows.filter(Q(flow_id__icontains=text) | Q(namespace__icontains=text)).order_by("flow_id")
+        if text
+        else flows.order_by("-updated_at")
+    )
     for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
         names = [row.namespace, row.flow_id]
         found.append({"text": row.flow_id, "note": row.namespace, "kind": "flow", "url": reverse("ui:flow", args=names)})
-        if text:
+        if text and current_caller().may(Action.CREATE, Resource.EXECUTION, row.namespace):
             found.append(
                 {
                     "text": f"Execute {row.flow_id}",
@@ -56,16 +62,15 @@ def search(request: HttpRequest) -> HttpResponse:
                 }
             )
     if text:
-        names = [name for name in list_flow_namespaces() if text.lower() in name.lower()]
         found += [
             {"text": name, "note": "", "kind": "namespace", "url": reverse("ui:namespace", args=[name])}
-            for name in names[:FOUND_NAMESPACES]
+            for name in list_flow_namespaces(text)[:FOUND_NAMESPACES]
         ]
     if len(text) >= 3:
         key, colon, value = text.partition(":")
         # A label is written as in the lists, `team:data`; anything else may be the begin of an id.
         wanted = Q(labels__contains=[{"key": key.strip(), "value": value.strip()}]) if colon else Q(pk__startswith=text)
-        rows = visible(Execution).filter(wanted).order_by("-created_at").only("id", "namespace", "flow_id", "state")[:5]
+        rows = visible(Execution).filter(wanted).only("id", "namespace", "flow_id", "state")[:5]
         found += [
             {
                 "text": row.id,

@@ -15,9 +15,8 @@ from flows.operations import triggers as operations
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import triggers as queries
 from flows.queries.criteria import Condition, Operation, read_moment
-from flows.queries.executions import average_duration
 from flows.queries.flows import get_flow_row, list_flow_namespaces
-from flows.queries.last_runs import list_firings_between
+from flows.queries.last_runs import find_median_length, list_firings_between
 from flows.queries.pages import Window
 from flows.queries.triggers import say_schedule
 from flows.ui.choices import lead_to_defaults
@@ -180,7 +179,7 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
                 limit=MOST_DATES,
             )
             _read_backfill_inputs(request)
-            length, _ = average_duration(namespace, flow_id)
+            length = find_median_length(namespace, flow_id)
             known = list_firings_between(namespace, flow_id, trigger_id, start=dates[0], end=dates[-1]) if dates else {}
             flow_row = get_flow_row(namespace, flow_id)
             # One after the other, whatever the concurrency of the flow is: a schedule fires its dates in turn.

@@ -415,21 +415,8 @@ addEventListener("pageshow", (event) => {
 });
 
 // Ticking rows, with shift for a range.
-let lastTick = null;
-document.addEventListener("click", (event) => {
-  const box = event.target;
-  if (!box.matches?.(".tick, .tick-all")) return;
-  const boxes = all(".tick");
-  if (box.matches(".tick-all")) boxes.forEach((each) => (each.checked = box.checked));
-  else if (event.shiftKey && lastTick) {
-    const [from, to] = [boxes.indexOf(lastTick), boxes.indexOf(box)].sort((a, b) => a - b);
-    boxes.slice(from, to + 1).forEach((each) => (each.checked = box.checked));
-  }
-  lastTick = box;
-  const count = boxes.filter((each) => each.checked).length,
-    bar = one(".bulk");
-  bar?.classList.toggle("is-on", count > 0);
-  if (bar) one(".bulk-count", bar).textContent = count + " selected";
+document.addEventListener("click", async (event) => {
+  if (event.target.matches?.(".tick, .tick-all")) (await import("./ticks.js")).tickRows(event);
 });
 // Actions on many rows, and the forms that start something, come when they are asked for.
 const START = /^\/ui\/flows\/edit\/[^/]+\/[^/]+\/execute$/;
@@ -444,6 +431,12 @@ document.addEventListener("click", async (event) => {
 });
 if (one("#bulk-run")) import("./bulk.js");
 if (location.hash === "#execute") one("a[data-execute]")?.click();
+
+// A text that the server checks when one leaves its field.
+document.addEventListener("change", ({ target }) => {
+  const form = target.closest("form[data-check-url]");
+  if (form) swap(form.dataset.checkUrl, ["#checks"], { method: "POST", body: new FormData(form) });
+});
 document.addEventListener("focusin", (event) => {
   const form = event.target.closest("form:has([data-field])");
   if (form && !form.dataset.wired) import("./forms.js").then(({ wireForm }) => wireForm(form));

@@ -328,10 +328,11 @@ addEventListener("keydown", (event) => {
 addEventListener("beforeunload", (event) => {
   if (place.dataset.flow && isDirty()) event.preventDefault();
 });
-one("#picture").addEventListener("click", (event) => {
-  const node = event.target.closest("[data-line]");
-  if (node) goTo(Number(node.dataset.line));
-});
+for (const kind of ["click", "keydown"])
+  one("#picture").addEventListener(kind, (event) => {
+    const node = event.target.closest("[data-line]");
+    if (node && (kind === "click" || event.key === "Enter")) goTo(Number(node.dataset.line));
+  });
 
 // The line between the columns can be dragged, or moved with the arrow keys; its place is remembered.
 function startSplit() {

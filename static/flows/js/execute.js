@@ -30,10 +30,8 @@ function makeSheet() {
 }
 function leave(sheet) {
   const form = one("form", sheet),
-    given = all("[data-given]", sheet).length;
-  const typed = (form?.dataset.touched || "").split("\n").filter(Boolean).length;
-  const ask = one(".sheet-ask", sheet);
-  if (form && typed > given && ask?.hidden) {
+    ask = one(".sheet-ask", sheet);
+  if (form?.dataset.dirty && ask?.hidden) {
     ask.hidden = false;
     one("[data-sheet-keep]", ask).focus();
   } else close(sheet);
@@ -139,7 +137,7 @@ function send(form) {
 function replace(root, form, fresh, hasFaults) {
   const adopted = document.importNode(fresh, true),
     next = one("form", adopted);
-  if (hasFaults) next.dataset.touched = form.dataset.touched || "";
+  if (hasFaults) Object.assign(next.dataset, { touched: form.dataset.touched || "", dirty: form.dataset.dirty || "" });
   // A chosen file is not sent back by the server, so the field keeps it.
   for (const old of all("input[type=file]", form)) {
     const again = one(`input[name="${CSS.escape(old.name)}"]`, next);

@@ -221,6 +221,7 @@ export function wireForm(form) {
     const name = event.target.name || event.target.dataset.add || "";
     if (event.target.matches("[data-pick-search]")) return searchPicks(event.target);
     if (event.target.matches(".picker")) return;
+    form.dataset.dirty = "1";
     if (name.startsWith("in.")) touch(form, name.replace(/\+$/, ""));
     clearTimeout(timer);
     timer = setTimeout(() => check(form), wait);

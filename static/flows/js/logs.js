@@ -23,7 +23,9 @@ function show() {
     box = panel();
   if (!button || !box) return;
   button.hidden = follow || !(box.dataset.live || box.dataset.nextId);
-  button.textContent = `following paused, ${missed.toLocaleString("en")} new line${missed === 1 ? "" : "s"}`;
+  button.textContent = missed
+    ? `following paused, ${missed.toLocaleString("en")} new line${missed === 1 ? "" : "s"}`
+    : "following paused";
 }
 function toEnd() {
   const box = panel();
@@ -48,20 +50,20 @@ export async function jump(changes) {
   const url = address(changes);
   if (await swap(url, ["#results"])) history.replaceState(null, "", url);
 }
-async function ask(changes) {
+export async function ask(changes) {
   const answer = await fetch(address(changes), { headers: { "X-Fragment": "lines" } }).catch(() => null);
   return answer?.ok ? answer.json() : null;
 }
 
 // Markup of the server as lines that are not here yet, with the times of the reader.
-function build(html) {
+export function build(html) {
   const found = [...new DOMParser().parseFromString(html, "text/html").body.children];
   const fresh = found.filter((line) => !line.id || !document.getElementById(line.id));
   for (const line of fresh) for (const time of line.getElementsByTagName("time")) showClock(time);
   lines += fresh.length;
   return fresh;
 }
-function put(box, fresh) {
+export function put(box, fresh) {
   let chunk = box.lastElementChild;
   if (chunk?.className !== "l-chunk" || chunk.childElementCount + fresh.length > CHUNK) {
     chunk = document.createElement("div");
@@ -82,16 +84,15 @@ function putGap(box, { count, after }) {
   row.append(link);
   box.append(row);
 }
-function trim(box, atStart) {
+export function trim(box, atStart) {
+  if (lines <= MOST_LINES) return;
   while (lines > MOST_LINES && box.children.length > 1) {
     const chunk = atStart ? box.firstElementChild : box.lastElementChild;
     lines -= chunk.getElementsByClassName("l").length;
     chunk.remove();
   }
-  const edge = [...(one(atStart ? ".l-chunk" : ".l-chunk:last-of-type", box)?.children || [])].map(number).filter(Boolean);
-  if (!edge.length) return;
-  if (atStart) box.dataset.firstId = Math.min(...edge);
-  else box.dataset.nextId = Math.max(...edge);
+  if (atStart) box.dataset.firstId = Math.min(...idsOf(one(".l-chunk", box)));
+  else box.dataset.nextId = lastShown(box);
 }
 
 function paint() {
@@ -117,13 +118,14 @@ function paint() {
     else put(box, build(html));
   }
   if (!still) {
-    if (lines > MOST_LINES) trim(box, true);
+    trim(box, true);
     toEnd();
   }
   show();
   if (queue.length) frame = requestAnimationFrame(paint);
 }
-const lastShown = (box) => Math.max(0, ...[...box.querySelectorAll(".l-chunk:last-of-type > .l")].map(number));
+const idsOf = (chunk) => [...(chunk?.getElementsByClassName("l") || [])].map(number);
+const lastShown = (box) => Math.max(0, ...idsOf([...box.getElementsByClassName("l-chunk")].pop()));
 function receive(parts) {
   for (const part of parts) {
     queue.push(part);
@@ -140,40 +142,18 @@ function receive(parts) {
   frame ||= requestAnimationFrame(paint);
 }
 
-// Puts in what lies before or after the window; the line that is at the top of the panel stays where it is.
-async function neighbours(earlier) {
-  const box = panel(),
-    place = earlier ? box?.dataset.firstId : box?.dataset.nextId;
-  if (!place || loading) return;
-  loading = true;
-  let found = await ask(earlier ? { before: place } : { later: place });
-  while (found && box.isConnected) {
-    const anchor = earlier ? one(".l", box) : [...box.querySelectorAll(".l")].pop(),
-      before = anchor?.getBoundingClientRect().top;
-    box.style.overflowAnchor = "none";
-    const fresh = found.parts.flatMap(([, html]) => build(html));
-    if (earlier) {
-      const chunk = document.createElement("div");
-      chunk.className = "l-chunk";
-      chunk.append(...fresh);
-      box.prepend(chunk);
-      box.dataset.firstId = found.first;
-      if (lines > MOST_LINES) trim(box, false);
-    } else {
-      if (fresh.length) put(box, fresh);
-      box.dataset.nextId = found.next;
-      if (lines > MOST_LINES) trim(box, true);
-    }
-    if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before;
-    top = box.scrollTop;
-    requestAnimationFrame(() => (box.style.overflowAnchor = ""));
-    // At the end: what was written while this was on its way comes with one more question.
-    found = !earlier && !found.next && found.last ? await ask({ later: found.last }) : null;
-    if (found && !found.parts.length) found = null;
-  }
-  missed = box.dataset.nextId ? missed : 0;
+// What the reader sees now counts as the place; lines that were only counted are here once the window is at the end.
+export function settle() {
+  const box = panel();
+  if (!box.dataset.nextId) missed = 0;
+  top = box.scrollTop;
   show();
-  loading = false;
+}
+async function neighbours(earlier) {
+  const box = panel();
+  if (loading || !(earlier ? box?.dataset.firstId : box?.dataset.nextId)) return;
+  loading = true;
+  await (await import("./log_neighbours.js")).putNeighbours(box, earlier).finally(() => (loading = false));
 }
 
 export function pause() {
@@ -314,3 +294,4 @@ document.addEventListener("parts", (event) => {
   if (event.target.id === "results") begin();
 });
 begin();
+if (localStorage.getItem("announce") === "on") import("./announce.js");

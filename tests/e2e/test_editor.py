@@ -1,0 +1,241 @@
+"""The editor: completion, problems with a fix, the picture and the text in step, form edits, drafts, and two people at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import Watched, set_source, watch
+from tests.e2e.seeding import send
+from tests.support import eventually
+from tests.support.system_process import SystemProcess
+
+pytestmark = pytest.mark.e2e
+
+NAMESPACE = "e2e.editor"
+FLOW = """# Kept as it is: comments, "quotes" and   spaces.
+id: {name}
+namespace: e2e.editor
+
+tasks:
+  - id: first   # the beginning
+    type: io.kestra.plugin.core.debug.Return
+    format: 'one'
+
+  - id: second
+    type: io.kestra.plugin.core.log.Log
+    message: "two"   # trailing words
+
+  - id: third
+    type: io.kestra.plugin.core.log.Log
+    message: three
+"""
+CURSOR = "window.celestraEditor.getCursorPosition().row"
+
+
+@pytest.fixture(scope="module")
+def system(running_system: SystemProcess) -> SystemProcess:
+    """The system with a flow for each test that saves."""
+    for name in ("read", "formed", "drafted", "fought", "warned"):
+        send(running_system, "POST", "/flows", FLOW.format(name=name))
+    return running_system
+
+
+def _open(console: Watched, name: str) -> Page:
+    console.open(f"flows/edit/{NAMESPACE}/{name}/edit")
+    eventually(lambda: console.page.evaluate("!!window.celestraEditor"))
+    expect(console.page.locator("#problems")).to_have_text("No problems.")
+    return console.page
+
+
+def _text(page: Page) -> str:
+    return str(page.evaluate("window.celestraEditor.getValue()"))
+
+
+def _complete(page: Page, text: str) -> None:
+    """Put a text into the editor, the cursor at its `|`, and ask for what fits there."""
+    set_source(page, text.replace("|", ""))
+    before = text.partition("|")[0]
+    row, column = before.count("\n"), len(before.rpartition("\n")[2])
+    page.evaluate("([row, column]) => { celestraEditor.moveCursorTo(row, column); celestraEditor.focus(); }", [row, column])
+    page.evaluate("celestraEditor.execCommand('startAutocomplete')")
+    expect(page.locator(".ace_autocomplete")).to_be_visible()
+
+
+def _offers(page: Page) -> str:
+    return str(page.evaluate("celestraEditor.completer.completions.filtered.map((one) => one.caption ?? one.value).join(' ')"))
+
+
+def test_a_type_is_completed_with_its_required_properties(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    _complete(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: Log|")
+    expect(page.locator(".ace_autocomplete")).to_contain_text("Log")
+    page.keyboard.press("Enter")
+
+    eventually(lambda: "type: io.kestra.plugin.core.log.Log\n    message:" in _text(page))
+    assert page.evaluate(CURSOR) == 5
+    assert console.faults == []
+
+
+def test_properties_leave_out_those_that_are_there(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    _complete(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: io.kestra.plugin.core.log.Log\n    message: x\n    |")
+    eventually(lambda: "level" in _offers(page))
+
+    assert "message" not in _offers(page).split()
+
+
+def test_expressions_offer_earlier_tasks_and_no_later_ones(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    text = FLOW.format(name="read").replace('message: "two"', 'message: "{{ outputs.| }}"')
+    _complete(page, text)
+    eventually(lambda: "first" in _offers(page))
+
+    assert "third" not in _offers(page)
+
+
+def test_a_misspelt_property_is_underlined_and_mended(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    set_source(page, FLOW.format(name="read").replace("message: three", "mesage: three"))
+    problem = page.locator("#problems .problem", has_text="mesage")
+    expect(problem.first).to_be_visible(timeout=2_000)
+    expect(problem.first.locator(".at")).to_have_text("16:5")
+    expect(page.locator(".squiggle.error").first).to_be_visible()
+    problem.locator("button.fix").first.click()
+
+    expect(page.locator("#problems")).to_have_text("No problems.")
+    assert _text(page) == FLOW.format(name="read")
+    expect(page.locator(".squiggle")).to_have_count(0)
+
+
+def test_broken_yaml_keeps_the_last_picture(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    expect(page.locator("#picture #n-second")).to_be_visible()
+    set_source(page, FLOW.format(name="read").replace("tasks:", "tasks: [\n"))
+    expect(page.locator("#problems .problem").first).to_be_visible()
+
+    expect(page.locator("#picture")).to_have_class(re.compile("is-old"))
+    expect(page.locator("#picture-state")).to_contain_text("last valid version")
+    expect(page.locator("#picture #n-second")).to_be_visible()
+
+
+def test_errors_block_saving_and_warnings_do_not(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "warned")
+    good = FLOW.format(name="warned")
+    set_source(page, good.replace("message: three", "mesage: three"))
+    expect(page.locator("#problems .problem").first).to_be_visible()
+    page.click("#save")
+    expect(page.locator(".toasts .bad")).to_be_visible()
+    assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 1
+
+    set_source(page, good.replace("message: three", "message: four"))
+    expect(page.locator("#problems")).to_have_text("No problems.")
+    page.click("#save")
+    expect(page.locator(".toasts")).to_contain_text("Revision 2 saved")
+    assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 2
+    # The same text again makes no revision.
+    page.click("#save")
+    expect(page.locator(".toasts")).to_contain_text("Nothing changed")
+    assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 2
+
+
+def test_picture_and_text_follow_each_other(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    page.locator("#picture #n-third").click()
+    eventually(lambda: page.evaluate(CURSOR) == 13)
+    page.evaluate("celestraEditor.gotoLine(7)")
+
+    expect(page.locator("#picture #n-first")).to_have_class(re.compile("is-lit"))
+    expect(page.locator("#picture .is-lit")).to_have_count(1)
+
+
+def test_a_form_changes_only_its_lines(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "formed")
+    before = _text(page).splitlines()
+    page.locator("#picture #n-third").click()
+    page.click("#node-bar [data-panel=form]")
+    field = page.locator("[data-edit-form] [name$=message], [data-edit-form] [data-path=message]").first
+    expect(field).to_be_visible()
+    field.fill("changed by a form")
+    page.locator("[data-edit-form] .panel-foot button").click()
+    eventually(lambda: "changed by a form" in _text(page))
+
+    after = _text(page).splitlines()
+    assert len(after) == len(before)
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert [old for old, _ in changed] == ["    message: three"]
+    expect(page.locator("#problems")).to_have_text("No problems.")
+
+
+def test_a_node_is_added_moved_and_deleted_in_the_text(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "formed")
+    page.locator("#picture #n-second").click()
+    page.locator("#node-bar details summary").last.click()
+    page.click("#node-bar [data-act=up]")
+    eventually(lambda: _text(page).index("id: second") < _text(page).index("id: first"))
+    assert "# the beginning" in _text(page) and "# trailing words" in _text(page)
+    page.locator("#picture #n-third").click()
+    page.locator("#node-bar details summary").last.click()
+    page.click("#node-bar [data-act=delete]")
+
+    eventually(lambda: "id: third" not in _text(page))
+    expect(page.locator("#problems")).to_have_text("No problems.")
+
+
+def test_a_draft_survives_a_reload_and_is_restored(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "drafted")
+    page.on("dialog", lambda dialog: dialog.accept())
+    stored = _text(page)
+    changed = stored.replace("message: three", "message: not saved yet")
+    set_source(page, changed)
+    expect(page.locator("#editor-state")).to_contain_text("not saved")
+    page.reload()
+    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+    note = page.locator(".draft")
+    expect(note).to_be_visible()
+    assert _text(page) == stored
+    note.get_by_role("button", name="Restore it").click()
+    assert _text(page) == changed
+
+    # Going back to the saved text is no change.
+    set_source(page, stored)
+    expect(page.locator("#editor-state")).not_to_contain_text("not saved")
+    page.reload()
+    expect(page.locator(".draft")).to_have_count(0)
+
+
+def test_the_second_of_two_people_is_asked(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "fought")
+    other = _open(watch(page.context, console.base_url), "fought")
+    set_source(other, _text(other).replace("three", "from the other"))
+    expect(other.locator("#problems")).to_have_text("No problems.")
+    other.click("#save")
+    expect(other.locator(".toasts")).to_contain_text("Revision 2 saved")
+    set_source(page, _text(page).replace("three", "from this one"))
+    expect(page.locator("#problems")).to_have_text("No problems.")
+    page.click("#save")
+
+    dialog = page.locator("#conflict-dialog[open]")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("link", name="See the difference")).to_have_attribute("href", re.compile("revisions"))
+    dialog.get_by_role("button", name="Keep editing").click()
+    assert "from this one" in _text(page)
+    page.click("#save")
+    page.locator("#conflict-overwrite").click()
+    eventually(lambda: send(system, "GET", f"/flows/{NAMESPACE}/fought")["revision"] == 3)
+    assert "from this one" in send(system, "GET", f"/flows/{NAMESPACE}/fought?source=true")["source"]
+
+
+def test_f8_goes_from_problem_to_problem(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    set_source(page, FLOW.format(name="read").replace("message:", "mesage:").replace("format:", "fromat:"))
+    eventually(lambda: page.locator("#problems .problem .at").count() >= 3)
+    page.evaluate("celestraEditor.gotoLine(1); celestraEditor.focus()")
+    rows = []
+    for _ in range(3):
+        page.keyboard.press("F8")
+        rows.append(page.evaluate(CURSOR))
+
+    assert rows == sorted(set(rows)) and len(rows) == 3
