@@ -156,7 +156,7 @@ class Viewer:
     seconds, so that a stream ends soon after they were taken away.
 
     Args:
-        namespace: where the viewer must go on being allowed to see executions; None for a stream over all that the viewer may see.
+        namespace: where the viewer must stay allowed to see executions; None for a stream over all that the viewer may see.
         session_key: of a browser's session, which can be ended apart from its person; empty for other credentials.
 
     Source: security, S-42.

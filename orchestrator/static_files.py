@@ -1,9 +1,9 @@
 """
 Static files: found where they lie, sent compressed, kept by browsers for ever.
 
-They are made small and compressed once, at installation (`python -m orchestrator.static_files`), never while somebody waits; where
-that was not done (development, tests), they are made small when the server starts and sent without compression. Their address
-holds a fingerprint of our own files, so that a new version is a new address.
+They are made small and compressed once, at installation (`python -m orchestrator.static_files`), never while somebody waits.
+Where that was not done (development, tests), they are made small when the server starts and sent without compression. Their
+address holds a fingerprint of our own files, so that a new version is a new address.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flows.language.flow import Flow as TypedFlow
+from flows.language.flow import Task
 from flows.models import Execution, LogEntry, TaskRun
 from flows.primitives.states import TERMINAL, State
 from flows.queries.failures import ERROR, pick_message
@@ -24,12 +25,14 @@ MOST_SLOW = 5
 class Failure:
     """
     Why an execution failed or warned. `run` is None when the engine ended it before or beside its tasks; `line` is the line
-    of the task in the source, 0 when it is not known; `logs` are the last lines, oldest first.
+    of the task in the source, `attempt_limit` how many attempts its retry allows, both 0 when not known; `logs` are the last
+    lines, oldest first.
     """
 
     message: str
     run: TaskRun | None = None
     attempt_count: int = 0
+    attempt_limit: int = 0
     line: int = 0
     logs: Sequence[LogEntry] = ()
     changes: Sequence[str] = ()
@@ -43,11 +46,13 @@ def find_failure(execution: Execution, runs: Sequence[TaskRun], definition: Type
     if run is None and execution.state == State.KILLED:
         return None
     logs = _list_logs(execution, run)
+    task = _find_task(definition, run)
     return Failure(
         message=pick_message(execution.error, logs, least=ERROR if execution.state == State.FAILED else WARN),
         run=run,
         attempt_count=len(run.attempts) if run else 0,
-        line=_find_line(definition, run),
+        attempt_limit=(task.retry.max_attempts or 0) if task and task.retry else 0,
+        line=task.position[0] if task else 0,
         logs=logs,
         changes=_list_changes(execution),
     )
@@ -89,10 +94,10 @@ def _list_logs(execution: Execution, run: TaskRun | None) -> list[LogEntry]:
     return in_time_order([entry for entry in newest if entry.attempt_number == last])
 
 
-def _find_line(definition: TypedFlow | None, run: TaskRun | None) -> int:
+def _find_task(definition: TypedFlow | None, run: TaskRun | None) -> Task | None:
     if definition is None or run is None:
-        return 0
-    return next((task.position[0] for task in definition.all_tasks() if task.id == run.task_id), 0)
+        return None
+    return next((task for task in definition.all_tasks() if task.id == run.task_id), None)
 
 
 def _list_changes(execution: Execution) -> list[str]:

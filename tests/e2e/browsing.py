@@ -61,7 +61,8 @@ class Watched:
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            place = message.location
+            self.faults.append(f"console: {message.text} ({place.get('url', '')}:{place.get('lineNumber', '')})")
 
     def _note_request(self, request: Request) -> None:
         # The viewer of PDF files is a part of the browser with addresses of its own.

@@ -156,11 +156,11 @@ def test_neighbours_come_while_scrolling_and_times_errors_and_hits_are_reached(
     console: Watched, running_system: SystemProcess
 ) -> None:
     page = console.page
-    command = 'seq -f "line %g" 1 900; echo "it broke" >&2; seq -f "row %g" 1 900'
+    command = 'seq -f "line %g" 1 900; sleep 1; echo "it broke" >&2; sleep 1; seq -f "row %g" 1 900'
     execution_id = _open_log(console, running_system, "long", command)
     _wait_for_end(running_system, execution_id, within=60)
     page.reload()
-    eventually(lambda: _newest(page) == "row 900" and page.evaluate(LEFT) < 8)
+    eventually(lambda: page.locator(".logs .l").count() == 200 and page.evaluate(LEFT) < 8)
 
     page.evaluate("document.querySelector('.logs[data-last-id]').scrollTop = 100")
     eventually(lambda: page.locator(".logs .l").count() == 400)

@@ -110,7 +110,7 @@ def test_a_child_sees_the_keys_of_its_parent(console: Watched, place: SystemProc
     console.open(f"namespaces/{NAMESPACE}/kv")
     row = console.page.locator("table.list tbody tr", has_text="from_above")
 
-    expect(row).to_contain_text("from e2e")
+    expect(row).to_contain_text("inherited")
     expect(row.locator("[data-dialog=delete-key]")).to_have_count(0)
 
 
@@ -120,6 +120,8 @@ def test_files_are_made_written_moved_uploaded_and_deleted(console: Watched, pla
     page.click("[data-dialog=new-file]")
     page.fill("dialog[open] [name=path]", "sql/orders.sql")
     page.click("dialog[open] footer button.primary")
+    expect(page.locator(".file-tree")).to_contain_text("orders.sql")
+    console.open(f"namespaces/{NAMESPACE}/files?path=/sql/orders.sql")
     text = page.locator("textarea[name=text]")
     fill_code(page, "select 1;\n")
     page.get_by_role("button", name=re.compile("Save")).first.click()

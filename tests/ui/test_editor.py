@@ -231,3 +231,11 @@ def test_tasks_that_stand_in_one_line_are_tasks_as_well(alice: Client, flow: Flo
     answer = alice.post("/ui/flows/check", source, content_type="text/plain").json()
 
     assert answer["tasks"] == [[6, "one", False], [7, "two", False]]
+
+
+def test_a_misspelt_required_property_is_renamed_and_not_added_as_well(alice: Client, flow: Flow) -> None:
+    source = SOURCE.replace('message: "hello', 'mesage: "hello')
+
+    problems = alice.post("/ui/flows/check", source, content_type="text/plain").json()["problems"]
+
+    assert [problem.get("fix", {}).get("title") for problem in problems] == [None, "Change it to message"]

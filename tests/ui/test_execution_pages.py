@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from flows.models import Execution, Flow, LogEntry, Metric
+from flows.models import Dashboard, Execution, Flow, LogEntry, Metric, Role
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
 
 pytestmark = pytest.mark.django_db
@@ -339,3 +340,31 @@ def test_the_drawer_renders_the_inputs_of_a_task_when_they_are_asked_for(alice: 
     assert not written["drawer_inputs"]
     assert [(entry.name, entry.text) for entry in rendered["drawer_inputs"]] == [("message", "a of Ada")]
     assert "not sent again" in dict(refused["drawer_faults"])["message"]
+
+
+def test_the_failure_card_tells_which_of_the_allowed_attempts_failed(alice: Client) -> None:
+    retry = "retry: {type: constant, interval: PT1S, maxAttempt: 3}\n    message: x"
+    save_flow(SOURCE.replace('message: "hello {{ inputs.name }}"', retry))
+    attempts = [{"state": "FAILED", "startDate": AT.isoformat(), "endDate": AT.isoformat()}] * 3
+    save_task_run(save_execution(state="FAILED"), "hello", state="FAILED", attempts=attempts)
+
+    failure = alice.get(EXECUTION).context["failure"]
+
+    assert (failure.attempt_count, failure.attempt_limit) == (3, 3)
+
+
+def test_staff_find_the_way_to_the_administration(alice: Client, flow: Flow) -> None:
+    run = save_task_run(save_execution(), "hello")
+    group, role = Group.objects.create(name="team"), Role.objects.first()
+    board = Dashboard.objects.create(id="b", title="b", source="title: b", created_at=AT, updated_at=AT)
+    person = User.objects.get(username="alice@example.org")
+    assert role is not None
+    pages = {
+        f"{EXECUTION}/gantt?task={run.id}": f"/admin/flows/taskrun/{run.pk}/change/",
+        f"/ui/users/{person.pk}": f"/admin/auth/user/{person.pk}/change/",
+        f"/ui/groups/{group.pk}": f"/admin/auth/group/{group.pk}/change/",
+        f"/ui/roles/{role.name}": f"/admin/flows/role/{role.pk}/change/",
+        f"/ui/dashboards/{board.pk}": f"/admin/flows/dashboard/{board.pk}/change/",
+    }
+
+    assert [page for page, address in pages.items() if address not in alice.get(page).content.decode()] == []

@@ -1,4 +1,4 @@
-"""The streams of log lines that the console reads: markup in small parts, what was left out, changes, the end, and who may look."""
+"""The streams of log lines that the console reads: markup in small parts, what was left out, changes, the end, who may look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent for a source of ours: one style sheet out of many, the dark look for those who follow their system, nothing to skip."""
+"""What is sent for a source of ours: one style sheet out of many, dark where the system is dark, nothing to be skipped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_pictures_of_an_imported_style_sheet_are_found() -> None:
 def test_importing_what_does_not_exist_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text('@import "css/none.css";\n')
 
-    with pytest.raises(FileNotFoundError, match='imports "flows/css/none.css"'):
+    with pytest.raises(FileNotFoundError, match=r'imports "flows/css/none\.css"'):
         join_style("flows/a.css", tmp_path / "a.css")
 
 

@@ -50,7 +50,7 @@ def check_source(request: HttpRequest) -> HttpResponse:
     check = operations.check_document(source)
     definition = check.definition
     answer: dict[str, Any] = {
-        "problems": [present_problem(problem, source) for problem in check.problems],
+        "problems": _keep_one_fix([present_problem(problem, source) for problem in check.problems]),
         "tasks": [[one.line, one.id, one.section == "triggers"] for one in list_elements(source)],
     }
     if definition is not None:
@@ -58,6 +58,15 @@ def check_source(request: HttpRequest) -> HttpResponse:
         folded = [task.id for task in definition.all_tasks() if task.branches] if source.count("\n") > LARGE_LINES else ()
         answer |= {"picture": draw_topology(definition, folded=folded), "lines": list_task_lines(definition)}
     return JsonResponse(answer)
+
+
+def _keep_one_fix(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Offer no "add" for a property that only has to be spelt right: both together would write it twice."""
+    renamed = {one["fix"]["text"] for one in problems if one["code"] == "unknown-property" and "fix" in one}
+    for one in problems:
+        if one["code"] == "required" and "fix" in one and any(f'Add "{name}"' == one["fix"]["title"] for name in renamed):
+            del one["fix"]
+    return problems
 
 
 def present_problem(problem: Problem, source: str) -> dict[str, Any]:
