@@ -12,7 +12,8 @@ class BulkJob(models.Model):
 
     What it works on is either `names` (what somebody ticked, in that order) or everything that `criteria` matches and that was
     there at `created_at`. `cursor` is the place of the last object that was done, `leased_until` keeps two workers apart.
-    `query` is the list's query string, to lead back to it.
+    `query` is the list's query string, to lead back to it. `door` and `token_id` are the way by which it was asked for: the API
+    token, empty without one, narrows what the job may do and who sees it.
     """
 
     class Phase(models.TextChoices):
@@ -27,6 +28,8 @@ class BulkJob(models.Model):
     id = models.CharField(primary_key=True, max_length=32)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     address = models.CharField(max_length=45, blank=True, default="")
+    door = models.CharField(max_length=16, default="CONSOLE", db_default="CONSOLE")
+    token_id = models.CharField(max_length=32, blank=True, default="", db_default="")
     kind = models.CharField(max_length=16)
     act = models.CharField(max_length=32)
     options = models.JSONField(default=dict)

@@ -145,6 +145,9 @@ def do_with_one(kind: str, name: str, object_id: str, options: Mapping[str, Any]
     """
     Do the action with one execution (by id) or one flow (as `namespace/id`).
 
+    Args:
+        options: what `read_options` returns; besides, `cascade` of `kill` (yes or no) and `state` of `unqueue`.
+
     Raises:
         FlowsError: it is not possible for this object, or not allowed.
     """
@@ -160,6 +163,10 @@ def _extra_for_execution(name: str, execution_id: str, options: Mapping[str, Any
             return {"labels": [(key, value) for key, value in options["labels"]]}
         case "state":
             return {"status": options["state"]}
+        case "kill" if "cascade" in options:
+            return {"cascade": options["cascade"]}
+        case "unqueue" if "state" in options:
+            return {"state": options["state"]}
         case "replay" if options.get("latest"):
             execution = get_execution(execution_id)
             return {"revision": get_flow_row(execution.namespace, execution.flow_id).revision}

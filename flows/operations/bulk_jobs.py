@@ -18,14 +18,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from flows.engine.dispatch import send_job_step
-from flows.models import BulkJob, BulkResult
+from flows.models import ApiToken, BulkJob, BulkResult
 from flows.operations.acts import act_on_many, check_right
 from flows.operations.bulk_acts import ACTS, FLOW, RESOURCES, do_with_one, get_act
-from flows.operations.callers import caller_of
-from flows.primitives.callers import Door, acting_as, current_caller
-from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
+from flows.operations.callers import caller_of, find_token_of
+from flows.primitives.callers import Caller, Door, acting_as, current_caller
+from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.primitives.rights import EVERYWHERE
+from flows.primitives.storable import make_storable
 from flows.queries.criteria import Criteria, read_moment
 from flows.queries.executions import filter_executions
 from flows.queries.flows import filter_flows
@@ -41,6 +42,7 @@ _AT_ONCE = 100
 _LEASE = timedelta(seconds=60)
 _KEPT = timedelta(days=30)
 _PURGE_BATCH = 500
+_TOKEN_GONE = "The API token with which this was asked for was revoked or has run out. Ask again with one that is valid."
 _OPEN = (BulkJob.Phase.WAITING, BulkJob.Phase.RUNNING)
 
 
@@ -52,6 +54,7 @@ def start_job(
     names: Sequence[str] | None = None,
     criteria: Criteria | None = None,
     query: str = "",
+    is_counted: bool = False,
     at: datetime,
 ) -> BulkJob:
     """
@@ -59,12 +62,13 @@ def start_job(
 
     Args:
         kind: `execution` or `flow`.
-        options: what `read_options` returned for the action.
+        options: see `do_with_one`.
         names: ids of executions, or flows as `namespace/id`; without them everything that `criteria` matches now.
         query: query string of the list from which it was asked, to lead back there.
+        is_counted: whether `total` is known at once; otherwise the worker counts what `criteria` matches.
 
     Raises:
-        ForbiddenError: the caller may do this nowhere.
+        ForbiddenError: the caller may do this nowhere, or its API token was revoked meanwhile.
         InvalidError: an unknown action, no name or too many names.
         ConflictError: too many jobs of this person are under way.
 
@@ -76,6 +80,9 @@ def start_job(
         raise InvalidError("Only somebody who has signed in can start a job.", code="bulk-nobody")
     if caller.list_reached(RESOURCES[kind], wanted.right) == ():
         check_right(wanted.right, RESOURCES[kind], EVERYWHERE, what=f"{kind}.{act}")
+    token = find_token_of(caller, at=at)
+    if caller.token and token is None:
+        raise ForbiddenError(_TOKEN_GONE)
     unique = None if names is None else list(dict.fromkeys(names))
     if unique is not None and not 0 < len(unique) <= MOST_NAMES:
         raise InvalidError(f"Between 1 and {MOST_NAMES:,} objects have to be chosen; got {len(unique):,}.", code="bulk-count")
@@ -85,19 +92,24 @@ def start_job(
             raise ConflictError(
                 f"{MOST_OPEN} of your jobs are still under way. Wait for one to end, or stop one.", code="bulk-too-many"
             )
-        job = BulkJob.objects.create(
+        job = BulkJob(
             id=new_id(),
             user_id=caller.user_id,
             address=caller.address[:45],
+            door=caller.door,
+            token_id=token.pk if token is not None else "",
             kind=kind,
             act=act,
-            options=dict(options),
+            options=make_storable(dict(options)),
             names=unique,
             criteria=write_criteria(criteria or Criteria()) if unique is None else None,
             query=query[:4000],
             total=len(unique) if unique is not None else None,
             created_at=at,
         )
+        if is_counted and unique is None:
+            job.total = _select(job).count()
+        job.save(force_insert=True)
         doing.object_id = job.id
         doing.after = {"job": job.id, "count": job.total, "criteria": job.criteria, "options": job.options}
         transaction.on_commit(partial(send_job_step, job.id))
@@ -113,8 +125,22 @@ def get_job(job_id: str) -> BulkJob:
 
 
 def list_jobs() -> Any:
-    """Return the jobs of the caller as a queryset, newest first."""
-    return BulkJob.objects.filter(user_id=current_caller().user_id or 0).order_by("-created_at")
+    """
+    Return the jobs of the caller as a queryset, newest first. Whoever comes with an API token sees those begun with this token.
+
+    Source: security, S-09.
+    """
+    caller = current_caller()
+    rows = BulkJob.objects.filter(user_id=caller.user_id or 0)
+    if caller.token:
+        rows = rows.filter(token_id__in=ApiToken.objects.filter(user_id=caller.user_id, name=caller.token).values("pk"))
+    return rows.order_by("-created_at", "id")
+
+
+def list_results(job: BulkJob, *, limit: int) -> list[BulkResult]:
+    """Return the first objects of a job that were not done, those that failed before those that were left out."""
+    refused = job.results.exclude(outcome=BulkResult.Outcome.DONE)
+    return list(refused.order_by("outcome", "id")[:limit])
 
 
 def stop_job(job_id: str, *, at: datetime) -> BulkJob:
@@ -170,7 +196,11 @@ def run_job_step(job_id: str) -> bool:
     if not free.update(phase=BulkJob.Phase.RUNNING, leased_until=at + _LEASE):
         return False
     job = BulkJob.objects.select_related("user").get(pk=job_id)
-    with acting_as(caller_of(job.user, door=Door.CONSOLE, address=job.address)):
+    caller = _find_caller(job, at=at)
+    if caller is None:
+        _end(job, BulkJob.Phase.FAILED, problem=_TOKEN_GONE)
+        return False
+    with acting_as(caller):
         try:
             is_finished = _do_next(job)
         except FlowsError as error:
@@ -182,6 +212,16 @@ def run_job_step(job_id: str) -> bool:
     BulkJob.objects.filter(pk=job.pk).update(leased_until=None)
     send_job_step(job.pk)
     return True
+
+
+def _find_caller(job: BulkJob, *, at: datetime) -> Caller | None:
+    """Return in whose name a job works, with the rights of now; None when the API token that began it is gone."""
+    token = None
+    if job.token_id:
+        token = ApiToken.objects.filter(pk=job.token_id, user_id=job.user_id, expires_at__gt=at).first()
+        if token is None:
+            return None
+    return caller_of(job.user, door=Door(job.door), token=token, address=job.address)
 
 
 def _do_next(job: BulkJob) -> bool:

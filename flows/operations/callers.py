@@ -86,12 +86,19 @@ def renew_caller(caller: Caller, *, session_key: str = "", at: datetime) -> Call
         return None
     token = None
     if caller.token:
-        token = ApiToken.objects.filter(user=user, name=caller.token, expires_at__gt=at).first()
+        token = find_token_of(caller, at=at)
         if token is None:
             return None
     if session_key and not UserSession.objects.filter(pk=digest_of(session_key), ends_at__gt=at).exists():
         return None
     return caller_of(user, door=caller.door, token=token, address=caller.address)
+
+
+def find_token_of(caller: Caller, *, at: datetime) -> ApiToken | None:
+    """Return the API token with which a caller came, or None when it came without one or the token is gone."""
+    if not caller.token:
+        return None
+    return ApiToken.objects.filter(user_id=caller.user_id, name=caller.token, expires_at__gt=at).first()
 
 
 def command_caller() -> Caller:

@@ -21,7 +21,8 @@ LONGEST_ACT = 15_000
 PHONE, DESK = (390, 844), (1440, 900)
 THEMES = ("light", "dark")
 REPORTER = """document.addEventListener("securitypolicyviolation", (event) =>
-  console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));"""
+  console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample} ` +
+  `${event.sourceFile}:${event.lineNumber} ${event.target.outerHTML?.slice(0, 200) ?? ""}`));"""
 _CHOOSE_THEME = """theme => {
   localStorage.setItem("theme", theme);
   document.cookie = `look=${new URLSearchParams({ v: "1", theme })};path=/;samesite=lax`;

@@ -170,11 +170,11 @@ def test_neighbours_come_while_scrolling_and_times_errors_and_hits_are_reached(
     expect(page.locator(".l.is-marked .l-text")).to_have_text("it broke")
 
     page.click("#log-time summary")
-    assert page.input_value("#log-at")
+    eventually(lambda: page.input_value("#log-at"))
     page.click("#log-time button:has-text('Go')")
     page.wait_for_url("**at=*")
 
-    page.click("text=Start")
+    page.click("[data-log-start]")
     expect(page.locator(".logs .l-text", has_text="line 1").first).to_be_visible()
 
     page.fill("input[name=q]", '"row 77"')

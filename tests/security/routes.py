@@ -420,7 +420,7 @@ FOR_EVERYBODY = frozenset(
         "dashboard-validate", "dashboard-validate-chart", "dashboard-preview", "dashboard-preview-export",
         "dashboard-preview-export-old", "dashboard-chart", "dashboard-chart-export", "dashboard-chart-export-old",
         "worker-tags", "flow-validate-task", "flow-validate-trigger", "permissions", "unknown", "logout", "account-create",
-        "execution-start",
+        "execution-start", "bulk-operations", "bulk-operation", "bulk-operation-stop",
     }
 )  # fmt: skip
 """Routes that anybody signed in may call, for what they show or change belongs to the caller, or to nobody. What charts show is

@@ -151,6 +151,23 @@ OBJECTS: dict[str, Schema] = {
     "TriggerName": object_of(["namespace", "flowId", "triggerId"], namespace=TEXT, flowId=TEXT, triggerId=TEXT),
     "FlowName": object_of(["namespace", "id"], namespace=TEXT, id=TEXT),
     "Bulk": object_of(["count", "totalItems"], count=COUNT, totalItems=COUNT, operationId=TEXT),
+    "BulkOperation": object_of(
+        ["id", "kind", "action", "state", "done", "skipped", "failed", "startDate"],
+        id=TEXT,
+        kind={"type": "string", "enum": ["execution", "flow"]},
+        action=TEXT,
+        state={"type": "string", "enum": ["WAITING", "RUNNING", "DONE", "STOPPED", "FAILED"]},
+        stopping=FLAG,
+        total=COUNT,
+        done=COUNT,
+        skipped=COUNT,
+        failed=COUNT,
+        problem=TEXT,
+        startDate=MOMENT,
+        endDate=MOMENT,
+        url=TEXT,
+        results=list_of(object_of(["id", "outcome", "reason"], id=TEXT, outcome=TEXT, reason=TEXT)),
+    ),
     "Key": object_of(
         ["namespace", "key"], namespace=TEXT, key=TEXT, description=TEXT, creationDate=TEXT, updateDate=TEXT, expirationDate=TEXT
     ),
