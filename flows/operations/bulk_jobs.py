@@ -42,7 +42,7 @@ _AT_ONCE = 100
 _LEASE = timedelta(seconds=60)
 _KEPT = timedelta(days=30)
 _PURGE_BATCH = 500
-_TOKEN_GONE = "The API token with which this was asked for was revoked or has run out. Ask again with one that is valid."
+_SCOPE_GONE = "The API token with which this was asked for was revoked or has run out. Ask again with one that is valid."
 _OPEN = (BulkJob.Phase.WAITING, BulkJob.Phase.RUNNING)
 
 
@@ -82,7 +82,7 @@ def start_job(
         check_right(wanted.right, RESOURCES[kind], EVERYWHERE, what=f"{kind}.{act}")
     token = find_token_of(caller, at=at)
     if caller.token and token is None:
-        raise ForbiddenError(_TOKEN_GONE)
+        raise ForbiddenError(_SCOPE_GONE)
     unique = None if names is None else list(dict.fromkeys(names))
     if unique is not None and not 0 < len(unique) <= MOST_NAMES:
         raise InvalidError(f"Between 1 and {MOST_NAMES:,} objects have to be chosen; got {len(unique):,}.", code="bulk-count")
@@ -133,7 +133,7 @@ def list_jobs() -> Any:
     caller = current_caller()
     rows = BulkJob.objects.filter(user_id=caller.user_id or 0)
     if caller.token:
-        rows = rows.filter(token_id__in=ApiToken.objects.filter(user_id=caller.user_id, name=caller.token).values("pk"))
+        rows = rows.filter(token_id__in=ApiToken.objects.filter(user_id=caller.user_id or 0, name=caller.token).values("pk"))
     return rows.order_by("-created_at", "id")
 
 
@@ -198,7 +198,7 @@ def run_job_step(job_id: str) -> bool:
     job = BulkJob.objects.select_related("user").get(pk=job_id)
     caller = _find_caller(job, at=at)
     if caller is None:
-        _end(job, BulkJob.Phase.FAILED, problem=_TOKEN_GONE)
+        _end(job, BulkJob.Phase.FAILED, problem=_SCOPE_GONE)
         return False
     with acting_as(caller):
         try:

@@ -98,7 +98,7 @@ def find_token_of(caller: Caller, *, at: datetime) -> ApiToken | None:
     """Return the API token with which a caller came, or None when it came without one or the token is gone."""
     if not caller.token:
         return None
-    return ApiToken.objects.filter(user_id=caller.user_id, name=caller.token, expires_at__gt=at).first()
+    return ApiToken.objects.filter(user_id=caller.user_id or 0, name=caller.token, expires_at__gt=at).first()
 
 
 def command_caller() -> Caller:

@@ -61,14 +61,14 @@ def test_a_key_is_added_changed_and_deleted(console: Watched, running_system: Sy
     page.locator("[name=_save]").first.click()
     eventually(lambda: send(running_system, "GET", f"/namespaces/{NAMESPACE}/kv/by_admin")["value"] == "first")
 
-    console.open(f"/admin/flows/keyvalue/?q={NAMESPACE}")
-    page.locator("#result_list a", has_text="by_admin").first.click()
+    console.open("/admin/flows/keyvalue/")
+    page.locator("#result_list tr", has_text="by_admin").first.locator("a").first.click()
     page.locator("[name=value], [name=text]").first.fill('"second"')
     page.locator("[name=_save]").first.click()
     eventually(lambda: send(running_system, "GET", f"/namespaces/{NAMESPACE}/kv/by_admin")["value"] == "second")
 
-    console.open(f"/admin/flows/keyvalue/?q={NAMESPACE}")
-    page.locator("#result_list a", has_text="by_admin").first.click()
+    console.open("/admin/flows/keyvalue/")
+    page.locator("#result_list tr", has_text="by_admin").first.locator("a").first.click()
     page.locator("a[href$='/delete/']:visible").first.click()
     page.locator("form[method=post] [type=submit]:visible").last.click()
     gone = f"{API}/namespaces/{NAMESPACE}/kv/by_admin"
@@ -90,9 +90,9 @@ def test_flows_are_disabled_by_an_action(console: Watched, running_system: Syste
 def test_an_execution_is_replayed_by_an_action(console: Watched, running_system: SystemProcess, managed: str) -> None:
     send(running_system, "POST", "/flows", FLOW.replace("managed", "to_replay"))
     wait_for_state(running_system, start_execution(running_system, f"{NAMESPACE}/to_replay"), "SUCCESS")
-    console.open("/admin/flows/execution/?q=to_replay")
+    console.open("/admin/flows/execution/")
     page = console.page
-    page.locator("#result_list input.action-select").first.check()
+    page.locator("#result_list tr", has_text="to_replay").first.locator("input.action-select").check()
     page.locator("select[name=action]").first.select_option("replay")
     page.locator("button[name=index], button[title*='Run'], form#changelist-form button[type=submit]").first.click()
 

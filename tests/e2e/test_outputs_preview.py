@@ -193,7 +193,7 @@ def test_values_are_shown_and_expressions_are_evaluated(console: Watched, made: 
 def test_a_file_opens_in_a_drawer_and_the_address_holds_it(console: Watched, made: dict[str, Any]) -> None:
     console.open(f"executions/{made['execution']}/outputs")
     page = console.page
-    page.locator("#results a[data-drawer]", has_text=re.compile("plain.txt|Preview")).last.click()
+    page.locator("#results a[data-drawer]", has_text=re.compile("plain.txt|preview")).first.click()
     drawer = page.locator(".drawer")
     expect(drawer).to_be_visible()
     expect(page).to_have_url(re.compile("file="))

@@ -37,7 +37,8 @@ PAGES = [
     EXECUTION,
     *(f"{EXECUTION}/{tab}" for tab in ("gantt", "topology", "logs", "outputs", "metrics", "dependencies")),
     f"/ui/namespaces/{NAMESPACE}",
-    *(f"/ui/namespaces/{NAMESPACE}/{tab}" for tab in ("flows", "kv", "files", "secrets", "variables", "plugin-defaults", "dependencies")),
+    *(f"/ui/namespaces/{NAMESPACE}/{tab}" for tab in ("flows", "kv", "files", "secrets", "variables")),
+    *(f"/ui/namespaces/{NAMESPACE}/{tab}" for tab in ("plugin-defaults", "dependencies")),
     f"/ui/triggers/{NAMESPACE}/{FLOW_ID}/nightly/backfill?start=2031-05-01T00:00:00Z",
 ]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

@@ -40,8 +40,6 @@ NEW_STATUS = Value("newStatus", "The state to set.", required=True)
 MOST_AT_ONCE = 100
 """How many executions a query may find for its action to be done before the answer. Source: REST API, 5."""
 
-MOST_DELETED = 100_000
-
 Do = Callable[[str], Any]
 
 
@@ -207,5 +205,5 @@ def delete_by_query(request: Request) -> HttpResponse:
     found = queries.filter_executions(criteria, at=now())
     if not read_flag(request, "includeNonTerminated", default=False):
         found = found.filter(state__in=TERMINAL)
-    ids = list(found.order_by("created_at", "id").values_list("pk", flat=True)[:MOST_DELETED])
+    ids = list(found.order_by("created_at", "id").values_list("pk", flat=True))
     return _run_on_each("delete", "delete", ids, _delete(request))
