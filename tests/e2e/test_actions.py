@@ -60,9 +60,9 @@ def _ask(console: Watched, execution: str, action: str) -> Locator:
     """Open the execution's page and the dialog of an action by its button, and return the dialog."""
     console.open(f"executions/{execution}")
     page = console.page
-    button = page.locator(f"#live-head [data-dialog=act-{action}]:visible").first
+    button = page.locator(f"[data-dialog=act-{action}]:visible").first
     if not button.count():
-        page.locator("#live-head details.pick summary").first.click()
+        page.locator("header.top details.pick summary").first.click()
     button.click()
     dialog = page.locator("dialog[open]")
     expect(dialog).to_be_visible()
@@ -187,7 +187,7 @@ def test_change_state(console: Watched, flows: SystemProcess) -> None:
     execution = _start(flows, "fails", "FAILED")
     console.open(f"executions/{execution}")
     page = console.page
-    page.locator("#live-head details.pick summary").first.click()
+    page.locator("header.top details.pick summary").first.click()
     page.click("[data-dialog=state-dialog]")
     dialog = page.locator("dialog[open]")
     dialog.locator("select").select_option("SUCCESS")
@@ -270,7 +270,7 @@ def test_what_is_impossible_now_says_why(
     execution = _start(flows, flow_id, state)
     console.open(f"executions/{execution}")
     page = console.page
-    page.locator("#live-head details.pick summary").first.click()
+    page.locator("header.top details.pick summary").first.click()
 
     for action, word in impossible.items():
         item = page.locator(f"details.pick[open] [data-dialog=act-{action}]")

@@ -106,7 +106,7 @@ def test_a_running_execution_changes_before_our_eyes_and_is_killed_by_its_button
     page.click(".tabs a:has-text('Logs')")
     expect(page.locator(".logs")).to_contain_text("line 3", timeout=15_000)
 
-    page.click("#live-head [data-dialog=act-kill]")
+    page.click("[data-dialog=act-kill]")
     page.click("dialog[open] button.danger")
 
     expect(page.locator("#live-head [data-state=KILLED]").first).to_be_visible(timeout=15_000)

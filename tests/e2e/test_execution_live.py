@@ -117,13 +117,13 @@ def test_the_overview_goes_from_running_to_its_end(console: Watched, running_sys
     page = _watch(console, execution, "")
     head = page.locator("#live-head")
     expect(page.locator(".live").first).to_have_text("live", timeout=10_000)
-    expect(head.locator("[data-dialog=act-kill]").first).to_be_visible()
+    expect(page.locator("[data-dialog=act-kill]:visible").first).to_be_visible()
     expect(head).to_contain_text(re.compile(r"Tasks\s*[1-9]\d* / \d+"), timeout=15_000)
     wait_for_state(running_system, execution, *ENDED)
 
     expect(head.locator("[data-state=SUCCESS]").first).to_be_visible(timeout=5_000)
-    expect(head.locator("button.danger:visible", has_text="Kill")).to_have_count(0)
-    expect(head.locator("button.primary", has_text="Replay")).to_be_visible()
+    expect(page.locator("button.danger:visible", has_text="Kill")).to_have_count(0)
+    expect(page.locator("button.primary:visible", has_text="Replay")).to_be_visible()
     _is_whole(console)
 
 

@@ -163,7 +163,7 @@ def test_escape_closes_the_drawer_and_leaves_the_page(console: Watched, executio
 def test_escape_closes_a_menu(console: Watched, executions: list[str]) -> None:
     console.open(f"executions/{executions[0]}")
     page = console.page
-    page.locator("main details.pick summary").first.click()
+    page.locator("header.top details.pick summary").first.click()
     expect(page.locator("details.pick[open]")).to_have_count(1)
     page.keyboard.press("Escape")
 
