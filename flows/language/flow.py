@@ -49,7 +49,8 @@ class Task:
     Attributes:
         id: unique in the flow.
         type: canonical type name.
-        role: `runnable`, `flowable`, `executable` (starts executions) or `updating` (changes its own execution).
+        role: `runnable`, `flowable`, `executable` (starts executions), `updating` (changes its own execution), or `unknown`: no
+            installed plugin provides the type, so that the task can be drawn, but not run.
         arrangement: how a flowable arranges its children (`sequence`, `parallel`, `dag`, `if`, `switch`, `each`, `loop`,
             `loop-until`, `pause`, `approval`, `working-directory`, `allow-failure`, `subflow`, `for-each-item`,
             `template`), None for runnable and updating tasks.

@@ -37,15 +37,20 @@ from flows.primitives.problems import Problem, Severity
 _OWNER = "the flow"
 
 
+_UNKNOWN_TYPES = frozenset(f"unknown-{kind}-type" for kind in ("task", "trigger", "condition", "runner"))
+
+
 @dataclass(frozen=True, slots=True)
 class ParseResult:
     """
     What came of a text: `flow` is None if and only if a problem is an error; `problems` stand in the order of the text as far
-    as they have a place.
+    as they have a place. `sketch` is there, too, when types that no installed plugin provides are all that is wrong: it can be
+    drawn, but not run.
     """
 
     flow: Flow | None
     problems: list[Problem] = field(default_factory=list)
+    sketch: Flow | None = None
 
     def list_by(self, severity: Severity) -> list[Problem]:
         """Return the problems of one severity, in order."""
@@ -75,7 +80,9 @@ def parse_flow(
     flow = _read_flow(reading, data, read_outside_defaults(namespace_defaults)) if data is not None else None
     if flow is not None:
         validate_flow(flow, reading)
-    return ParseResult(None if reading.has_errors else flow, _sort(reading.problems))
+    problems = _sort(reading.problems)
+    is_drawable = all(one.code in _UNKNOWN_TYPES for one in problems if one.severity is Severity.ERROR)
+    return ParseResult(None if reading.has_errors else flow, problems, flow if is_drawable else None)
 
 
 def parse_task(text: str, registry: Registry) -> tuple[Task | None, list[Problem]]:

@@ -50,12 +50,12 @@ def read_tasks(reading: Reading, value: Any, path: Path, owner: str, *, needed: 
 
 
 def read_task(reading: Reading, value: Any, path: Path) -> Task | None:
-    """Return one task with its children, or None when its type is not known or it is no mapping."""
+    """Return one task with its children, or None when it is no mapping or has no type. One of an unknown type has no children."""
     read = read_plugin(reading, value, path, "task", parts=_parts_of(reading, value))
     if read is None:
         if isinstance(value, dict):
             check_name(reading, NameKind.TASK, value.get("id"), (*path, "id"))
-        return None
+        return _read_unknown_task(reading, value, path)
     common, owner = read.common, read.owner
     check_name(reading, NameKind.TASK, common.get("id"), (*path, "id"))
     branches, depends_on = _read_branches(reading, read, path)
@@ -96,6 +96,14 @@ def read_task(reading: Reading, value: Any, path: Path) -> Task | None:
         outputs=read_outputs(reading, own.get("outputs"), (*path, "outputs")) if arrangement == "loop" else (),
         position=(place.line, place.column),
     )
+
+
+def _read_unknown_task(reading: Reading, value: Any, path: Path) -> Task | None:
+    """Return what a picture can show of a task whose type no installed plugin provides."""
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) and value[key] for key in ("id", "type")):
+        return None
+    place = reading.place(path)
+    return Task(id=value["id"], type=value["type"], role="unknown", position=(place.line, place.column))
 
 
 def _parts_of(reading: Reading, value: Any) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ class ManyFlows:
 class DocumentCheck:
     """
     What is to be said about one document. `index` counts from 0; `namespace` and `flow_id` are None when they cannot be read;
-    `outdated` tells that the document names an older revision than the stored one.
+    `outdated` tells that the document names an older revision than the stored one. `sketch` is what can be drawn, which is also
+    there while types are unknown.
     """
 
     index: int
@@ -77,6 +78,7 @@ class DocumentCheck:
     definition: TypedFlow | None = None
     problems: tuple[Problem, ...] = field(default_factory=tuple)
     outdated: bool = False
+    sketch: TypedFlow | None = None
 
     def list_problems(self, severity: Severity) -> list[Problem]:
         """Return the problems of one severity, in the order of the document."""
@@ -101,7 +103,8 @@ def check_document(text: str) -> DocumentCheck:
         defaults = tuple(list_namespace_defaults(name))
     result = parse_flow(text, get_registry(), namespace_defaults=defaults)
     refused = [] if result.flow is None else list_refused_templates(result.flow)
-    return DocumentCheck(0, name, flow_id, None if refused else result.flow, (*result.problems, *refused))
+    definition = None if refused else result.flow
+    return DocumentCheck(0, name, flow_id, definition, (*result.problems, *refused), sketch=result.sketch)
 
 
 def find_names(text: str) -> tuple[str | None, str | None]:

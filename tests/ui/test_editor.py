@@ -239,3 +239,14 @@ def test_a_misspelt_required_property_is_renamed_and_not_added_as_well(alice: Cl
     problems = alice.post("/ui/flows/check", source, content_type="text/plain").json()["problems"]
 
     assert [problem.get("fix", {}).get("title") for problem in problems] == [None, "Change it to message"]
+
+
+def test_a_task_of_an_unknown_type_is_drawn_with_a_mark_and_one_with_another_fault_is_not(alice: Client, flow: Flow) -> None:
+    unknown = SOURCE.replace("io.kestra.plugin.core.log.Log", "com.example.not.Installed")
+    misspelt = SOURCE.replace("tasks:", "tusks:", 1)
+
+    answers = [alice.post("/ui/flows/check", text, content_type="text/plain").json() for text in (unknown, misspelt)]
+
+    assert "its type is not installed" in answers[0]["picture"]
+    assert {problem["code"] for problem in answers[0]["problems"] if problem["severity"] == "error"} == {"unknown-task-type"}
+    assert "picture" not in answers[1]

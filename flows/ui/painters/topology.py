@@ -228,6 +228,8 @@ class _Painter:
         classes, found = self._look(box)
         label = f"task {task.id}, {found.state.lower()}, {found.note}" if found else f"task {task.id}"
         mark = _MARKS[look_of(found.state).name] if found else ""
+        if task.role == "unknown":
+            classes, label, mark = " st-warning is-unknown", f"task {task.id}, its type is not installed", _MARKS["warning"]
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
         off = " is-off" if task.disabled else ""

@@ -48,15 +48,14 @@ def check_source(request: HttpRequest) -> HttpResponse:
     """Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree."""
     source = request.body.decode("utf-8", "replace")
     check = operations.check_document(source)
-    definition = check.definition
     answer: dict[str, Any] = {
         "problems": _keep_one_fix([present_problem(problem, source) for problem in check.problems]),
         "tasks": [[one.line, one.id, one.section == "triggers"] for one in list_elements(source)],
     }
-    if definition is not None:
+    if drawn := check.definition or check.sketch:
         # Thousands of boxes say less than their groups.
-        folded = [task.id for task in definition.all_tasks() if task.branches] if source.count("\n") > LARGE_LINES else ()
-        answer |= {"picture": draw_topology(definition, folded=folded), "lines": list_task_lines(definition)}
+        folded = [task.id for task in drawn.all_tasks() if task.branches] if source.count("\n") > LARGE_LINES else ()
+        answer |= {"picture": draw_topology(drawn, folded=folded), "lines": list_task_lines(drawn)}
     return JsonResponse(answer)
 
 
