@@ -151,12 +151,12 @@ HOSTILE = {
 def test_a_hostile_document_is_refused_within_a_second(name: str) -> None:
     text, code = HOSTILE[name]
 
-    started = time.perf_counter()
+    started = time.process_time()
     document = read_document(text)
 
     assert [code] == [problem.code for problem in document.problems]
     assert document.data is None
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_aliases_below_the_limits_are_expanded() -> None:
