@@ -67,7 +67,7 @@ class Watched:
 
     def _note_request(self, request: Request) -> None:
         # The viewer of PDF files is a part of the browser with addresses of its own.
-        if not request.url.startswith((self.base_url, "data:", "blob:", "chrome-extension:")):
+        if not request.url.startswith((self.base_url, "data:", "blob:", "chrome-extension:", "chrome://resources/")):
             self.faults.append(f"request to another host: {request.url}")
         self.requested.add(urlsplit(request.url).path)
 
@@ -106,12 +106,14 @@ def set_source(page: Page, text: str) -> None:
 
 
 def fill_code(page: Page, text: str) -> None:
-    """Replace the text of the first field for code of a page; it is a text area that becomes an editor."""
+    """Replace the text of the first field for code of a page; it is a text area that becomes an editor under the cursor."""
     field = page.locator("main textarea").first
     expect(field).to_be_attached()
     if not field.get_attribute("data-code"):
         field.fill(text)
         return
+    if field.is_visible():
+        field.focus()
     eventually(lambda: page.evaluate("!!document.querySelector('main .code-field.ace_editor')"))
     page.evaluate("text => ace.edit(document.querySelector('main .code-field')).setValue(text, -1)", text)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import brotli
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Response, expect
 
 from tests.e2e.browsing import Watched, set_source
 from tests.support import eventually
@@ -35,7 +36,7 @@ tasks:
         errorMessage: "the warehouse is on fire"
 """
 LARGEST_PAGE_BYTES = 90 * 1024
-MOST_REQUESTS = 9
+MOST_REQUESTS = 6
 
 
 def test_from_the_first_flow_to_a_failed_execution(console: Watched, running_system: SystemProcess) -> None:
@@ -106,7 +107,7 @@ def test_a_running_execution_changes_before_our_eyes_and_is_killed_by_its_button
     page.click(".tabs a:has-text('Logs')")
     expect(page.locator(".logs")).to_contain_text("line 3", timeout=15_000)
 
-    page.click("[data-dialog=act-kill]")
+    page.click("[data-dialog=act-kill]:visible")
     page.click("dialog[open] button.danger")
 
     expect(page.locator("#live-head [data-state=KILLED]").first).to_be_visible(timeout=15_000)
@@ -117,7 +118,7 @@ def test_a_cold_page_is_small(browser: Browser, console: Watched) -> None:
     context = browser.new_context(storage_state=console.page.context.storage_state())
     page = context.new_page()
     sizes: list[int] = []
-    page.on("response", lambda response: sizes.append(len(response.body())) if response.status == 200 else None)
+    page.on("response", lambda response: sizes.append(_measure(response)) if response.status == 200 else None)
 
     page.goto(f"{console.base_url}/ui/executions")
     page.wait_for_load_state("networkidle")
@@ -125,6 +126,12 @@ def test_a_cold_page_is_small(browser: Browser, console: Watched) -> None:
 
     assert sum(sizes) <= LARGEST_PAGE_BYTES
     assert len(sizes) <= MOST_REQUESTS
+
+
+def _measure(response: Response) -> int:
+    """Return the bytes of a file as an installation sends it: compressed once, but for pages, which hold secrets and are not."""
+    body = response.body()
+    return len(body) if response.request.resource_type == "document" else len(brotli.compress(body))
 
 
 def test_the_keyboard_reaches_pages_filters_and_the_palette(console: Watched) -> None:

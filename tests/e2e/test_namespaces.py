@@ -128,7 +128,7 @@ def test_files_are_made_written_moved_uploaded_and_deleted(console: Watched, pla
     eventually(lambda: _read(place, "/sql/orders.sql") == "select 1;\n")
 
     # Another version; the first one stays readable.
-    page.wait_for_load_state()
+    expect(page.locator("main .card > header", has=page.locator("h2", has_text="orders.sql"))).to_contain_text("version 2")
     fill_code(page, "select 2;\n")
     page.get_by_role("button", name=re.compile("Save")).first.click()
     eventually(lambda: _read(place, "/sql/orders.sql") == "select 2;\n")

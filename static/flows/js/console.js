@@ -310,9 +310,13 @@ export function showTheme() {
 }
 systemIsDark.addEventListener("change", showTheme);
 
-// The palette comes when it is first asked for.
+// What the palette does comes when it is first asked for; who types at once already types into its field.
 async function openPalette() {
-  (await import("./palette.js")).openPalette();
+  const dialog = one("dialog.palette");
+  if (dialog.open) return;
+  one("input", dialog).value = "";
+  dialog.showModal();
+  (await import("./palette.js")).startPalette();
 }
 
 // Clicks: dialogs, drawers, copies, menus.

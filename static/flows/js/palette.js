@@ -3,14 +3,8 @@ const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 let paletteTimer,
   paletteRun = 0;
-export function openPalette() {
-  const dialog = one("dialog.palette");
-  if (dialog.open) return;
-  dialog.showModal();
-  const field = one("input", dialog);
-  field.value = "";
-  field.focus();
-  fillPalette("");
+export function startPalette() {
+  fillPalette(one("dialog.palette input").value);
 }
 async function fillPalette(text) {
   const run = ++paletteRun,
