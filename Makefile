@@ -6,6 +6,8 @@ CASES ?= ../shared/conformance/cases.yaml
 FLOWS_DIR ?= ../shared/conformance/flows
 # Tests wait more than they compute: three at a time keep two cores busy.
 JOBS ?= 3
+# A browser computes: one for each core.
+BROWSERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -53,7 +55,7 @@ faults: $(VENV)/.installed-dev ## Kill, freeze and flood parts of a running syst
 
 e2e: $(VENV)/.installed-dev ## Go through the pages in a real browser (needs the package chromium)
 	@command -v chromium >/dev/null || { echo "Install Debian's browser first: apt-get install chromium"; exit 1; }
-	@$(RUN)/python -m pytest tests/e2e -m e2e $(ARGS)
+	@$(RUN)/python -m pytest tests/e2e -m e2e -n $(BROWSERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure, one benchmark after the other (on a machine that does nothing else)
 	@set -e; for file in benchmarks/bench_*.py; do $(RUN)/python $$file; done

@@ -24,6 +24,13 @@ FLAGS = (
     "--disable-sync",
 )
 
+LONGEST = ("test_crawl", "test_hostile_texts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes, so that no worker waits for them in the end."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:

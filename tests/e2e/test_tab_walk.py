@@ -17,18 +17,18 @@ LOOK = """() => {
   const node = document.activeElement;
   if (!node || node === document.body) return null;
   const outer = node.closest(".ace_editor") ? node.closest(".ace_editor") : node;
-  const shown = (each) => {
+  const shown = (each, onlyOutline) => {
     const style = getComputedStyle(each);
-    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1) || style.boxShadow !== "none";
+    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1) || (!onlyOutline && style.boxShadow !== "none");
   };
   // Cards show the focus of their link around themselves, drawings in their strokes.
-  const isRinged = (each) => getComputedStyle(each).outlineStyle !== "none" && parseFloat(getComputedStyle(each).outlineWidth) >= 1;
-  const isAround = (each) => each && each !== document.body && (isRinged(each) || isAround(each.parentElement));
+  const isAround = (each) => each && each !== document.body && (shown(each, true) || isAround(each.parentElement));
   const probe = document.body.appendChild(document.createElement("i"));
   probe.style.color = "var(--accent)";
   const accent = getComputedStyle(probe).color;
   probe.remove();
   const isDrawn = (each) => getComputedStyle(each).stroke === accent && parseFloat(getComputedStyle(each).strokeWidth) >= 2;
+  const parts = [...outer.querySelectorAll("*")];
   const box = outer.getBoundingClientRect();
   window.walked ??= new Map();
   const seen = window.walked.has(node);
@@ -36,8 +36,8 @@ LOOK = """() => {
   return {
     seen,
     text: `<${node.tagName.toLowerCase()} ${node.getAttribute("class") ?? ""}> ${(node.textContent || "").trim().slice(0, 30)}`,
-    isShown: shown(outer) || [...outer.querySelectorAll("*")].slice(0, 12).some(shown) || shown(outer.parentElement) ||
-      isAround(outer.parentElement) || (node.closest("svg") && [...node.querySelectorAll("*")].some(isDrawn)),
+    isShown: shown(outer) || parts.slice(0, 12).some((each) => shown(each)) || shown(outer.parentElement) ||
+      isAround(outer.parentElement) || (node.closest("svg") && parts.some(isDrawn)),
     isInside: box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth && box.width > 0,
     leads: node.matches(".skip"),
     positive: node.tabIndex > 0,

@@ -35,7 +35,9 @@ def act(request: HttpRequest, namespace: str, action: str) -> HttpResponse:
         return redirect("namespace-tab", namespace, tab, problem=error.message[:500])
     if action == "delete":
         return redirect("namespaces", note=note)
-    return redirect("namespace-tab", namespace, tab, note=note)
+    # A file that was written stays open.
+    shown = {"path": request.POST.get("path", "").strip()} if action in ("file-save", "file-new") else {}
+    return redirect("namespace-tab", namespace, tab, **shown, note=note)
 
 
 def _change(request: HttpRequest, namespace: str, action: str) -> str:
