@@ -173,7 +173,8 @@ def _is_wanted(found: Crawl, shape: Shape) -> bool:
 
 
 def _list_looks(*, is_first: bool) -> Iterator[tuple[tuple[int, int], str, bool]]:
-    # Two cold loads, in each of which the theme is turned over as its button does it. A page of a known kind has one look less.
+    # Two cold loads, in each of which the theme is turned over as its button does it. A page of a known kind, and one of the
+    # admin, whose pages are all made by the same templates, has one theme at each width.
     yield DESK, THEMES[0], True
     if is_first:
         yield DESK, THEMES[1], False
@@ -184,7 +185,7 @@ def _list_looks(*, is_first: bool) -> Iterator[tuple[tuple[int, int], str, bool]
 
 def _look_at(watched: Watched, shape: Shape, address: str, found: Crawl, *, is_first: bool) -> None:
     page = watched.page
-    for size, theme, loads in _list_looks(is_first=is_first):
+    for size, theme, loads in _list_looks(is_first=is_first and shape.app != ADMIN):
         where = f"{shape} [{address.removeprefix(watched.base_url)}] {theme} {size[0]}"
         watched.take_faults()
         watched.set_size(size)

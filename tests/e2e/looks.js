@@ -19,7 +19,7 @@
 
   // Layers lie above the page on purpose, and the text editor and zoomed drawings place their parts themselves.
   // The date and time fields of the admin bring their own small calendar links.
-  const APART = ".datetimeshortcuts, .vDateField, .vTimeField, dialog:not([open]), [hidden], .ace_editor, .toasts, .skip, .drawer, .pop, .sr-only, .visually-hidden, details.pick";
+  const APART = ".datetimeshortcuts, .vDateField, .vTimeField, dialog:not([open]), [hidden], .ace_editor, .toasts, #log-follow, .skip, .drawer, .pop, .sr-only, .visually-hidden, details.pick";
   const layers = new WeakMap();
   function isLayered(node) {
     if (!node || node === root) return false;

@@ -102,7 +102,7 @@ def test_the_navigation_opens_on_a_phone_by_keys(console: Watched) -> None:
     page.wait_for_url("**/ui/executions")
 
 
-def test_escape_and_tab_leave_the_editor(console: Watched) -> None:
+def test_escape_and_tab_leave_the_editor(console: Watched, seeded: Seeded) -> None:
     console.open("flows/edit/company.sales/daily_revenue/edit")
     page = console.page
     page.locator(".ace_content").first.click()

@@ -539,7 +539,7 @@ applyChoices();
 // What scrolls and holds nothing to focus is scrolled by the arrow keys.
 function reachScrolls(from = document) {
   for (const box of all(".scroll, .logs", from))
-    if ((box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) && !one("a, button, input, summary", box))
+    if ((box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) && !one("a, button:enabled, input:enabled, summary", box))
       box.tabIndex = 0;
 }
 
