@@ -146,7 +146,11 @@ function showProblems() {
           at.className = "at";
           at.textContent = `${problem.line}:${problem.column}`;
           text.className = problem.severity;
-          text.textContent = [problem.message, problem.hint].filter(Boolean).join(" ");
+          text.textContent = problem.message;
+          if (problem.hint) {
+            const hint = Object.assign(document.createElement("span"), { className: "hint", textContent: problem.hint });
+            text.append(" ", hint);
+          }
           row.append(at, text);
           row.addEventListener("click", () => goTo(problem.line, problem.column));
           line.append(row);
