@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 from flows.models import ApiToken, Binding
 from tests.management.conftest import Run
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PASSWORD = "correct-Horse-7-battery"
 

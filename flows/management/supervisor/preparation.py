@@ -56,7 +56,17 @@ def prepare_database(
         cursor.execute("set statement_timeout = 0")
         cursor.execute("set lock_timeout = 0")
         cursor.execute("select pg_advisory_lock(%s)", [_LOCK_NUMBER])
-    if migrates or postgres is not None:
+    try:
+        return _prepare_under_lock(given, examples, migrates=migrates or postgres is not None)
+    finally:
+        # A connection of a pool is not ended by being closed, and would keep the lock.
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock(%s)", [_LOCK_NUMBER])
+        connection.close()
+
+
+def _prepare_under_lock(given: Settings, examples: Path | None, *, migrates: bool) -> str | None:
+    if migrates:
         migrate()
     else:
         refuse_missing_migrations()
@@ -67,7 +77,6 @@ def prepare_database(
         password = ensure_administrator(given.admin_user, given.admin_password)
     if examples is not None:
         load_examples(examples)
-    connection.close()
     return password
 
 
