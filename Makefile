@@ -20,17 +20,20 @@ $(VENV)/.installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Celestra needs Python 3.11 or later: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(RUN)/python -m orchestrator.static_files
 	@touch $@
+
+# What browsers get, made small and compressed; again when a source of it has changed.
+var/static/.installed: $(VENV)/.installed $(shell find static -type f -name '*.[jc]s*')
+	@$(RUN)/python -m orchestrator.static_files
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-install: $(VENV)/.installed ## Install what the product needs
+install: $(VENV)/.installed var/static/.installed ## Install what the product needs
 install-dev: $(VENV)/.installed-dev ## Install what tests and checks need, too
 
-up: $(VENV)/.installed ## Start the whole system here; Ctrl-C stops it
+up: $(VENV)/.installed var/static/.installed ## Start the whole system here; Ctrl-C stops it
 	@$(RUN)/python manage.py up
 
 test: $(VENV)/.installed-dev ## Run all tests (ARGS="-k word")

@@ -59,6 +59,13 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def report_figure(name: str, unit: str, value: float, target: float, *, note: str = "") -> Figure:
+    """Return a figure of one run, and print it at once, for whoever waits for the others."""
+    figure = Figure(name=name, unit=unit, runs=[value], target=target, note=note)
+    print(f"{'ok  ' if figure.meets(target) else 'MISS'} {name:48} {value:10,.1f} {unit:7} <= {target:g}  {note}", flush=True)
+    return figure
+
+
 def describe_machine(versions: dict[str, str]) -> str:
     """Return one line about the machine; `versions` names the programs that took part."""
     memory = psutil.virtual_memory().total / 2**30

@@ -2,8 +2,8 @@
 Static files: found where they lie, sent compressed, kept by browsers for ever.
 
 They are made small and compressed once, at installation (`python -m orchestrator.static_files`), never while somebody waits.
-Where that was not done (development, tests), they are made small when the server starts and sent without compression. Their
-address holds a fingerprint of our own files, so that a new version is a new address.
+Where that was not done (development, tests), they are made small when the server starts, and compressed less, which is quicker.
+Their address holds a fingerprint of our own files, so that a new version is a new address.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -68,7 +69,7 @@ def compress_all(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     installed = folder / ".installed"
     before = installed.stat().st_mtime if installed.exists() else 0.0
-    installed.touch()
+    began = time.time()
     kept: set[str] = set()
     count = 0
     for name, path in list_compressible():
@@ -81,6 +82,9 @@ def compress_all(folder: Path) -> int:
     for old in folder.iterdir():
         if old.name not in kept and not old.name.startswith(".") and old.stat().st_mtime < before:
             old.unlink(missing_ok=True)
+    # Only now, so that an installation broken off is done again; and as of its begin, for sources may have changed since.
+    installed.touch()
+    os.utime(installed, (began, began))
     return count
 
 
@@ -97,6 +101,10 @@ def _write_once(target: Path, content: bytes, compress: Callable[[bytes], bytes]
 
 def _compress_gzip(content: bytes) -> bytes:
     return gzip.compress(content, 9, mtime=0)
+
+
+def _compress_quickly(content: bytes) -> bytes:
+    return gzip.compress(content, 4, mtime=0)
 
 
 def _name_of(content: bytes) -> str:
@@ -135,13 +143,14 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         content = make_served_text(name, Path(path))
         stem = _name_of(content)
         folder: Path = settings.COMPRESSED_STATIC_FOLDER
-        small = folder / f"{stem}.plain"
-        if not small.exists():
-            small = _make_spare_folder() / small.name
-            _write_once(small, content)
+        if not (folder / f"{stem}.plain").exists():
+            folder = _make_spare_folder()
+            _write_once(folder / f"{stem}.plain", content)
+            if len(content) >= _SMALLEST:
+                _write_once(folder / f"{stem}.gz", content, _compress_quickly)
         headers = [(header, value) for header, value in plain.alternatives[0][2] if header not in ("Content-Length", "ETag")]
         encodings = {"br": str(folder / f"{stem}.br"), "gzip": str(folder / f"{stem}.gz")}
-        return StaticFile(str(small), [*headers, ("ETag", f'"{stem}"')], encodings=encodings)
+        return StaticFile(str(folder / f"{stem}.plain"), [*headers, ("ETag", f'"{stem}"')], encodings=encodings)
 
     def immutable_file_test(self, path: str, url: str) -> bool:
         """Tell whether an address always means the same content; ours do, by the fingerprint in them."""
