@@ -5,6 +5,7 @@ Opens many `follow` streams on one web process at once and checks that none of t
 
 Half of the streams follow executions, half of them follow logs. While they are open, every execution writes one line a second.
 At the end each log stream must have had every line that is stored, once, and each execution stream must have seen the end.
+Then as many streams are opened on executions that wait for a person, to see what a stream costs that has nothing to say.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from tests.support.systems import make_home_folder
 
 STREAMS_PER_EXECUTION = 20
 MOST_MEMORY_MIB = 300.0
+MOST_IDLE_PERCENT = 3.0
+_SETTLING_SECONDS, _IDLE_SECONDS = 40.0, 60.0
 _OPEN_AT_ONCE = 50
 
 FLOW = """\
@@ -46,11 +49,12 @@ tasks:
         type: io.kestra.plugin.core.flow.Sleep
         duration: PT1S
 """
+WAITING_FLOW = f"id: waits\nnamespace: {NAMESPACE}\ntasks:\n  - {{id: ask, type: io.kestra.plugin.core.flow.Pause}}\n"
 
 
 @dataclass(slots=True)
 class Reader:
-    """One open stream and what came through it. `delays` are seconds from a line's own moment to its arrival."""
+    """One open stream and what came through it."""
 
     execution_id: str
     of_logs: bool
@@ -185,6 +189,36 @@ async def measure(system: MeasuredSystem, *, count: int, seconds: int) -> list[F
     ]
 
 
+async def measure_idle(system: MeasuredSystem, *, count: int) -> list[Figure]:
+    """Open streams on executions that pause, and return what they cost while nothing happens."""
+    system.save_flow(WAITING_FLOW)
+    web = _find_web(system)
+    executions = [
+        system.system.call("POST", f"{API}/executions/{NAMESPACE}/waits")[1]["id"]
+        for _ in range(-(-count // STREAMS_PER_EXECUTION))
+    ]
+    readers = [Reader(executions[index % len(executions)], of_logs=bool(index // len(executions) % 2)) for index in range(count)]
+    credentials = base64.b64encode(f"{system.system.user}:{system.system.password}".encode()).decode()
+    reading = asyncio.create_task(
+        _follow_all(readers, "127.0.0.1", system.system.port, credentials, _SETTLING_SECONDS + _IDLE_SECONDS + 5)
+    )
+    await asyncio.sleep(_SETTLING_SECONDS)
+    cpu, started_at = sum(web.cpu_times()[:2]), time.monotonic()
+    await asyncio.sleep(_IDLE_SECONDS)
+    spent, lasted = sum(web.cpu_times()[:2]) - cpu, time.monotonic() - started_at
+    await reading
+    broken = sum(bool(reader.error) for reader in readers)
+    return [
+        Figure(
+            name=f"{count} streams of executions that pause: CPU",
+            unit="% of a core",
+            runs=[100 * spent / lasted],
+            target=MOST_IDLE_PERCENT,
+            note=f"{broken} broke",
+        )
+    ]
+
+
 def main() -> int:
     """Start a system, measure it, stop it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -196,6 +230,7 @@ def main() -> int:
     try:
         print(describe_machine(system.read_versions()))
         figures = asyncio.run(measure(system, count=options.count, seconds=options.seconds))
+        figures += asyncio.run(measure_idle(system, count=options.count))
     finally:
         system.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from flows.conf import get_settings
+from flows.models import Execution
 from flows.operations.callers import renew_caller
 from flows.primitives.callers import Caller, acting_as, current_caller
 from flows.primitives.errors import ForbiddenError
@@ -32,6 +35,14 @@ log = logging.getLogger(__name__)
 
 CHANNEL_PREFIX = "celestra:execution:"
 POLL_SECONDS = 1.0
+"""How soon a stream looks again after a change, and how often where nothing wakes it."""
+
+QUIET_SECONDS = 8.0
+"""How long after a change a stream goes on looking by itself, ever less often; then it waits to be woken."""
+
+WATCH_SECONDS = 5.0
+"""How often a process compares the versions of all executions that it follows, because a wake-up may have been lost."""
+
 KEEP_ALIVE_SECONDS = 15.0
 RECONNECT_SECONDS = 2.0
 RIGHTS_SECONDS = 10.0
@@ -42,18 +53,30 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 class WakeUps:
     """
-    The wake-ups of one event loop. All streams share one subscription connection; without one (another broker, a broken
-    connection) every stream still looks once a second.
+    The wake-ups of one event loop. All streams share one subscription connection, and one look at the versions of what they
+    follow; without a connection (another broker, a broken one) every stream looks once a second.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._versions: dict[str, int] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._pubsub: Any = None
 
-    def listen(self, execution_id: str) -> _Listening:
-        """Return a context whose event is set whenever something about the execution was committed."""
-        return _Listening(self, f"{CHANNEL_PREFIX}{execution_id}")
+    def listen(self, execution_id: str, *, hears_all: bool = True) -> Listening:
+        """
+        Return a context that waits until something about the execution was committed.
+
+        Args:
+            hears_all: whether nothing else is looked at. A stream of more than this execution looks once a second.
+        """
+        return Listening(self, f"{CHANNEL_PREFIX}{execution_id}", hears_all=hears_all)
+
+    @property
+    def is_connected(self) -> bool:
+        """True while every message that is sent arrives."""
+        return self._pubsub is not None
 
     async def add(self, channel: str, event: asyncio.Event) -> None:
         """Set the event on every message of the channel from now on."""
@@ -73,14 +96,17 @@ class WakeUps:
             return
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read())
+            self._watcher = asyncio.create_task(self._watch())
         elif self._pubsub is not None:
             with contextlib.suppress(RedisError, OSError):
                 await self._pubsub.subscribe(channel)
 
     async def _unsubscribe(self, channel: str) -> None:
-        if not self._waiting and self._reader is not None:
+        if not self._waiting and self._reader is not None and self._watcher is not None:
             self._reader.cancel()
-            self._reader = None
+            self._watcher.cancel()
+            self._reader = self._watcher = None
+            self._versions.clear()
         elif self._pubsub is not None:
             with contextlib.suppress(RedisError, OSError):
                 await self._pubsub.unsubscribe(channel)
@@ -108,26 +134,70 @@ class WakeUps:
             self._pubsub = None
             await client.aclose()
 
+    async def _watch(self) -> None:
+        """Wake the streams of executions that changed without a word: their worker died between writing and telling."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            wanted = [channel.removeprefix(CHANNEL_PREFIX) for channel in self._waiting]
+            try:
+                found = await ask_database(_read_versions, wanted)
+            except DatabaseError as error:
+                log.warning("stream.versions_unknown", extra={"reason": str(error)})
+                continue
+            self._wake([f"{CHANNEL_PREFIX}{name}" for name in found if self._versions.get(name, found[name]) != found[name]])
+            self._versions = found
+
     def _wake(self, channels: list[str]) -> None:
         for channel in channels:
             for event in self._waiting.get(channel, ()):
                 event.set()
 
 
-class _Listening:
+class Listening:
     """One stream's interest in one channel. A class, because a generator would be closed apart from the stream that uses it."""
 
-    def __init__(self, hub: WakeUps, channel: str) -> None:
+    def __init__(self, hub: WakeUps, channel: str, *, hears_all: bool) -> None:
         self._hub = hub
         self._channel = channel
+        self._hears_all = hears_all
         self._event = asyncio.Event()
+        self._patience = POLL_SECONDS
+        self._due_at = 0.0
 
-    async def __aenter__(self) -> asyncio.Event:
+    async def __aenter__(self) -> Listening:
         await self._hub.add(self._channel, self._event)
-        return self._event
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._hub.remove(self._channel, self._event)
+
+    async def wait(self, *, at_most: float = math.inf) -> bool:
+        """
+        Wait for a wake-up, or until it is time to look without one; False when `at_most` seconds went by before.
+
+        That is a second after the last change, for lines may be committed out of the order of their numbers, and ever later
+        after it: hundreds of streams of executions that pause must cost next to nothing.
+        """
+        now = time.monotonic()
+        self._due_at = self._due_at or now + self._patience
+        left = self._due_at - now
+        try:
+            await asyncio.wait_for(self._event.wait(), min(left, at_most))
+        except TimeoutError:
+            if at_most < left:
+                return False
+            self._patience = self._relax()
+        else:
+            self._event.clear()
+            self._patience = POLL_SECONDS
+        self._due_at = 0.0
+        return True
+
+    def _relax(self) -> float:
+        if not self._hears_all or not self._hub.is_connected:
+            return POLL_SECONDS
+        longer = 2 * self._patience
+        return longer if longer <= QUIET_SECONDS else math.inf
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, WakeUps] = WeakKeyDictionary()
@@ -142,12 +212,33 @@ def hub() -> WakeUps:
 _readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="stream-reader")
 
 
+def _read_versions(execution_ids: list[str]) -> dict[str, int]:
+    return dict(Execution.objects.filter(pk__in=execution_ids).values_list("id", "version"))
+
+
 def _run_query(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     finally:
         # Back to the pool, where there is one.
         connection.close()
+
+
+_renewed: OrderedDict[tuple[Caller, str], tuple[float, Caller | None]] = OrderedDict()
+_MOST_RENEWED = 1_000
+
+
+def _renew_together(caller: Caller, session_key: str) -> Caller | None:
+    """Return the caller with the rights of now, or None; streams of one person with the same credentials ask once for all."""
+    key = (caller, session_key)
+    read_at, renewed = _renewed.get(key, (0.0, None))
+    if time.monotonic() - read_at > RIGHTS_SECONDS:
+        renewed = renew_caller(caller, session_key=session_key, at=timezone.now())
+        _renewed[key] = (time.monotonic(), renewed)
+        _renewed.move_to_end(key)
+        while len(_renewed) > _MOST_RENEWED:
+            _renewed.popitem(last=False)
+    return renewed
 
 
 class Viewer:
@@ -163,7 +254,7 @@ class Viewer:
     """
 
     def __init__(self, namespace: str | None, *, session_key: str) -> None:
-        self._caller = current_caller()
+        self._began_as = self._caller = current_caller()
         self._namespace = namespace
         self._session_key = session_key
         self._fresh_until = time.monotonic() + RIGHTS_SECONDS
@@ -179,8 +270,13 @@ class Viewer:
 
         return read_as_viewer
 
+    async def check(self) -> None:
+        """Raise ForbiddenError when the viewer may not look any more. For streams that have had nothing to look at."""
+        if time.monotonic() > self._fresh_until:
+            await ask_database(self._renew)
+
     def _renew(self) -> None:
-        caller = renew_caller(self._caller, session_key=self._session_key, at=timezone.now())
+        caller = _renew_together(self._began_as, self._session_key)
         if caller is None or not self._may_look(caller):
             raise ForbiddenError("The right to follow this was taken away.")
         self._caller = caller
@@ -211,16 +307,6 @@ def _release_connection() -> None:
     # The thread of the request lives as long as its answer; its connection is of no use to a stream.
     if not connection.in_atomic_block:
         connection.close()
-
-
-async def wait_for_change(event: asyncio.Event) -> bool:
-    """Wait for the event, at most a second, because an event may be lost with the broker; tell whether it came."""
-    try:
-        await asyncio.wait_for(event.wait(), POLL_SECONDS)
-    except TimeoutError:
-        return False
-    event.clear()
-    return True
 
 
 def answer_slow_json(body: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:

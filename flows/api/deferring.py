@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.http import HttpResponse
 
-from flows.streams import POLL_SECONDS, ask_database, hub, wait_for_change
+from flows.streams import POLL_SECONDS, ask_database, hub
 
 LONGEST_WAIT_SECONDS = 600.0
 HEADER = "X-Deferred-Answer"
@@ -111,12 +111,12 @@ class DeferredSend:
 
 
 async def _wait_for_answer(execution_id: str, look: Look, until: float) -> HttpResponse:
-    async with hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changes:
         while True:
             found: HttpResponse | None = await ask_database(look, time.monotonic() > until)
             if found is not None:
                 return found
-            await wait_for_change(changed)
+            await changes.wait(at_most=max(0.0, until - time.monotonic()))
 
 
 async def _wait_until_left(receive: Receive) -> None:

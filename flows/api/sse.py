@@ -11,7 +11,7 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
 from flows.api.answers import encode_json
-from flows.streams import KEEP_ALIVE, KEEP_ALIVE_SECONDS, Viewer, ask_database, hub, wait_for_change
+from flows.streams import KEEP_ALIVE, KEEP_ALIVE_SECONDS, Viewer, ask_database, hub
 
 IDLE_LOG_SECONDS = 3600.0
 LONGEST_WAIT_SECONDS = 3600.0
@@ -31,7 +31,9 @@ def make_viewer(request: Request, namespace: str) -> Viewer:
     return Viewer(namespace, session_key=(session.session_key or "") if by_session and session is not None else "")
 
 
-async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | None]) -> AsyncGenerator[bytes, None]:
+async def follow(
+    execution_id: str, read: Callable[[str], tuple[Any, bool] | None], viewer: Viewer
+) -> AsyncGenerator[bytes, None]:
     """
     Yield `start`, `progress` on every change, `end` when everything has ended.
 
@@ -42,12 +44,11 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
 
     Source: REST API, 7.
     """
-    async with hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changes:
         # A digest, because the text of a large execution times many streams is much memory.
         sent = b""
-        last_at = time.monotonic()
         while True:
-            found = await ask_database(read, execution_id)
+            found = await ask_database(viewer.look(read), execution_id)
             if found is None:
                 return
             data, ended = found
@@ -59,16 +60,16 @@ async def follow(execution_id: str, read: Callable[[str], tuple[Any, bool] | Non
                 return
             digest = blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
             if digest != sent:
-                sent, last_at = digest, time.monotonic()
+                sent = digest
                 yield f"id: progress\ndata: {text}\n\n".encode("utf-8", "replace")
-            elif time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
-                last_at = time.monotonic()
+            del data, text
+            while not await changes.wait(at_most=KEEP_ALIVE_SECONDS):
+                await viewer.check()
                 yield KEEP_ALIVE
-            await wait_for_change(changed)
 
 
 async def follow_each(
-    execution_id: str, read: Callable[[str], tuple[Mapping[str, Any], bool] | None]
+    execution_id: str, read: Callable[[str], tuple[Mapping[str, Any], bool] | None], viewer: Viewer
 ) -> AsyncGenerator[bytes, None]:
     """
     Yield one `progress` per object and change of it, `end` when all have ended.
@@ -78,9 +79,9 @@ async def follow_each(
     """
     sent: dict[str, Any] = {}
     last_at = time.monotonic()
-    async with hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id, hears_all=False) as changes:
         while True:
-            found = await ask_database(read, execution_id)
+            found = await ask_database(viewer.look(read), execution_id)
             if found is None:
                 return
             objects, ended = found
@@ -92,14 +93,18 @@ async def follow_each(
             if ended:
                 yield frame("end", objects.get(execution_id, {}))
                 return
-            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
+            if time.monotonic() - last_at >= KEEP_ALIVE_SECONDS:
                 last_at = time.monotonic()
                 yield KEEP_ALIVE
-            await wait_for_change(changed)
+            await changes.wait()
 
 
 async def follow_rows(
-    execution_id: str, read: Callable[[str, int], list[tuple[int, Any]]], *, idle_seconds: float = IDLE_LOG_SECONDS
+    execution_id: str,
+    read: Callable[[str, int], list[tuple[int, Any]]],
+    viewer: Viewer,
+    *,
+    idle_seconds: float = IDLE_LOG_SECONDS,
 ) -> AsyncGenerator[bytes, None]:
     """
     Yield `start`, then one `progress` per log line: the stored ones, then those that come. Ends after an hour without a line.
@@ -113,23 +118,22 @@ async def follow_rows(
     # each look goes back a little and leaves out what was sent.
     sent: set[int] = set()
     highest = 0
-    async with hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changes:
         yield frame("start", {})
-        last_line_at = last_at = time.monotonic()
+        last_line_at = time.monotonic()
         while time.monotonic() - last_line_at < idle_seconds:
-            rows = await ask_database(read, execution_id, max(0, highest - _LOOK_BACK))
+            rows = await ask_database(viewer.look(read), execution_id, max(0, highest - _LOOK_BACK))
             fresh = [(number, row) for number, row in rows if number not in sent]
             for number, row in fresh:
                 sent.add(number)
                 highest = max(highest, number)
-                last_line_at = last_at = time.monotonic()
+                last_line_at = time.monotonic()
                 yield frame("progress", row)
             if len(sent) > 10 * _LOOK_BACK:
                 sent = {number for number in sent if number > highest - _LOOK_BACK}
-            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
-                last_at = time.monotonic()
+            while not await changes.wait(at_most=KEEP_ALIVE_SECONDS) and time.monotonic() - last_line_at < idle_seconds:
+                await viewer.check()
                 yield KEEP_ALIVE
-            await wait_for_change(changed)
 
 
 async def wait_for_end(
@@ -140,14 +144,11 @@ async def wait_for_end(
     when the time is over).
     """
     until = time.monotonic() + seconds
-    last_at = time.monotonic()
-    async with hub().listen(execution_id) as changed:
+    async with hub().listen(execution_id) as changes:
         while True:
             found = await ask_database(read, execution_id)
             if found is None or found[1] or time.monotonic() > until:
                 yield encode_json(found[0] if found else None).encode("utf-8", "replace")
                 return
-            if time.monotonic() - last_at > KEEP_ALIVE_SECONDS:
-                last_at = time.monotonic()
+            while not await changes.wait(at_most=KEEP_ALIVE_SECONDS) and time.monotonic() < until:
                 yield b" "
-            await wait_for_change(changed)

@@ -129,7 +129,7 @@ def stream_log(
     def paint(lines: NewLines) -> list[bytes]:
         return list(write_lines(lines, last_id=tail.last_id, with_flow=log.with_flow, marked=log.searched))
 
-    return follow_log(channel, viewer.look(look), paint)
+    return follow_log(channel, look, paint, viewer)
 
 
 def read_id(request: HttpRequest, name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,6 +15,7 @@ from django.test import AsyncClient
 from redis import Redis
 
 from flows import streams
+from flows.api.sse import follow
 from flows.conf import get_settings
 from flows.models import Execution, LogEntry
 from tests.api.conftest import AT, PASSWORD, MakeExecution, basic
@@ -121,6 +123,30 @@ def test_a_stream_goes_on_without_a_broker(
         return names
 
     assert _run(read()) == ["start", "progress", "end"]
+
+
+@pytest.mark.parametrize(("hears", "fewest", "most"), [(True, 3, 8), (False, 15, 60)])
+def test_a_stream_that_hears_of_every_change_looks_ever_less_often(
+    client: Reader, monkeypatch: pytest.MonkeyPatch, hears: bool, fewest: int, most: int
+) -> None:
+    monkeypatch.setattr(streams, "POLL_SECONDS", 0.05)
+    if not hears:
+        monkeypatch.setattr(streams.WakeUps, "_subscribe", _subscribe_to_nothing)
+    looks = []
+
+    def read(execution_id: str) -> tuple[dict[str, str], bool]:
+        looks.append(execution_id)
+        return {"id": execution_id}, False
+
+    async def watch() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3.0):
+                async for _ in follow("quiet", read, streams.Viewer("prod", session_key="")):
+                    pass
+
+    _run(watch())
+
+    assert fewest <= len(looks) <= most
 
 
 async def _subscribe_to_nothing(self: Any, channel: str) -> None:

@@ -92,7 +92,7 @@ def follow(request: Request, execution_id: str) -> HttpResponseBase:
     min_level = request.query_params.get("minLevel", "")
     if min_level:
         queries.read_level(min_level)
-    return answer_stream(follow_rows(execution_id, viewer.look(partial(_read_after, min_level))))
+    return answer_stream(follow_rows(execution_id, partial(_read_after, min_level), viewer))
 
 
 def _read_after(min_level: str, execution_id: str, after_id: int) -> list[tuple[int, dict[str, Any]]]:

@@ -64,6 +64,7 @@ def show_new_role(request: HttpRequest) -> HttpResponse:
         "description": source.description if source else "",
         "matrix": _boxes(source.permissions if source else {}),
         "actions": list(Action),
+        "is_locked": False,
         "copied": source,
     }
     crumbs = [Crumb("Roles", reverse("ui:roles")), Crumb("New role")]
@@ -115,6 +116,7 @@ def show_role(request: HttpRequest, name: str) -> HttpResponse:
         "description": role.description,
         "matrix": _boxes(role.permissions),
         "actions": list(Action),
+        "is_locked": role.is_built_in or not current_caller().may(Action.UPDATE, Resource.USER),
         "holders": bindings.list_bindings(role=role),
     }
     crumbs = [Crumb("Roles", reverse("ui:roles")), Crumb(role.name)]
