@@ -15,6 +15,7 @@ from tests.e2e.seeding import Seeded
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NOT_LINKED = {
+    "completion": "names for the editor's script, asked for when somebody types",
     "execution-file-raw": "a download, and the bytes of pictures in previews",
     "flow-bare": "old addresses of flows, kept for bookmarks",
     "job": "linked from the list of jobs as soon as somebody acted on many; test_starting_and_many.py opens one",
