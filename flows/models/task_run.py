@@ -55,6 +55,8 @@ class TaskRun(models.Model):
             models.Index(fields=["created_at"], name="task_run_waiting", condition=Q(state="CREATED")),
             models.Index(fields=["lease_until"], name="task_run_leased", condition=Q(lease_until__isnull=False)),
             models.Index(fields=["wake_at"], name="task_run_due", condition=Q(wake_at__isnull=False)),
+            # For the inbox: an execution may have ended although a task after its end waits for a person.
+            models.Index(fields=["execution"], name="task_run_paused", condition=Q(state__in=["PAUSED", "BREAKPOINT"])),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import Group, User
@@ -54,6 +55,23 @@ def give_role(role: Role, subject: User | Group, *, namespace: str = EVERYWHERE,
             raise ConflictError(f"{describe_subject(subject)} is {role.name} {where} already.", code="binding-exists") from error
         note_changed_rights(_users_of(subject))
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A role for an account or a group, in a namespace and all below it, or everywhere."""
+
+    role: Role
+    subject: User | Group
+    namespace: str = EVERYWHERE
+
+
+def give_roles(gifts: Sequence[Gift], *, at: datetime) -> list[Binding]:
+    """Give several roles; all of them or, when one is not possible, none. Errors as `give_role`."""
+    with act("binding.create-many", Action.CREATE, Resource.USER) as doing:
+        made = [give_role(gift.role, gift.subject, namespace=gift.namespace, at=at) for gift in gifts]
+        doing.after = {"count": len(made)}
+    return made
 
 
 def check_namespace(namespace: str) -> None:

@@ -42,15 +42,26 @@ def list_groups(*, query: str = "") -> list[Group]:
     return list(rows.order_by("name"))
 
 
-def create_group(name: str) -> Group:
-    """Make an empty group. Raises InvalidError for a name that cannot be, ConflictError for one that is taken."""
+def create_group(name: str, members: Sequence[User] = ()) -> Group:
+    """
+    Make a group with these members, all or nothing.
+
+    Raises:
+        InvalidError: a name that cannot be.
+        ConflictError: a name that is taken.
+        ForbiddenError: the caller may not make groups, or not let anybody join one.
+    """
     name = _check_name(name)
-    with act("group.create", Action.CREATE, Resource.USER, object_id=name):
+    with act("group.create", Action.CREATE, Resource.USER, object_id=name) as doing:
         try:
             with transaction.atomic():
-                return Group.objects.create(name=name)
+                group = Group.objects.create(name=name)
         except IntegrityError as error:
             raise ConflictError(f'There is a group "{name}" already.', code="group-exists") from error
+        for user in members:
+            add_member(group, user)
+        doing.after = {"members": sorted(user.get_username() for user in members)}
+    return group
 
 
 def _check_name(name: str) -> str:

@@ -73,6 +73,7 @@ def _entry_of(cls: Any, implementation: str) -> PluginEntry:
         title=cls.title,
         description=inspect.cleandoc(cls.description or cls.__doc__ or ""),
         examples=tuple(inspect.cleandoc(example) + "\n" for example in cls.examples),
+        metrics=tuple(asdict(metric) for metric in getattr(cls, "metrics", ())),
         deprecated=cls.deprecated,
         implementation=implementation,
         group=group_of(cls.type),

@@ -40,6 +40,7 @@ class PluginEntry:
         branches: names of the properties that hold lists of tasks.
         schema: JSON schema of its own properties, common ones and branches left out.
         outputs: JSON schema of its outputs, or of `trigger.*` for a trigger; empty when it has none.
+        metrics: what it records by itself, each a map with `name`, `type`, `description` and `unit`.
         deprecated: why and what to use instead; empty when current.
         implementation: `module:Class`.
         group: folder for lists and pages, such as `core.log`.
@@ -58,6 +59,7 @@ class PluginEntry:
     title: str = ""
     description: str = ""
     examples: tuple[str, ...] = ()
+    metrics: tuple[Mapping[str, str], ...] = ()
     deprecated: str = ""
     implementation: str = ""
     group: str = ""

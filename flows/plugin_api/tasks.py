@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Output, Properties
@@ -11,6 +12,16 @@ from flows.plugin_api.fields import Output, Properties
 PropsClass: TypeAlias = type[Properties]
 OutputClass: TypeAlias = type[Output] | None
 RunResult: TypeAlias = Output | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMetric:
+    """One metric that a task records by itself, for its page: name, kind, what it says, and its unit when it has one."""
+
+    name: str
+    type: Literal["counter", "timer", "gauge"]
+    description: str
+    unit: str = ""
 
 
 class TaskFailure(Exception):  # noqa: N818  public name: a failure is an outcome, not a fault of the code
@@ -46,6 +57,7 @@ class RunnableTask:
     description: ClassVar[str] = ""
     examples: ClassVar[tuple[str, ...]] = ()
     deprecated: ClassVar[str] = ""
+    metrics: ClassVar[tuple[RecordedMetric, ...]] = ()
     light: ClassVar[bool] = False
     Props: ClassVar[PropsClass]
     Output: ClassVar[OutputClass] = None

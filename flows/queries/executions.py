@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Func, IntegerField, Q, QuerySet, Sum
 
 from flows.conf import get_settings
 from flows.models import Execution, TaskRun
@@ -48,6 +49,9 @@ STATES = {**{state.value: state.value for state in State}, "CANCELED": State.CAN
 _KINDS = {kind: kind for kind in ("NORMAL", "TEST", "PLAYGROUND", "LOOP")}
 # Iterations of a loop are executions of their own; lists show them only to somebody who asks for their kind.
 _LISTED_KINDS = ("NORMAL",)
+SHORTEST_PREFIX = 8
+"""So many characters of an id may stand for it: fewer would name the time more than the execution."""
+
 
 _DURATION = ExpressionWrapper(F("ended_at") - F("created_at"), output_field=DurationField())
 SORTABLE = {
@@ -80,6 +84,14 @@ def get_execution(execution_id: str) -> Execution:
     if found is None:
         raise NotFoundError(f'Execution "{execution_id}" does not exist.', code="execution-not-found")
     return found
+
+
+def get_execution_by_prefix(text: str) -> Execution:
+    """Return the execution with an id, or the only one whose id begins with `text`. Raises NotFoundError."""
+    found = list(visible(Execution).filter(pk__startswith=text).order_by("pk")[:2]) if len(text) >= SHORTEST_PREFIX else []
+    if found and (len(found) == 1 or found[0].pk == text):
+        return found[0]
+    return get_execution(text)
 
 
 def get_whole_execution(execution_id: str) -> tuple[Execution, list[TaskRun]]:
@@ -116,6 +128,38 @@ def is_settled(execution_id: str) -> bool | None:
     if state not in TERMINAL:
         return False
     return not visible(TaskRun).filter(execution_id=execution_id).exclude(state__in=TERMINAL).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an execution is. `mark` differs after every move of it or of one of its task runs; it is settled at the very end."""
+
+    mark: str
+    is_settled: bool
+
+
+def measure_progress(execution: Execution, runs: Iterable[TaskRun]) -> Progress:
+    """Return how far an execution is whose task runs are at hand."""
+    found = list(runs)
+    moves = sum(len(run.histories) for run in found)
+    settled = execution.state in TERMINAL and all(run.state in TERMINAL for run in found)
+    return _make_progress(execution.state, execution.version, len(found), moves, is_settled=settled)
+
+
+def find_progress(execution_id: str) -> Progress | None:
+    """Return how far an execution is, without its task runs, or None when there is no such execution. Two queries."""
+    found = visible(Execution).filter(pk=execution_id).values_list("state", "version").first()
+    if found is None:
+        return None
+    moves = Func("histories", function="jsonb_array_length", output_field=IntegerField())
+    facts = visible(TaskRun).filter(execution_id=execution_id).order_by()
+    counts = facts.aggregate(count=Count("pk"), moves=Sum(moves), live=Count("pk", filter=~Q(state__in=TERMINAL)))
+    settled = found[0] in TERMINAL and not counts["live"]
+    return _make_progress(found[0], found[1], counts["count"], counts["moves"] or 0, is_settled=settled)
+
+
+def _make_progress(state: str, version: int, count: int, moves: int, *, is_settled: bool) -> Progress:
+    return Progress(f"{state}.{version}.{count}.{moves}", is_settled)
 
 
 def _match_child(condition: Condition) -> Q:

@@ -13,7 +13,7 @@ from flows.engine.catalog import get_flow
 from flows.language.flow import Flow, Task
 from flows.models import Execution, TaskRun
 from flows.primitives.errors import FlowsError
-from flows.primitives.states import State
+from flows.primitives.states import TERMINAL, State
 from flows.queries.visibility import visible
 
 MOST_QUESTIONS = 100
@@ -35,6 +35,11 @@ class Question:
     caller: Execution | None = None
 
     @property
+    def comes_after_end(self) -> bool:
+        """Whether the execution has ended, and only a task that comes after its end waits."""
+        return self.execution.state in TERMINAL
+
+    @property
     def wants_approval(self) -> bool:
         """Whether the answer is a decision."""
         return self.task is not None and self.task.arrangement == "approval"
@@ -42,18 +47,30 @@ class Question:
 
 def _list_asking() -> QuerySet[Execution]:
     """Executions that wait themselves: one that only waits for a paused child is asked about there."""
-    child = Execution.objects.filter(caller_execution_id=OuterRef("pk"), state__in=_STATES)
-    return visible(Execution).filter(state__in=_STATES).exclude(Exists(child))
+    return visible(Execution).filter(state__in=_STATES).exclude(Exists(_paused_children()))
+
+
+def _list_asking_after_end() -> QuerySet[Execution]:
+    """Executions that have ended, and of which a task of `afterExecution` waits. An index holds the task runs that wait."""
+    waiting = TaskRun.objects.filter(state__in=_STATES).values("execution_id")
+    return visible(Execution).filter(state__in=TERMINAL, pk__in=waiting).exclude(Exists(_paused_children()))
+
+
+def _paused_children() -> QuerySet[Execution]:
+    return Execution.objects.filter(caller_execution_id=OuterRef("pk"), state__in=_STATES)
 
 
 def count_questions() -> int:
-    """Return how many executions wait for a person, at most 100, as far as the caller may see them."""
-    return _list_asking().order_by()[:MOST_QUESTIONS].count()
+    """Return how many executions wait for a person, at most 100, as far as the caller may see them. One query."""
+    asking, after_end = (rows.order_by().values("pk")[:MOST_QUESTIONS] for rows in (_list_asking(), _list_asking_after_end()))
+    return min(asking.union(after_end, all=True).count(), MOST_QUESTIONS)
 
 
 def list_questions() -> list[Question]:
     """Return what waits for a person, the oldest question first: at most 100 executions, in four queries."""
-    executions = {row.id: row for row in _list_asking().order_by("created_at")[:MOST_QUESTIONS]}
+    asking, after_end = (rows.order_by("created_at")[:MOST_QUESTIONS] for rows in (_list_asking(), _list_asking_after_end()))
+    oldest = asking.union(after_end, all=True).order_by("created_at")[:MOST_QUESTIONS]
+    executions = {row.id: row for row in oldest}
     paused = visible(TaskRun).filter(execution_id__in=list(executions), state__in=_STATES).order_by("seq")
     runs: dict[str, list[TaskRun]] = {}
     for run in paused:
@@ -71,7 +88,7 @@ def _list_questions_of(execution: Execution, runs: Sequence[TaskRun], caller: Ex
     flow = _find_flow(execution)
     tasks = {task.id: task for task in flow.all_tasks()} if flow is not None else {}
     asking = [run for run in runs if (task := tasks.get(run.task_id)) is None or task.arrangement not in CALLEES]
-    if execution.pause_asked or not asking:
+    if execution.state not in TERMINAL and (execution.pause_asked or not asking):
         return [Question(execution, None, None, _last_change(execution.histories), caller=caller)]
     return [Question(execution, run, tasks.get(run.task_id), _last_change(run.histories), run.wake_at, caller) for run in asking]
 

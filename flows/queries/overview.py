@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, QuerySet
+from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 
 from flows.models import Execution, TriggerState
@@ -107,9 +107,22 @@ def count_before(scope: Scope) -> Counter[str]:
     return Counter(dict(earlier.select().order_by().values_list("state").annotate(count=Count("pk"))))
 
 
-def count_alive(scope: Scope) -> int:
-    """Return how many executions run or wait now."""
-    return scope.select_any().filter(state__in=[state.value for state in State if state not in TERMINAL]).count()
+def count_alive(scope: Scope) -> tuple[int, int]:
+    """Return how many executions run or wait now, and how many did when the span began, as far as they are still known."""
+    alive = scope.select_any().filter(state__in=[state.value for state in State if state not in TERMINAL])
+    begun = Q(created_at__lt=scope.start)
+    # One statement, but counts of their own, because each has an index of its own.
+    counts = _count_as("now", alive).union(
+        _count_as("then", alive.filter(begun)),
+        _count_as("ended", scope.select_any().filter(begun, ended_at__gt=scope.start)),
+        all=True,
+    )
+    found = dict(counts)
+    return found.get("now", 0), found.get("then", 0) + found.get("ended", 0)
+
+
+def _count_as(name: str, rows: QuerySet[Execution]) -> QuerySet[Execution, Any]:
+    return rows.order_by().values_list(Value(name)).annotate(count=Count("pk"))
 
 
 def list_longest(scope: Scope, count: int) -> list[Execution]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flows.plugin_api.registry import PluginEntry
@@ -36,9 +37,16 @@ def write_documentation(entry: PluginEntry) -> str:
             required = set(schema.get("required") or ())
             parts.append(f"## {title}")
             parts += [_write_property(name, facts, name in required) for name, facts in sorted(properties.items())]
+    if entry.metrics:
+        parts.append("## Metrics\n\n" + "\n".join(_write_metric(metric) for metric in entry.metrics))
     if entry.aliases:
         parts.append("## Other names\n\n" + "\n".join(f"- `{alias}`" for alias in entry.aliases))
     return "\n\n".join(parts) + "\n"
+
+
+def _write_metric(metric: Mapping[str, str]) -> str:
+    unit = f", {metric['unit']}" if metric.get("unit") else ""
+    return f"- `{metric['name']}` ({metric['type']}{unit}): {metric['description']}"
 
 
 def _write_property(name: str, facts: Any, is_required: bool) -> str:

@@ -194,11 +194,21 @@ def list_backfill_runs(row: TriggerState) -> list[tuple[datetime, Execution | No
     backfill_id = (row.backfill or {}).get("id")
     if not backfill_id:
         return []
-    names = {"namespace": row.namespace, "flow_id": row.flow_id, "trigger_id": row.trigger_id}
-    firings = Firing.objects.filter(**names, backfill_id=backfill_id).order_by("-scheduled_at")
+    firings = _list_firings(row, backfill_id).order_by("-scheduled_at")
     pairs = list(firings.values_list("scheduled_at", "execution_id")[:MOST_BACKFILL_RUNS])[::-1]
     found = visible(Execution).only("id", "namespace", "flow_id", "state").in_bulk([execution_id for _, execution_id in pairs])
     return [(date, found.get(execution_id)) for date, execution_id in pairs]
+
+
+def count_backfill_runs(row: TriggerState) -> int:
+    """Return how many dates the backfill of a row has fired."""
+    backfill_id = (row.backfill or {}).get("id")
+    return _list_firings(row, backfill_id).count() if backfill_id else 0
+
+
+def _list_firings(row: TriggerState, backfill_id: str) -> QuerySet[Firing]:
+    names = {"namespace": row.namespace, "flow_id": row.flow_id, "trigger_id": row.trigger_id}
+    return Firing.objects.filter(**names, backfill_id=backfill_id)
 
 
 def list_next_dates(row: TriggerState, *, at: datetime, count: int = 10) -> list[datetime]:

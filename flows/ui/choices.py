@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
+from zoneinfo import available_timezones
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark"),
     "nav": ("wide", "narrow"),
     "zone": ("local", "utc"),
+    "date": ("", "iso", "dmy", "mdy"),
     "clock": ("24", "12"),
     "density": ("compact", "comfortable"),
     "editor-keys": ("", "vim", "emacs", "vscode"),
@@ -26,7 +29,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "log-level": ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR"),
     "log-order": ("", "task"),
 }
-"""The settings of the console and their values. `home-namespace` holds a namespace, empty for none."""
+"""
+The settings of the console and their values. `zone` may also be the name of any zone, such as `Europe/Lisbon`; `home-namespace`
+holds a namespace, empty for none.
+"""
 
 HOME_NAMESPACE = "home-namespace"
 
@@ -54,7 +60,12 @@ def is_choice(name: str, value: str) -> bool:
     """Tell whether a setting has a value of that kind."""
     if name == HOME_NAMESPACE:
         return not value or find_name_fault(NameKind.NAMESPACE, value) is None
-    return value in CHOICES.get(name, ())
+    return value in CHOICES.get(name, ()) or (name == "zone" and value in _list_zones())
+
+
+@lru_cache(maxsize=1)
+def _list_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def lead_to_defaults(request: HttpRequest, **settings: str) -> HttpResponseRedirect | None:

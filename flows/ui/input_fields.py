@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zlib import crc32
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
+from flows.language.source import read_document
 from flows.ui.free_text import resolve_text
 
 PREFIX = "in."
@@ -51,7 +52,8 @@ class InputField:
     """
     One field. `name` is its part of the form; `control` chooses the element; `choices` are texts; `value` is what the field
     shows, a list of texts for `many`; `is_shown` is False while a condition of the flow hides the input. `resolved` is the exact
-    form of free text; `is_given` tells that somebody chose the value, `is_open` that a list takes further values.
+    form of free text; `is_given` tells that somebody chose the value, `is_open` that a list takes further values; `fault_at` is
+    line and column (from 1) of the fault in a text that is no JSON or YAML.
     """
 
     id: str
@@ -74,6 +76,7 @@ class InputField:
     is_open: bool = False
     picker: str = ""
     language: str = ""
+    fault_at: tuple[int, int] | None = None
 
     @property
     def shape(self) -> str:
@@ -119,9 +122,37 @@ def make_fields(
         if show_errors is True or (not isinstance(show_errors, bool) and problem.input_id in show_errors):
             faults.setdefault(problem.input_id, []).append("This needs a value." if problem.is_missing else problem.message)
     steering = {name for _, one in flatten(inputs) for name in one.depends_on}
-    return [
+    fields = (
         _make_field(name, one, given, states.get(name), faults.get(name, ()), name in steering) for name, one in flatten(inputs)
-    ]
+    )
+    return [_place_fault(each) for each in fields]
+
+
+def _place_fault(made: InputField) -> InputField:
+    """Return a field with code whose fault says where it stands; other fields as they are."""
+    # Ion is read as JSON or as YAML, so that neither can say what is wrong with it.
+    if not (made.errors and made.language and made.value) or made.type == "ION":
+        return made
+    found = _find_yaml_fault(made.value) if made.language == "yaml" else _find_json_fault(made.value)
+    if found is None:
+        return made
+    line, column, reason = found
+    return replace(made, errors=(f"Line {line}, column {column}: {reason}",), fault_at=(line, column))
+
+
+def _find_json_fault(text: str) -> tuple[int, int, str] | None:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as fault:
+        return fault.lineno, fault.colno, f"this is no JSON: {fault.msg[:1].lower()}{fault.msg[1:]}."
+    except RecursionError:
+        return None
+    return None
+
+
+def _find_yaml_fault(text: str) -> tuple[int, int, str] | None:
+    fault = next(iter(read_document(text).problems), None)
+    return (fault.place.line, fault.place.column, fault.message) if fault is not None and fault.place is not None else None
 
 
 def flatten(inputs: Sequence[Input], prefix: str = "") -> Iterator[tuple[str, Input]]:
@@ -283,6 +314,29 @@ def _convert(kind: str, value: Any, at: datetime) -> Any:
 def read_inputs(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
     """Return what a form supplies by dotted id, as operations take it: texts and uploads. Empty fields are left out."""
     return convert_typed(inputs, read_typed(request, inputs))
+
+
+def show_stored(inputs: Sequence[Input], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored inputs of an execution by dotted id as somebody would have entered them; secrets and files are left out."""
+    found: dict[str, Any] = {}
+    for name, one in flatten(inputs):
+        value: Any = values
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is None or one.type in ("SECRET", "FILE"):
+            continue
+        if isinstance(value, list | dict):
+            found[name] = json.dumps(value, ensure_ascii=False, indent=None if one.type in ("MULTISELECT", "ARRAY") else 2)
+        else:
+            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
+
+
+def read_changed(request: HttpRequest, inputs: Sequence[Input], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a form supplies that showed stored inputs, as operations take it: only what somebody changed."""
+    shown = {one.id: one.value for one in make_fields(inputs, given=show_stored(inputs, values))}
+    typed = {name: value for name, value in read_typed(request, inputs).items() if value != shown.get(name)}
+    return convert_typed(inputs, typed)
 
 
 def read_prefill(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:

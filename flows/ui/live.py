@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.queries.log_tail import NewLines
-from flows.streams import ask_database, hub, wait_for_change
-from flows.ui.painters.log_lines import paint_log_lines
+from flows.streams import Viewer, ask_database, hub
+from flows.ui.painters.log_lines import Origin, paint_log_lines
 
 GATHER_SECONDS = 0.12
 """Lines that come within this time are sent together."""
@@ -46,7 +46,7 @@ def write_event(name: str, data: Any, *, number: int = 0) -> bytes:
     return f"{lead}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
 
 
-def write_lines(lines: NewLines, *, last_id: int, with_flow: bool = False, marked: str = "") -> Iterator[bytes]:
+def write_lines(lines: NewLines, *, last_id: int, origin: Origin = Origin.NONE, marked: str = "") -> Iterator[bytes]:
     """
     Yield the events for new lines: `gap` when some were left out, then `lines` with at most 500 lines each.
 
@@ -59,42 +59,43 @@ def write_lines(lines: NewLines, *, last_id: int, with_flow: bool = False, marke
         chunk = lines.entries[start : start + size]
         # Only the last event moves the place to come back to: within a look moments rise, ids need not.
         reached = last_id if start + size >= len(lines.entries) else 0
-        parts = paint_parts(chunk, with_flow=with_flow, marked=marked)
+        parts = paint_parts(chunk, origin=origin, marked=marked)
         yield write_event("lines", {"parts": parts, "last": reached}, number=reached)
 
 
-def paint_parts(entries: Sequence[Any], *, with_flow: bool = False, marked: str = "") -> list[tuple[int, str]]:
+def paint_parts(entries: Sequence[Any], *, origin: Origin = Origin.NONE, marked: str = "") -> list[tuple[int, str]]:
     """Return lines as parts: how many each one holds, and its markup."""
     return [
-        (len(part), str(paint_log_lines(part, with_flow=with_flow, marked=marked)))
+        (len(part), str(paint_log_lines(part, origin=origin, marked=marked)))
         for part in (entries[start : start + LINES_PER_PART] for start in range(0, len(entries), LINES_PER_PART))
     ]
 
 
 async def follow_log(
-    channel: str, look: Callable[[], Look], paint: Callable[[NewLines], list[bytes]]
+    channel: str, look: Callable[[], Look], paint: Callable[[NewLines], list[bytes]], viewer: Viewer, *, seen: Any = None
 ) -> AsyncGenerator[bytes, None]:
     """
     Yield events as lines are written: those of `paint`, `changed` when something else changed, `alive` now and then, and `end`.
 
     Args:
-        channel: id of the execution whose changes wake the stream; without changes it looks once a second.
+        channel: id of the execution whose changes wake the stream; empty for a log of many, which is looked at once a second.
         look: blocking; reads what is new.
-        paint: turns lines into events; runs with `look`, off the event loop.
+        paint: turns lines into events; runs with `look`, off the event loop and in the name of the viewer.
+        seen: the mark of what the page shows already; None for that of the first look.
     """
     began_at = told_at = time.monotonic()
     ended_at = 0.0
-    mark: Any = None
+    mark = seen
 
     def look_and_paint() -> tuple[Look, list[bytes]]:
         found = look()
         return found, paint(found.lines)
 
-    async with hub().listen(channel) as changed:
+    async with hub().listen(channel, hears_all=bool(channel)) as changes:
         # At once, so that a page knows that its stream is open.
         yield write_event("alive", {})
         while time.monotonic() - began_at < LONGEST_SECONDS:
-            found, events = await ask_database(look_and_paint)
+            found, events = await ask_database(viewer.look(look_and_paint))
             for event in events:
                 yield event
             if mark is not None and found.mark != mark:
@@ -107,8 +108,8 @@ async def follow_log(
                 return
             if events:
                 told_at = now
-            elif now - told_at > ALIVE_SECONDS:
-                told_at = now
+            while not await changes.wait(at_most=max(0.0, told_at + ALIVE_SECONDS - time.monotonic())):
+                told_at = time.monotonic()
+                await viewer.check()
                 yield write_event("alive", {})
-            await wait_for_change(changed)
             await asyncio.sleep(GATHER_SECONDS)

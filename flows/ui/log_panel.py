@@ -19,7 +19,7 @@ from flows.streams import Viewer
 from flows.ui.filters import write_query
 from flows.ui.live import Look, follow_log, paint_parts, write_lines
 from flows.ui.page import FRAGMENT_HEADER
-from flows.ui.painters.log_lines import paint_log_chunks
+from flows.ui.painters.log_lines import Origin, paint_log_chunks
 
 PLACE_NAMES = ("before", "later", "line", "through", "at", "jump")
 """What addresses say about the place in a log. The other names of a query are filters."""
@@ -41,7 +41,7 @@ class Log:
         rows: the lines that the filters leave; with `context` also those that a search did not find.
         hits: the lines that a search found.
         searched: the text of the search, whose hits are marked.
-        with_flow: the lines belong to many executions.
+        origin: what tells where a line comes from, when the lines belong to many executions.
         is_filtered: some lines may be missing.
         live_url: address of the stream of new lines, without the filters; empty when none will come.
     """
@@ -49,7 +49,7 @@ class Log:
     rows: QuerySet[LogEntry]
     hits: QuerySet[LogEntry]
     searched: str = ""
-    with_flow: bool = False
+    origin: Origin = Origin.NONE
     is_filtered: bool = False
     live_url: str = ""
 
@@ -59,7 +59,7 @@ def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
     window = _read_window(request, log)
     kept = dict.fromkeys((*PLACE_NAMES, "to" if request.GET.get("to", "").isdigit() else ""), "")
     return {
-        "lines": paint_log_chunks(window.entries, with_flow=log.with_flow, marked=log.searched),
+        "lines": paint_log_chunks(window.entries, origin=log.origin, marked=log.searched),
         "entries": window.entries,
         "last_id": window.last_id,
         "first_id": window.first_id if window.has_earlier else "",
@@ -72,9 +72,9 @@ def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
         "marked": window.line or "",
         "marked_through": (read_id(request, "through") or read_id(request, "to") or window.line) if window.line else "",
         # Among all executions, counting lines that nearly all do not match would read the whole table.
-        "hit_count": _count(log.hits) if log.is_filtered and not log.with_flow else "",
+        "hit_count": _count(log.hits) if log.is_filtered and not log.origin else "",
         "is_filtered": log.is_filtered,
-        "with_flow": log.with_flow,
+        "has_many": bool(log.origin),
         "searched": log.searched,
         "live_url": f"{log.live_url}{write_query(request, **kept)}" if log.live_url else "",
     }
@@ -85,7 +85,7 @@ def answer_lines(request: HttpRequest, log: Log) -> JsonResponse:
     window = _read_window(request, log)
     return JsonResponse(
         {
-            "parts": paint_parts(window.entries, with_flow=log.with_flow, marked=log.searched),
+            "parts": paint_parts(window.entries, origin=log.origin, marked=log.searched),
             "first": window.first_id if window.has_earlier else "",
             "next": window.last_id if window.has_later else "",
             "last": window.last_id,
@@ -127,7 +127,7 @@ def stream_log(
         return Look(tail.read(read_log().rows, at=time.monotonic()), mark, has_ended)
 
     def paint(lines: NewLines) -> list[bytes]:
-        return list(write_lines(lines, last_id=tail.last_id, with_flow=log.with_flow, marked=log.searched))
+        return list(write_lines(lines, last_id=tail.last_id, origin=log.origin, marked=log.searched))
 
     return follow_log(channel, look, paint, viewer)
 
@@ -147,7 +147,7 @@ def _read_window(request: HttpRequest, log: Log) -> LogWindow:
         at=read_moment(query["at"], name="at") if query.get("at") else None,
         jump=query.get("jump", ""),
     )
-    return take_window(log.rows, place, hits=log.hits, by_moment=log.with_flow)
+    return take_window(log.rows, place, hits=log.hits, by_moment=bool(log.origin))
 
 
 def _has_errors(rows: QuerySet[LogEntry]) -> bool:

@@ -31,10 +31,11 @@ _compressor = GZipMiddleware(lambda _: HttpResponse())
 
 @dataclass(frozen=True, slots=True)
 class Crumb:
-    """One step of the way to a page; the last one has no address."""
+    """One step of the way to a page; the last one has no address, and may have something to copy, such as an id."""
 
     text: str
     url: str = ""
+    copies: str = ""
 
 
 def route(pattern: str, name: str, *, get: Handler | None = None, post: Handler | None = None) -> URLPattern:

@@ -9,18 +9,26 @@ from typing import Any
 from urllib.parse import quote
 
 from flows.models.encryption import is_envelope
+from flows.primitives.errors import FlowsError
+from flows.storage import get_storage
+from flows.storage.contract import StoredFileNotFoundError
+from flows.storage.uri import Address, InvalidAddressError, parse_address
 from flows.ui.painters.json_tree import paint_tree
+from flows.ui.wording import write_size
 
 HIDDEN = "••••••"
 LONGEST_SHOWN = 4000
+MOST_MEASURED = 100
 _FILE_SCHEME = "kestra://"
+_MARK_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
     One value. `kind` is `text`, `number`, `flag`, `empty`, `file`, `secret`, `json` or `table`; `path` is the expression that
-    gives the value; `columns` and `rows` belong to a table; `tree` is a map or list that opens part by part.
+    gives the value; `columns` and `rows` belong to a table; `tree` is a map or list that opens part by part; `file_name` and
+    `file_facts` (its type and size in words) belong to a file.
     """
 
     name: str
@@ -29,12 +37,45 @@ class Entry:
     path: str
     file_url: str = ""
     preview_url: str = ""
+    file_name: str = ""
+    file_facts: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     tree: str = ""
 
 
-def list_entries(values: Any, *, url: str, path: str = "", owner: str = "") -> list[Entry]:
+def plain_name(address: Address) -> str:
+    """Return the file's own name, without the random part that keeps stored names apart."""
+    mark, dash, rest = address.parts[-1].partition("-")
+    is_marked = len(mark) == _MARK_LENGTH and all(letter in "0123456789abcdef" for letter in mark)
+    return rest if dash and rest and is_marked else address.parts[-1]
+
+
+class FileSizes:
+    """Sizes of the files that belong to one execution; of so many at most that a page of thousands of files stays quick."""
+
+    def __init__(self, execution_id: str, *, most: int = MOST_MEASURED) -> None:
+        self._execution_id = execution_id
+        self._left = most
+
+    def describe(self, address: Address) -> str:
+        """Return type and size of a file in words; no size for files of other executions, and for those beyond the limit."""
+        name = plain_name(address)
+        kind = name.rpartition(".")[2].upper() if "." in name else "file"
+        if self._left <= 0 or address.execution_id() != self._execution_id:
+            return kind
+        self._left -= 1
+        try:
+            return f"{kind}, {write_size(get_storage().size(str(address)))}"
+        except StoredFileNotFoundError:
+            return f"{kind}, no longer stored"
+        except FlowsError:
+            return kind
+
+
+def list_entries(
+    values: Any, *, url: str, path: str = "", owner: str = "", sizes: FileSizes | None = None
+) -> list[Entry]:
     """
     Return the members of a map as entries, in order; anything that is no map has none.
 
@@ -42,18 +83,22 @@ def list_entries(values: Any, *, url: str, path: str = "", owner: str = "") -> l
         url: address of the execution's page.
         path: expression that gives the map.
         owner: id of the task run that holds the map, or `flow`; with it maps and lists become trees instead of texts.
+        sizes: measures the files, shared by the lists of a page.
     """
     if not isinstance(values, Mapping):
         return []
     execution_id = url.rpartition("/")[2]
+    sizes = sizes or FileSizes(execution_id)
     entries = []
     for name, value in values.items():
         inner = f"{path}.{name}" if path else str(name)
         if isinstance(value, Mapping) and any(_is_file(one) for one in value.values()):
             # A map of files is more useful as one row per file.
-            entries += [_make_entry(f"{name} / {key}", one, execution_id, f"{inner}['{key}']") for key, one in value.items()]
+            entries += [
+                _make_entry(f"{name} / {key}", one, execution_id, f"{inner}['{key}']", sizes) for key, one in value.items()
+            ]
         else:
-            entry = _make_entry(str(name), value, execution_id, inner)
+            entry = _make_entry(str(name), value, execution_id, inner, sizes)
             if owner and entry.kind == "json":
                 tree = paint_tree(value, owner=owner, way=(str(name),), root=path or "outputs")
                 entry = replace(entry, kind="tree", tree=tree)
@@ -65,7 +110,25 @@ def _is_file(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(_FILE_SCHEME)
 
 
-def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
+def _make_file(name: str, uri: str, execution_id: str, path: str, sizes: FileSizes) -> Entry:
+    try:
+        address = parse_address(uri)
+    except InvalidAddressError:
+        return Entry(name, "text", _shorten(uri), path)
+    quoted = quote(uri, safe="")
+    return Entry(
+        name,
+        "file",
+        uri,
+        path,
+        file_url=f"/api/v1/main/executions/{execution_id}/file?path={quoted}",
+        preview_url=f"?file={quoted}",
+        file_name=plain_name(address),
+        file_facts=sizes.describe(address),
+    )
+
+
+def _make_entry(name: str, value: Any, execution_id: str, path: str, sizes: FileSizes) -> Entry:
     if is_envelope(value):
         return Entry(name, "secret", HIDDEN, path)
     if value is None or value == "" or value == [] or value == {}:
@@ -76,10 +139,7 @@ def _make_entry(name: str, value: Any, execution_id: str, path: str) -> Entry:
         return Entry(name, "number", str(value), path)
     if isinstance(value, str):
         if _is_file(value):
-            base = f"/api/v1/main/executions/{execution_id}/file"
-            address = quote(value, safe="")
-            preview = f"?file={address}"
-            return Entry(name, "file", value, path, f"{base}?path={address}", preview)
+            return _make_file(name, value, execution_id, path, sizes)
         return Entry(name, "text", _shorten(value), path)
     if isinstance(value, list) and all(isinstance(one, Mapping) and one for one in value[:50]):
         columns = tuple(dict.fromkeys(str(key) for one in value[:50] for key in one))[:12]

@@ -156,6 +156,30 @@ def may_manage(caller: Any, resource: str) -> bool:
     return isinstance(caller, Caller) and caller.may(Action.UPDATE, Resource(resource))
 
 
+@register.filter
+def may_create(caller: Any, resource: str) -> bool:
+    """Tell whether a caller may make objects of a resource that belongs to no namespace."""
+    return isinstance(caller, Caller) and caller.may(Action.CREATE, Resource(resource))
+
+
+@register.filter
+def may_delete(caller: Any, resource: str) -> bool:
+    """Tell whether a caller may delete objects of a resource that belongs to no namespace."""
+    return isinstance(caller, Caller) and caller.may(Action.DELETE, Resource(resource))
+
+
+@register.filter
+def count(number: int) -> str:
+    """Return a number with thin groups of three digits."""
+    return f"{number:,}"
+
+
+@register.simple_tag
+def list_ranges() -> list[tuple[str, str]]:
+    """Return the spans of time that filter bars offer as buttons: value and word."""
+    return [("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d")]
+
+
 @register.simple_tag
 def plural(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun."""

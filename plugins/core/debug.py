@@ -8,7 +8,7 @@ from typing import Literal
 from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Field, Prop, Properties
 from flows.plugin_api.fields import Output as TaskOutput
-from flows.plugin_api.tasks import RunnableTask
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask
 
 _LONGEST_TAG = 100
 
@@ -19,6 +19,10 @@ class Return(RunnableTask):
     type = "io.kestra.plugin.core.debug.Return"
     aliases = ("io.kestra.core.tasks.debugs.Return",)
     title = "Return a text"
+    metrics = (
+        RecordedMetric("length", "counter", "How long the text is.", "characters"),
+        RecordedMetric("duration", "timer", "How long it took to write the text.", "seconds"),
+    )
     light = True
     examples = (
         """

@@ -10,7 +10,7 @@ from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Field, Prop, Properties, Text
 from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.globs import PatternError, compile_namespace_pattern
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from flows.plugin_api.working_files import list_matching_files, open_beneath
 from plugins.core.purging import NamespaceChoice, VersionBehavior, namespace_options
 
@@ -90,6 +90,7 @@ class DownloadFiles(RunnableTask):
 
     type = "io.kestra.plugin.core.namespace.DownloadFiles"
     title = "Download namespace files"
+    metrics = (RecordedMetric("downloaded", "counter", "How many files matched and were copied.", "files"),)
     examples = (
         """
         id: fetch
@@ -123,6 +124,7 @@ class DeleteFiles(RunnableTask):
 
     type = "io.kestra.plugin.core.namespace.DeleteFiles"
     title = "Delete namespace files"
+    metrics = (RecordedMetric("deleted", "counter", "How many files were deleted.", "files"),)
     examples = (
         """
         id: tidy

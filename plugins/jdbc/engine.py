@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from flows.plugin_api.triggers import PollingTrigger, PollResult
 from plugins.jdbc.properties import (
     ConnectionProperties,
@@ -25,6 +25,11 @@ from plugins.jdbc.scanner import Statement, split_statements
 from plugins.jdbc.values import make_output_conversion, make_row_conversion
 
 FETCH_LIMIT = 10_000
+RESULT_METRICS = (
+    RecordedMetric("updated", "counter", "How many rows a statement changed.", "rows"),
+    RecordedMetric("fetch.size", "counter", "How many rows a result gave.", "rows"),
+    RecordedMetric("rows", "counter", "The same number, under the name that other tasks use.", "rows"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ class SqlWork:
 class QueryTask(SqlWork, RunnableTask):
     """Runs one statement."""
 
+    metrics = RESULT_METRICS
     Output = FetchOutput
 
     def run(self, context: RunContext, props: QueryProperties) -> FetchOutput:
@@ -187,6 +193,7 @@ class QueryTask(SqlWork, RunnableTask):
 class QueriesTask(SqlWork, RunnableTask):
     """Runs several statements, all in one transaction unless told otherwise."""
 
+    metrics = RESULT_METRICS
     Output = QueriesOutput
 
     def run(self, context: RunContext, props: QueriesProperties) -> QueriesOutput:

@@ -136,7 +136,7 @@ def test_files_are_made_written_moved_uploaded_and_deleted(console: Watched, pla
     expect(text).to_have_value(re.compile("select 1;"))
 
     console.open(f"namespaces/{NAMESPACE}/files")
-    page.locator("[data-fillpath='/sql/orders.sql'], [data-fillpath='sql/orders.sql']").click()
+    page.locator("[data-dialog=move-file][data-fillpath='/sql/orders.sql']").click()
     page.fill("dialog[open] [name=target]", "sql/moved.sql")
     page.click("dialog[open] footer button.primary")
     eventually(lambda: _read(place, "/sql/moved.sql") == "select 2;\n")

@@ -31,7 +31,7 @@ _WORDS = {
     ),
     "namespace-act": (
         "kv-set", "kv-delete", "secret-set", "secret-delete", "file-upload", "file-save", "file-delete", "file-move",
-        "file-folder", "variables-set", "delete",
+        "file-folder", "variables-set", "describe", "delete",
     ),
     "namespace-access": ("add", "remove"),
 }  # fmt: skip

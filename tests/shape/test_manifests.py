@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from flows.plugin_api.manifest import build_manifest
 from flows.plugin_api.registry import find_manifest_path, load_registry
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+_KINDS = ("counter", "timer", "gauge")
 PACKAGES = sorted(f"plugins.{path.parent.name}" for path in PLUGINS.glob("*/__init__.py"))
 
 
@@ -51,3 +53,15 @@ def test_every_current_type_says_what_it_does():
     wrong = [e.type for e in load_registry(PACKAGES).list_entries() if not e.title or not e.description]
 
     assert wrong == []
+
+
+def test_every_metric_that_a_task_records_is_declared():
+    recorded, declared = set(), set()
+    for path in PLUGINS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _KINDS:
+                recorded |= {(node.func.attr, arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+    for entry in load_registry(PACKAGES).list_entries():
+        declared |= {(metric["type"], metric["name"]) for metric in entry.metrics}
+
+    assert recorded == declared

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from flows.models import Flow
+from flows.ui.choices import CHOICES, is_choice
 from tests.ui.conftest import save_execution
 
 
@@ -57,7 +58,27 @@ def test_a_new_flow_begins_in_the_namespace_of_the_reader(alice: Client, flow: F
 
 @pytest.mark.parametrize(
     ("name", "value", "status"),
-    [("log-level", "WARN", 204), ("home-namespace", "a.b", 204), ("home-namespace", "<script>", 422), ("log-level", "LOUD", 422)],
+    [
+        ("log-level", "WARN", 204),
+        ("home-namespace", "a.b", 204),
+        ("home-namespace", "<script>", 422),
+        ("log-level", "LOUD", 422),
+        ("zone", "utc", 204),
+        ("zone", "Europe/Lisbon", 204),
+        ("zone", "Mars/Base", 422),
+        ("date", "iso", 204),
+        ("date", "backwards", 422),
+    ],
 )
 def test_a_setting_is_kept_with_the_account(alice: Client, flow: Flow, name: str, value: str, status: int) -> None:
     assert alice.post("/ui/settings", {"name": name, "value": value}).status_code == status
+
+
+def test_every_setting_of_the_page_has_values_that_are_kept(alice: Client, flow: Flow) -> None:
+    page = alice.get("/ui/settings")
+    rows = [row for name in ("look_rows", "time_rows", "first_rows", "key_rows") for row in page.context[name]]
+
+    shown = {row.setting: {value for value, _ in row.options} for row in rows}
+    assert shown.keys() == {*CHOICES, "home-namespace"}
+    assert [name for name, values in shown.items() if not all(is_choice(name, value) for value in values)] == []
+    assert all(f'data-setting="{name}"' in page.content.decode() for name in shown)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from flows.language.dashboards import parse_dashboard
-from flows.models import Dashboard, Execution, Flow
+from flows.models import Binding, Dashboard, Execution, Flow, Role
+from flows.operations.roles import write_built_in_roles
 from flows.ui.painters.figures import draw_chart, nice_top
 from flows.ui.views.dashboards import _EXAMPLE
 from tests.ui.conftest import save_execution, save_log, save_task_run
@@ -25,6 +29,10 @@ pytestmark = pytest.mark.django_db
 def save_now(execution_id: str, **fields: object) -> Execution:
     at = timezone.now() - timedelta(minutes=5)
     return save_execution(execution_id, created_at=at, ended_at=at + timedelta(seconds=3), **fields)  # type: ignore[arg-type]
+
+
+def read_file(client: Client, url: str) -> str:
+    return b"".join(client.get(url).streaming_content).decode()  # type: ignore[attr-defined]
 
 
 def test_the_default_dashboard_counts_and_leads_to_the_lists(alice: Client, flow: Flow) -> None:
@@ -56,11 +64,11 @@ def test_a_dashboard_is_written_shown_exported_and_deleted(alice: Client, flow: 
         "/ui/dashboards/save", json.dumps({"source": f"id: ours\n{_EXAMPLE}", "flow": ""}), content_type="application/json"
     )
     page = alice.get("/ui/dashboards/ours?range=24h")
-    csv = alice.get("/ui/dashboards/ours/by_state.csv")
+    csv = read_file(alice, "/ui/dashboards/ours/by_state.csv")
 
     assert saved.json()["url"] == "/ui/dashboards/ours"
     assert [card.get("fault") for card in page.context["cards"]] == [None, None, None]
-    assert csv.content.decode().splitlines() == ["state,count", "SUCCESS,1"]
+    assert csv.splitlines() == ["state,count", "SUCCESS,1"]
     assert alice.get("/ui/dashboards/ours/edit").status_code == alice.get("/ui/dashboards").status_code == 200
     alice.post("/ui/dashboards/ours/delete")
     assert not Dashboard.objects.exists()
@@ -101,12 +109,79 @@ def test_a_latest_failure_says_what_its_card_says(alice: Client, flow: Flow) -> 
     assert message == "ValueError: rows differ"
 
 
-def test_the_history_of_the_default_dashboard_comes_as_a_table_and_as_csv(alice: Client, flow: Flow) -> None:
+def test_every_part_of_the_default_dashboard_comes_as_csv(alice: Client, flow: Flow) -> None:
     save_now("good")
+    save_log(save_now("bad", state="FAILED"), "no such table", level=4)
     page = alice.get("/ui/?range=1h")
 
-    text = alice.get(page.context["csv_url"]).content.decode()
+    files = {name: read_file(alice, url).splitlines() for name, url in page.context["csv"].items()}
 
-    assert text.splitlines()[0] == "begin,all,SUCCESS"
-    assert text.splitlines()[1].endswith(",1,1")
+    assert files["executions_over_time"][0] == "begin,all,FAILED,SUCCESS"
+    assert files["executions_over_time"][1].endswith(",2,1,1")
+    assert files["latest_failures"][1].endswith(",no such table")
+    assert files["failures_by_namespace"] == ["namespace,failed,all", "company.team,1,2"]
+    assert set(files) == {
+        "executions_over_time", "latest_failures", "running_longest", "next_scheduled", "failures_by_namespace",
+        "slower_than_usual",
+    }  # fmt: skip
     assert "as a table" in page.content.decode()
+
+
+def test_what_runs_now_is_compared_with_what_ran_when_the_time_began(alice: Client, flow: Flow) -> None:
+    at = timezone.now()
+    save_execution("long_ago", created_at=at - timedelta(hours=3), ended_at=at - timedelta(minutes=30))
+    save_execution("still", state="RUNNING", created_at=at - timedelta(hours=2))
+    save_execution("fresh", state="RUNNING", created_at=at - timedelta(minutes=5))
+    save_execution("fresher", state="QUEUED", created_at=at - timedelta(minutes=4))
+
+    context = alice.get("/ui/?range=1h").context
+
+    assert (context["alive"], context["alive_change"]) == (3, "+1")
+
+
+def test_a_part_of_a_bar_leads_to_the_executions_of_its_time_and_state(alice: Client, flow: Flow) -> None:
+    save_now("good")
+    save_now("bad", state="FAILED")
+    page = alice.get("/ui/?range=1h&flow=daily").content.decode()
+
+    links = re.findall(r'<a href="(/ui/executions[?][^"]*from=[^"]*state=FAILED)"', page)
+
+    assert len(links) == 1 and "flow=daily" in links[0]
+    assert len(alice.get(unescape(links[0])).context["slice"].rows) == 1
+
+
+def test_figures_lead_to_lists_with_the_filters_of_the_page(alice: Client, flow: Flow) -> None:
+    context = alice.get("/ui/dashboards/default?from=2031-05-01T00:00:00Z&to=2031-05-02T00:00:00Z&namespace=company&label=a:b").context
+
+    assert context["list_url"] == (
+        "/ui/executions?from=2031-05-01T00%3A00%3A00Z&to=2031-05-02T00%3A00%3A00Z&namespace=company&label=a%3Ab"
+    )
+    assert "namespace=company&label=a%3Ab" in context["alive_url"]
+
+
+def test_a_chart_with_a_fault_says_so_in_its_own_place(alice: Client, flow: Flow) -> None:
+    save_now("good")
+    where = "\n      where:\n        - {field: START_DATE, type: GREATER_THAN, value: someday}\n"
+    first, rest = _EXAMPLE.split("      columns:\n        field: ID\n        agg: COUNT\n", 1)
+    source = f"id: ours\n{first}      columns:\n        field: ID\n        agg: COUNT{where}{rest}"
+    alice.post("/ui/dashboards/save", json.dumps({"source": source, "flow": ""}), content_type="application/json")
+
+    page = alice.get("/ui/dashboards/ours?range=24h")
+
+    faults = [card.get("fault") for card in page.context["cards"]]
+    assert faults[0].request_id and "START_DATE" in faults[0].message
+    assert faults[1:] == [None, None]
+    assert "Try again" in page.content.decode()
+
+
+def test_a_viewer_is_offered_no_change_of_a_dashboard(client: Client, alice: Client) -> None:
+    alice.post("/ui/dashboards/save", json.dumps({"source": f"id: ours\n{_EXAMPLE}"}), content_type="application/json")
+    write_built_in_roles()
+    viewer = User.objects.create_user("bob@example.org", password="Correct-horse-1")
+    Binding.objects.create(id="b1", role=Role.objects.get(name="viewer"), user=viewer, created_at=timezone.now())
+    client.force_login(viewer)
+
+    page = client.get("/ui/dashboards/ours").content.decode()
+
+    assert "Executions" in page
+    assert "Delete dashboard" not in page and "/ui/dashboards/new" not in page and "/ui/dashboards/ours/edit" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from flows.engine.catalog import forget_flows
 from flows.models import Execution, Firing, Flow, FlowRevision, TriggerState
+from flows.ui.painters.flow_rows import TreeHeading, TriggerMark
+from flows.ui.painters.source_hits import list_pieces
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log
 
 FLOW = f"/ui/flows/edit/{NAMESPACE}/{FLOW_ID}"
@@ -121,7 +124,7 @@ def test_the_tree_of_flows_counts_what_lies_below(alice: Client, flow: Flow) -> 
 
     rows = alice.get("/ui/flows?view=tree").context["rows"]
 
-    heads = [(row["namespace"], row["depth"], row["count"]) for row in rows if "namespace" in row]
+    heads = [(row.namespace, row.depth, row.count) for row in rows if isinstance(row, TreeHeading)]
     assert heads == [("company", 0, 2), ("company.team", 1, 2), ("company.team.deep", 2, 1)]
 
 
@@ -130,7 +133,92 @@ def test_the_list_names_triggers_that_keep_no_state(alice: Client) -> None:
 
     rows = alice.get("/ui/flows").context["rows"]
 
-    assert rows[0]["triggers"] == [{"icon": "flow", "words": "after: Flow"}]
+    assert rows[0].triggers == [TriggerMark("flow", "after: Flow")]
+
+
+def test_the_list_shows_the_columns_that_were_chosen_in_their_order(alice: Client, flow: Flow) -> None:
+    alice.post("/ui/flows/view", {"act": "columns", "column": ["revision", "namespace", "nonsense"], "query": "q=dai"})
+
+    page = alice.get("/ui/flows?q=")
+
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>)?([^<]+)', page.content.decode())
+    assert page.context["columns"] == ("revision", "namespace")
+    assert heads == ["Flow", "Rev.", "Namespace"]
+
+
+def test_the_list_opens_with_the_filter_that_was_saved_for_it(alice: Client, flow: Flow) -> None:
+    kept = alice.post("/ui/flows/view", {"act": "save", "name": "mine", "query": "label=team:data", "default": "1"})
+
+    opened = alice.get("/ui/flows")
+
+    assert kept["Location"] == opened["Location"] == "/ui/flows?label=team:data"
+    assert alice.get("/ui/flows?q=").status_code == 200
+
+
+def test_a_head_sorts_the_list_and_turns_it_round(alice: Client, flow: Flow) -> None:
+    save_flow(flow_id="zebra", updated_at=AT + timedelta(days=1))
+
+    up, down = (alice.get(f"/ui/flows?sort=flow:{order}") for order in ("asc", "desc"))
+
+    assert [row.flow.flow_id for row in up.context["rows"]] == ["daily", "zebra"]
+    assert [row.flow.flow_id for row in down.context["rows"]] == ["zebra", "daily"]
+    assert 'aria-sort="descending"' in down.content.decode()
+    assert alice.get("/ui/flows?sort=nonsense:desc").status_code == 200
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_the_list_comes_as_a_file(alice: Client, flow: Flow, form: str) -> None:
+    save_flow(flow_id="other")
+
+    text = b"".join(alice.get(f"/ui/flows/export?form={form}&q=dai").streaming_content).decode()  # type: ignore[attr-defined]
+
+    lines = text.splitlines()
+    if form == "csv":
+        assert lines[0].startswith("namespace,id,revision") and lines[1].startswith("company.team,daily,1,False")
+    assert len(lines) == (2 if form == "csv" else 1)
+    assert "daily" in lines[-1]
+
+
+def test_a_bar_of_the_list_leads_to_its_run_by_the_begin_of_its_id(alice: Client, flow: Flow) -> None:
+    save_execution("0AbCdEfGhIjKlMnOpQrStU")
+    page = alice.get("/ui/flows").content.decode()
+
+    address = re.findall(r'<a class="st-good b\d+" href="([^"]+)"', page)
+
+    assert address == ["/ui/e/0AbCdEfGhIjKl"]
+    assert alice.get(address[0])["Location"].endswith("/0AbCdEfGhIjKlMnOpQrStU")
+    save_execution("0AbCdEfGhIjKlZZZZZZZZZ")
+    assert alice.get(address[0]).status_code == 404
+
+
+def test_a_hit_in_a_source_comes_with_three_lines_around_it(alice: Client, flow: Flow) -> None:
+    page = alice.get("/ui/flows/search?q=taskrun.value").content.decode()
+
+    assert re.findall(r'aria-label="Line (\d+)"', page) == ["17", "18", "19", "20", "21", "22", "23"]
+    assert "<mark>taskrun.value</mark>" in page
+    assert f"{FLOW}/edit?line=20" in page
+
+
+def test_hits_that_lie_close_together_are_one_piece() -> None:
+    assert list(list_pieces([1, 4, 20], 21)) == [(1, 7), (17, 21)]
+    assert list(list_pieces([], 5)) == []
+
+
+def test_a_pattern_that_is_none_is_told_on_the_page(alice: Client, flow: Flow) -> None:
+    page = alice.get("/ui/flows/search?regex=1&q=(")
+
+    assert page.status_code == 200
+    assert "is no regular expression" in page.content.decode()
+
+
+def test_triggers_are_sorted_and_come_as_a_file(alice: Client, flow: Flow) -> None:
+    save_flow(flow_id="zebra")
+
+    listed = alice.get("/ui/triggers?sort=flow:desc").context["rows"]
+    text = b"".join(alice.get("/ui/triggers/export?q=zebra").streaming_content).decode()  # type: ignore[attr-defined]
+
+    assert [row["state"].flow_id for row in listed] == ["zebra", "daily"]
+    assert [line.split(",")[1] for line in text.splitlines()] == ["flowId", "zebra"]
 
 
 def test_a_viewer_is_offered_no_action_on_flows(client: Client, flow: Flow) -> None:

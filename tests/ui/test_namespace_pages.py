@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -85,7 +86,7 @@ def test_an_inherited_key_is_marked_when_the_own_one_wins(alice: Client, flow: F
     rows = alice.get(f"{URL}/kv").context["rows"]
 
     found = [(row["pair"].namespace, row["pair"].key, row["shadowed_by"]) for row in rows]
-    assert found == [(NAMESPACE, "rate", ""), ("company", "other", ""), ("company", "rate", NAMESPACE)]
+    assert found == [(NAMESPACE, "rate", None), ("company", "other", None), ("company", "rate", NAMESPACE)]
     assert rows[1]["ttl"].startswith("PT")
 
 
@@ -120,6 +121,48 @@ def test_a_file_shows_its_versions(alice: Client, flow: Flow) -> None:
 
     assert [row.version for row in page.context["versions"]] == [2, 1]
     assert page.context["text"] == "one"
+
+
+def test_an_old_version_of_a_file_is_downloaded(alice: Client, flow: Flow) -> None:
+    for text in ("one", "two"):
+        alice.post(f"{URL}/act/file-save", {"path": "a.txt", "text": text})
+
+    contents = [b"".join(alice.get(f"{URL}/file?path=/a.txt{more}")) for more in ("", "&version=1")]  # type: ignore[arg-type]
+
+    assert contents == [b"two", b"one"]
+
+
+def test_several_files_are_uploaded_into_a_folder_which_goes_with_them(alice: Client, flow: Flow) -> None:
+    files = [SimpleUploadedFile(name, b"x") for name in ("a.sql", "b.sql")]
+
+    alice.post(f"{URL}/act/file-upload", {"file": files, "folder": "sql"})
+    stored = alice.get(f"{URL}/files").context["tree"]
+    alice.post(f"{URL}/act/file-delete", {"path": "/sql"})
+
+    assert [(row["path"], row["folder"]) for row in stored] == [("/sql", "sql"), ("/sql/a.sql", "sql"), ("/sql/b.sql", "sql")]
+    assert alice.get(f"{URL}/files").context["files"] == []
+
+
+@pytest.mark.parametrize("tab", ["kv", "secrets", "files"])
+def test_a_tab_shows_what_a_search_finds_and_says_when_nothing_does(alice: Client, flow: Flow, tab: str) -> None:
+    alice.post(f"{URL}/act/kv-set", {"key": "rate_of_growth", "value": "1"})
+    alice.post(f"{URL}/act/secret-set", {"key": "RATE_OF_GROWTH", "value": "x"})
+    alice.post(f"{URL}/act/file-save", {"path": "rate_of_growth.sql", "text": "x"})
+
+    found = alice.get(f"{URL}/{tab}?q=Of_Gro").content.decode()
+    nothing = alice.get(f"{URL}/{tab}?q=%00nowhere").content.decode()
+
+    assert "rate_of_growth" in found.lower()
+    assert "rate_of_growth" not in nothing.lower()
+    assert "Nothing matches" in nothing
+
+
+def test_a_namespace_is_described_in_the_console(alice: Client, flow: Flow) -> None:
+    for text in ("What the team runs", "And more"):
+        alice.post(f"{URL}/act/describe", {"description": text})
+
+    assert Namespace.objects.get().description == "And more"
+    assert "And more" in alice.get(URL).content.decode()
 
 
 def test_the_deletion_of_a_namespace_with_flows_is_not_offered(alice: Client, flow: Flow) -> None:

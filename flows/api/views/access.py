@@ -14,7 +14,7 @@ from flows.api.endpoint import now, read_list, read_object
 from flows.api.views.people import answer_window, present_user, read_text, read_texts
 from flows.models import Binding, Role
 from flows.operations import accounts, bindings, groups, roles
-from flows.operations.acts import act, check_right
+from flows.operations.acts import check_right
 from flows.primitives.errors import InvalidError
 from flows.primitives.rights import Action, Resource
 
@@ -51,12 +51,7 @@ def create_group(request: Request) -> HttpResponse:
     body = read_object(request)
     name = read_text(body, "name", required=True) or ""
     members = [accounts.get_user(each) for each in read_texts(body, "membersId") or ()] if body.get("membersId") else []
-    with act("group.create", Action.CREATE, Resource.USER, object_id=name) as doing:
-        group = groups.create_group(name)
-        for user in members:
-            groups.add_member(group, user)
-        doing.after = {"members": sorted(user.username for user in members)}
-    return answer(_present_group(group))
+    return answer(_present_group(groups.create_group(name, members)))
 
 
 @describes(answer=OBJECT)
@@ -220,29 +215,27 @@ def _get_subject(kind: Any, key: Any) -> User | Group:
     return accounts.get_user(key) if kind == "USER" else groups.get_group(key)
 
 
-def _create(body: dict[str, Any]) -> Binding:
-    return bindings.give_role(
+def _read_gift(body: dict[str, Any]) -> bindings.Gift:
+    return bindings.Gift(
         roles.get_role(read_text(body, "roleId", required=True) or ""),
         _get_subject(body.get("type"), body.get("externalId")),
-        namespace=read_text(body, "namespaceId") or "",
-        at=now(),
+        read_text(body, "namespaceId") or "",
     )
 
 
 @describes(body=_BINDING_BODY, answer=OBJECT)
 def create_binding(request: Request) -> HttpResponse:
     """Give a role to an account or a group, in a namespace or everywhere."""
-    return answer(_present_binding(_create(read_object(request))))
+    gift = _read_gift(read_object(request))
+    return answer(_present_binding(bindings.give_role(gift.role, gift.subject, namespace=gift.namespace, at=now())))
 
 
 @describes(body=list_of(_BINDING_BODY), answer=list_of(OBJECT))
 def create_bindings(request: Request) -> HttpResponse:
     """Give several roles; all of them or, when one is not possible, none."""
-    bodies = read_list(request, of=dict)
-    with act("binding.create-many", Action.CREATE, Resource.USER) as doing:
-        made = [_create(body) for body in bodies]
-        doing.after = {"count": len(made)}
-    return answer([_present_binding(row) for row in made])
+    check_right(Action.CREATE, Resource.USER, what="binding.create-many")
+    gifts = [_read_gift(body) for body in read_list(request, of=dict)]
+    return answer([_present_binding(row) for row in bindings.give_roles(gifts, at=now())])
 
 
 @describes(answer=OBJECT)

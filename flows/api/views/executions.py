@@ -221,7 +221,7 @@ def read_delete_flags(request: Request) -> dict[str, bool]:
 def follow_execution(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream an execution until it and all its task runs have ended."""
     viewer = make_viewer(request, queries.get_execution(execution_id).namespace)
-    return answer_stream(follow(execution_id, viewer.look(_read_followed)))
+    return answer_stream(follow(execution_id, _read_followed, viewer))
 
 
 def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
@@ -244,7 +244,7 @@ def _read_followed(execution_id: str) -> tuple[dict[str, Any], bool] | None:
 def follow_dependencies(request: Request, execution_id: str) -> HttpResponseBase:
     """Stream the states of an execution and of its relatives until all have ended."""
     viewer = make_viewer(request, queries.get_execution(execution_id).namespace)
-    return answer_stream(follow_each(execution_id, viewer.look(_read_relatives)))
+    return answer_stream(follow_each(execution_id, _read_relatives, viewer))
 
 
 def _read_relatives(execution_id: str) -> tuple[dict[str, Any], bool] | None:

@@ -115,8 +115,9 @@ def review_execution(
     Decide a waiting approval: `APPROVED` or `DENIED` (or `approve`, `deny`).
 
     Without one of its own, an execution passes the decision on to the first that it waits for and that is paused.
-    `task_run_id` names the task run or the task that is meant, here the one that waits for the other execution.
-    Raises ConflictError when no approval waits, InvalidError for bad inputs or a missing comment.
+    `task_run_id` names the task run or the task that is meant, here the one that waits for the other execution. A denial needs
+    no inputs: those that are missing or cannot be used are left out of it.
+    Raises ConflictError when no approval waits, InvalidError for bad inputs of an approval or a missing comment.
     """
     wanted = {"APPROVE": "APPROVED", "APPROVED": "APPROVED", "DENY": "DENIED", "DENIED": "DENIED"}.get(decision.upper())
     if wanted is None:
@@ -130,7 +131,7 @@ def review_execution(
         for run in paused:
             arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
             if isinstance(arrangement, Approval):
-                values = _resolve_asked(turn, run, inputs or {})
+                values = _resolve_asked(turn, run, inputs or {}, refuses=wanted == "APPROVED")
                 _leave_pause(turn, is_last=True)
                 arrangement.review(turn, run, decision=wanted, by=actor, comment=comment, inputs=values)
                 return None
@@ -210,7 +211,8 @@ def _pass_breakpoints(turn: Turn, waiting: Sequence[Run], ahead: Sequence[Mappin
         turn.board.move(run, State.CREATED)
 
 
-def _resolve_asked(turn: Turn, run: Run, supplied: Mapping[str, Any]) -> dict[str, Any]:
+def _resolve_asked(turn: Turn, run: Run, supplied: Mapping[str, Any], *, refuses: bool = True) -> dict[str, Any]:
+    """Return the values of the inputs that a task asks for; with `refuses` a fault in one of them raises InvalidError."""
     declared = run.node.task.inputs if run.node else ()
     if not declared:
         return {}
@@ -218,5 +220,6 @@ def _resolve_asked(turn: Turn, run: Run, supplied: Mapping[str, Any]) -> dict[st
     loaded = get_flow(root.namespace, root.flow_id, root.flow_revision)
     extra = turn.variables.for_run(run)
     resolved = resolve_for(loaded, supplied, execution_id=root.id, at=turn.board.at, inputs=declared, extra=extra)
-    refuse_problems(resolved)
+    if refuses:
+        refuse_problems(resolved)
     return dict(resolved.values)

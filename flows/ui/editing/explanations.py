@@ -28,7 +28,7 @@ _SECTIONS: Mapping[str, Mapping[str, Any]] = {"triggers": definitions.TRIGGER, "
 class Explanation:
     """
     What a hover or the documentation panel shows. `text` is Markdown; `facts` are pairs of words and texts; `value` is what
-    an expression gave in the last run; `entry` the type that is documented.
+    an expression gave in the last run; `entry` the type that is documented; `is_expression` tells that it can be evaluated.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Explanation:
     value: str | None = None
     value_note: str = ""
     entry: PluginEntry | None = None
+    is_expression: bool = False
 
 
 def explain(
@@ -94,11 +95,11 @@ def _explain_expression(expression: str, task_id: str, word: str, find_last: Cal
         return Explanation(whole, text, value_note="The flow has not run yet.")
     note = f"in the run of {last.execution.created_at:%b} {last.execution.created_at.day}, {last.execution.created_at:%H:%M} UTC"
     if _REACHES_OUT.search(expression):
-        return Explanation(whole, text, value_note="It reaches other hosts, so it is not evaluated here.")
+        return Explanation(whole, text, value_note="It reaches other hosts, so it is not evaluated here.", is_expression=True)
     try:
-        return Explanation(whole, text, value=evaluate(last.execution.id, whole, task_id), value_note=note)
+        return Explanation(whole, text, value=evaluate(last.execution.id, whole, task_id), value_note=note, is_expression=True)
     except FlowsError as error:
-        return Explanation(whole, text, value_note=f"No value {note}: {error.message}")
+        return Explanation(whole, text, value_note=f"No value {note}: {error.message}", is_expression=True)
 
 
 def evaluate(execution_id: str, expression: str, task_id: str = "") -> str:

@@ -107,10 +107,8 @@ def _suggest_members(
             yield _with_value(name, prefix, "variable", variables[name] if isinstance(variables, dict) else None, True)
     elif root == "outputs":
         yield from _suggest_outputs(source, line, parts, registry, last)
-    elif root == "labels" and last is not None and len(parts) == 1:
-        for label in last.execution.labels:
-            if "." not in label["key"]:
-                yield _with_value(label["key"], prefix, "label", label["value"], True)
+    elif root == "labels" and len(parts) == 1:
+        yield from _suggest_labels(data, prefix, last)
     elif root == "trigger":
         yield from _suggest_trigger(source, parts, registry, last)
     elif root == "tasks" and len(parts) == 2:
@@ -121,6 +119,17 @@ def _suggest_members(
     elif len(parts) == 1:
         for name in _FIELDS.get(root, ()):
             yield Suggestion(name, f"{prefix}{name}", root)
+
+
+def _suggest_labels(data: Mapping[str, Any], prefix: str, last: LastRun | None) -> Iterator[Suggestion]:
+    """Labels that the text gives, and those that the last run had besides."""
+    held = {label["key"]: label["value"] for label in last.execution.labels} if last else {}
+    labels = data.get("labels")
+    pairs = [(str(one.get("key")), one.get("value")) for one in labels if isinstance(one, dict)] if isinstance(labels, list) else []
+    written = dict(labels) if isinstance(labels, dict) else dict(pairs)
+    for name, value in {**written, **held}.items():
+        if "." not in str(name):
+            yield _with_value(str(name), prefix, "label", value, name in held)
 
 
 def _earlier(source: str, line: int) -> dict[str, str]:

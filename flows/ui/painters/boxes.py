@@ -16,7 +16,11 @@ HEAD = 26
 FORK = 24
 LABEL = 18
 LONGEST_LABEL = 16
+LONGEST_HEAD, LONGEST_KIND = 28, 22
+"""Characters of the name and of the type that the head of a frame shows."""
+
 FOLD_ABOVE = 300
+NOTE_WIDTH, FOLD_WIDTH = 76, 22
 
 _SIDE_BRANCHES = ("errors", "finally")
 _LANES = frozenset({"if", "switch", "approval", "pause"})
@@ -183,7 +187,7 @@ def _measure(box: Box, sideways: bool) -> None:
     elif box.kind == "group":
         inner = max((child.width for child in box.children), default=NODE_WIDTH)
         content = sum(child.height for child in box.children) + GAP * max(0, len(box.children) - 1)
-        head = min(9.0 * (len(box.title) + len(box.subtitle)) * 0.8 + 30, 420)
+        head = _head_width(box)
         if sideways:
             box.width, box.height = inner + 2 * HEAD, max(content + 2 * PAD, head)
         else:
@@ -195,6 +199,12 @@ def _measure(box: Box, sideways: bool) -> None:
         rows = [[box.children[index] for index in layer] for layer in box.layers]
         box.width = max(sum(one.width for one in row) + LANE_GAP * (len(row) - 1) for row in rows)
         box.height = sum(max(one.height for one in row) for row in rows) + GAP * 1.6 * (len(rows) - 1)
+
+
+def _head_width(group: Box) -> float:
+    """Return how wide a frame must be for its name, its type and, when it is a task, its count and the button that folds it."""
+    words = 7.4 * min(len(group.title), LONGEST_HEAD) + 6.4 * min(len(group.subtitle), LONGEST_KIND)
+    return words + 30 + (NOTE_WIDTH + FOLD_WIDTH if group.task is not None else 0)
 
 
 def label_width(text: str) -> float:

@@ -5,36 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
-from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from flows.models import Execution
+from flows.queries.last_runs import Run
 from flows.ui.looks import LOOKS, look_of
 from flows.ui.wording import write_duration
 
 MOST_SERIES = 10
-_BAR, _HEIGHT = 6, 24
+SHORT_ID = 13
+"""So many characters of an execution's id name it: the clock, and enough random bits. Short addresses take them."""
+
+_BAR, _HEIGHT, _STEPS = 6, 24, 12
 
 
-def draw_run_strip(runs: Sequence[Execution], *, at: datetime) -> SafeString:
+def draw_run_strip(runs: Sequence[Run], *, at: datetime) -> SafeString:
     """Return one bar per run, oldest first: height is the duration, colour the state, and each is a link."""
     if not runs:
         return SafeString("")
     lengths = [((run.ended_at or at) - run.created_at).total_seconds() for run in runs]
     longest = max(*lengths, 0.001)
-    parts = [f'<svg class="strip" width="{len(runs) * _BAR}" height="{_HEIGHT}" role="group" aria-label="last {len(runs)} runs">']
-    for index, (run, seconds) in enumerate(zip(runs, lengths, strict=True)):
-        height = max(4.0, _HEIGHT * seconds / longest)
-        url = reverse("ui:execution", args=[run.namespace, run.flow_id, run.id])
-        words = f"{run.state} in {write_duration(timedelta(seconds=seconds))}, {run.created_at:%b %d %H:%M:%S} UTC"
-        parts.append(
-            f'<a href="{url}" tabindex="-1"><title>{escape(words)}</title><rect class="st-{look_of(run.state).name}" '
-            f'x="{index * _BAR}" y="{_HEIGHT - height:.1f}" width="{_BAR - 2}" height="{height:.1f}" rx="1"/></a>'
-        )
-    parts.append("</svg>")
-    return SafeString("".join(parts))
+    # A page holds a thousand of these: classes instead of numbers, and no more of the id than is needed.
+    bars = "".join(
+        _paint_bar(run, seconds, max(2, round(_STEPS * seconds / longest))) for run, seconds in zip(runs, lengths, strict=True)
+    )
+    return SafeString(f'<span class="strip" role="group" aria-label="last {len(runs)} runs">{bars}</span>')
+
+
+def _paint_bar(run: Run, seconds: float, height: int) -> str:
+    words = f"{run.state} in {write_duration(timedelta(seconds=seconds))}, {run.created_at:%b %d %H:%M} UTC"
+    address = f"/ui/e/{quote(run.id[:SHORT_ID])}"
+    return f'<a class="st-{look_of(run.state).name} b{height}" href="{address}" tabindex="-1" title="{words}"></a>'
 
 
 def draw_value_bars(values: Sequence[tuple[str, float]], *, own: str) -> SafeString:
@@ -65,11 +68,11 @@ def draw_history(
     buckets: Sequence[tuple[datetime, Mapping[str, int]]], *, url: str, length: timedelta, width: int = 900, height: int = 150
 ) -> SafeString:
     """
-    Return stacked bars, one per bucket, each leading to the list of its executions, with a legend that hides and shows states.
+    Return stacked bars, one per bucket; each part leads to the executions of its time and state. A legend hides and shows states.
 
     Args:
         buckets: begin of the bucket and count by state, oldest first.
-        url: address of the list; the range is added.
+        url: address of the list; time and state are added.
         length: how long one bucket is.
     """
     most = max((sum(counts.values()) for _, counts in buckets), default=0) or 1
@@ -83,20 +86,18 @@ def draw_history(
     every = max(1, len(buckets) // 6)
     for index, (start, counts) in enumerate(buckets):
         x, y = index * step, float(height)
-        words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        if words:
-            span = f"from={start:%Y-%m-%dT%H:%M:%SZ}&amp;to={start + length:%Y-%m-%dT%H:%M:%SZ}"
-            parts.append(f'<a href="{escape(url)}{span}"><title>{start:%b %d %H:%M} UTC: {escape(words)}</title>')
+        span = f"from={start:%Y-%m-%dT%H:%M:%SZ}&amp;to={start + length:%Y-%m-%dT%H:%M:%SZ}"
         for number, state in enumerate(series):
             if count := counts.get(state, 0):
                 part = max(2.0, height * count / most)
                 y -= part
+                # The keyboard reaches the same lists in the table below the picture.
                 parts.append(
+                    f'<a href="{escape(url)}{span}&amp;state={escape(state)}" tabindex="-1">'
+                    f"<title>{start:%b %d %H:%M} UTC: {count:,} {escape(state)}</title>"
                     f'<rect class="st-{look_of(state).name} s-{min(number, MOST_SERIES - 1)}" x="{x + 2:.1f}" '
-                    f'y="{max(0.0, y):.1f}" width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/>'
+                    f'y="{max(0.0, y):.1f}" width="{step - 4:.1f}" height="{part:.1f}" rx="1.5"/></a>'
                 )
-        if words:
-            parts.append("</a>")
         if index % every == 0:
             text = f"{start:%H:%M}" if length < timedelta(days=1) else f"{start:%b} {start.day}"
             parts.append(f'<text x="{x + 2:.1f}" y="{height + 15}">{text}</text>')

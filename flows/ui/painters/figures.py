@@ -60,8 +60,8 @@ def draw_figure(chart: Chart, rows: Rows) -> SafeString:
     return SafeString(f'<div class="kpi"><b>{escape(show_number(value))}{unit}</b></div>')
 
 
-def paint_table(chart: Chart | None, rows: Rows) -> SafeString:
-    """Return rows as a table with a head, at most 200 of them."""
+def paint_table(chart: Chart | None, rows: Rows, *, link: Link | None = None) -> SafeString:
+    """Return rows as a table with a head, at most 200 of them; `link` gives the address that the first cell of a row leads to."""
     names = {column.key: column.display_name or column.key for column in chart.data.columns} if chart and chart.data else {}
     keys = list(rows[0])
     title = escape(title_of(chart)) if chart else "Rows"
@@ -72,7 +72,9 @@ def paint_table(chart: Chart | None, rows: Rows) -> SafeString:
         parts.append("<tr>")
         for key in keys:
             text = show_value(row.get(key))
-            parts.append(f'<td{_align(rows, key)} title="{escape(text)}">{_badge(text)}</td>')
+            url = link(row) if link is not None and key == keys[0] else ""
+            shown = f'<a href="{escape(url)}">{_badge(text)}</a>' if url else _badge(text)
+            parts.append(f'<td{_align(rows, key)} title="{escape(text)}">{shown}</td>')
         parts.append("</tr>")
     parts.append("</tbody></table></div>")
     if len(rows) > MOST_TABLE_ROWS:

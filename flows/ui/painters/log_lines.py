@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
@@ -13,6 +14,7 @@ from flows.models import LogEntry
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LONGEST_LINE = 8000
+SHORT_ID = 8
 CHUNK = 200
 
 FOLD_AFTER = 3
@@ -25,22 +27,30 @@ _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u200e\u200f\u202a-\u202e
 _COLOURS = {"1": "a-bold", **{str(code): f"a-{code % 10}" for code in (*range(31, 38), *range(91, 98))}}
 
 
-def paint_log_lines(entries: Iterable[LogEntry], *, with_flow: bool = False, marked: str = "") -> SafeString:
+class Origin(StrEnum):
+    """What a line of a log tells about where it comes from: nothing, its flow, or, where that is known, its execution."""
+
+    NONE = ""
+    FLOW = "flow"
+    EXECUTION = "execution"
+
+
+def paint_log_lines(entries: Iterable[LogEntry], *, origin: Origin = Origin.NONE, marked: str = "") -> SafeString:
     """
     Return rows of a log panel.
 
     Args:
-        with_flow: adds where a line comes from, for logs of many executions.
+        origin: what tells where a line comes from, for logs of many executions.
         marked: what was searched for; its words, its phrase in quotes or its pattern between slashes are marked.
     """
     hits = make_hit_pattern(marked)
-    return SafeString("".join(_paint(entry, with_flow, hits) for entry in entries))
+    return SafeString("".join(_paint(entry, origin, hits) for entry in entries))
 
 
-def paint_log_chunks(entries: Sequence[LogEntry], *, with_flow: bool = False, marked: str = "") -> SafeString:
+def paint_log_chunks(entries: Sequence[LogEntry], *, origin: Origin = Origin.NONE, marked: str = "") -> SafeString:
     """Return rows as `paint_log_lines` does, in boxes of 200: a browser leaves out those that are not to be seen."""
     chunks = (entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK))
-    painted = (paint_log_lines(chunk, with_flow=with_flow, marked=marked) for chunk in chunks)
+    painted = (paint_log_lines(chunk, origin=origin, marked=marked) for chunk in chunks)
     return SafeString("".join(f'<div class="l-chunk">{chunk}</div>' for chunk in painted))
 
 
@@ -58,15 +68,16 @@ def make_hit_pattern(text: str) -> re.Pattern[str]:
         return _NEVER
 
 
-def _paint(entry: LogEntry, with_flow: bool, hits: re.Pattern[str]) -> str:
+def _paint(entry: LogEntry, origin: Origin, hits: re.Pattern[str]) -> str:
     level = LEVELS[min(max(entry.level, 0), 4)]
     where = ""
-    if with_flow:
+    if origin:
         name = escape(f"{entry.namespace}/{entry.flow_id}")
-        where = f"<span>{name}</span>"
+        shown = escape(entry.flow_id if origin is Origin.FLOW else (entry.execution_id or "")[:SHORT_ID])
+        where = f'<span class="l-flow" title="{name}">{shown}</span>'
         if entry.execution_id:
             link = f"/ui/e/{escape(entry.execution_id)}?tab=logs&amp;line={entry.id}"
-            where = f'<a class="l-flow" href="{link}" title="{name}">{escape(entry.flow_id)}</a>'
+            where = f'<a class="l-flow" href="{link}" title="{name}, execution {escape(entry.execution_id)}">{shown}</a>'
     task = escape(entry.task_id or entry.trigger_id or "")
     moment = entry.timestamp
     return (

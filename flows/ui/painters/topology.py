@@ -12,8 +12,11 @@ from django.utils.safestring import SafeString
 from flows.language.flow import Flow
 from flows.ui.looks import is_moving, look_of
 from flows.ui.painters.boxes import (
+    FOLD_WIDTH,
     FORK,
     HEAD,
+    LONGEST_HEAD,
+    LONGEST_KIND,
     LONGEST_LABEL,
     NODE_HEIGHT,
     NODE_WIDTH,
@@ -258,13 +261,15 @@ class _Painter:
             else ""
         )
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
-        note = f'<tspan class="note" dx="8">{escape(found.note)}</tspan>' if found and found.note else ""
+        right = width - (12 if self._fold_link is None else 10 + FOLD_WIDTH)
+        note = f'<text class="note" x="{right:.1f}" y="{HEAD - 9}">{escape(found.note)}</text>' if found and found.note else ""
         self.frames.append(
             f'<g class="frame{classes}{" is-side" if box.is_dashed else ""}"{facts}{link} '
             f'transform="translate({left:.1f} {top:.1f})">'
             f'<rect width="{width:.1f}" height="{height:.1f}" rx="9"/>'
-            f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, 28))} '
-            f'<tspan class="type">{escape(box.subtitle)}</tspan>{note}</text>{self._paint_strip(width, found)}</g>'
+            f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, LONGEST_HEAD))} '
+            f'<tspan class="type">{escape(_shorten(box.subtitle, LONGEST_KIND))}</tspan></text>{note}'
+            f"{self._paint_strip(width, found)}</g>"
         )
         if task:
             self._draw_fold(box, left + width - 24, top + 7, is_folded=False)

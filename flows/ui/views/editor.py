@@ -40,6 +40,9 @@ from flows.ui.editing.texts import LONGEST_SOURCE, list_elements
 from flows.ui.page import name_of
 from flows.ui.painters.topology import draw_topology, list_task_lines
 
+LAST = 10_000
+"""A place in a list behind all that it may hold."""
+
 LARGE_LINES = 2000
 """Texts with more lines are drawn with their groups folded."""
 
@@ -184,7 +187,7 @@ def _edit(body: Mapping[str, Any], source: str) -> tuple[str, str, str]:
     if act == "add":
         return _add(body, source, element)
     if act == "insert":
-        return _insert_blueprint(source, str(body.get("blueprint", "")))
+        return _insert_blueprint(source, str(body.get("blueprint", "")), element)
     path = find_element(source, element, kind=kind)
     # In a Dag the task stands below a key of its entry.
     item = path[:-1] if path[-1] == "task" else path
@@ -213,23 +216,23 @@ def _add(body: Mapping[str, Any], source: str, element: str) -> tuple[str, str, 
     name = choose_id(last, list_ids(source))
     skeleton = make_skeleton(entry.type, name, get_registry())
     if entry.kind == "trigger":
-        return insert_item(source, ("triggers",), 10_000, skeleton), name, f"{name} added"
+        return insert_item(source, ("triggers",), LAST, skeleton), name, f"{name} added"
     if not element:
-        return insert_item(source, ("tasks",), 10_000, skeleton), name, f"{name} added"
+        return insert_item(source, ("tasks",), LAST, skeleton), name, f"{name} added"
     path = find_element(source, element)
     if where == "inside":
         outer = get_registry().get(str(read_value(source, (*path, "type"))[0]))
         if not outer.branches:
             raise InvalidError(f'Task "{element}" holds no other tasks: add before or after it.', code="no-group")
-        return insert_item(source, (*path, outer.branches[0]), 10_000, skeleton), name, f"{name} added"
+        return insert_item(source, (*path, outer.branches[0]), LAST, skeleton), name, f"{name} added"
     item = path[:-1] if path[-1] == "task" else path
     if item is not path:
         skeleton = "task:\n" + "".join(f"  {line}\n" for line in skeleton.splitlines())
     return insert_item(source, item[:-1], int(item[-1]) + (where != "before"), skeleton), name, f"{name} added"
 
 
-def _insert_blueprint(source: str, blueprint_id: str) -> tuple[str, str, str]:
-    """Add the tasks and inputs of a blueprint that the text does not have yet."""
+def _insert_blueprint(source: str, blueprint_id: str, element: str) -> tuple[str, str, str]:
+    """Add the tasks and inputs of a blueprint that the text does not have yet; the tasks come after the one at the cursor."""
     text = get_blueprint(blueprint_id).source
     data = read_document(text).data
     if not isinstance(data, dict):
@@ -237,13 +240,24 @@ def _insert_blueprint(source: str, blueprint_id: str) -> tuple[str, str, str]:
     count = 0
     for section in ("inputs", "tasks", "triggers"):
         entries = data.get(section)
+        position = _find_position_after(source, element) if section == "tasks" else LAST
         for index, one in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(one, dict) and str(one.get("id")) not in list_ids(source):
-                source = insert_item(source, (section,), 10_000, read_value(text, (section, index))[1] + "\n")
+                source = insert_item(source, (section,), position, read_value(text, (section, index))[1] + "\n")
+                position += 1
                 count += 1
     if not count:
         raise InvalidError("The text has everything of this blueprint already.", code="blueprint")
     return source, "", "Blueprint inserted"
+
+
+def _find_position_after(source: str, element: str) -> int:
+    """Return the place in `tasks` after the task that holds an element, or the last one."""
+    try:
+        path = find_element(source, element)
+    except FlowsError:
+        return LAST
+    return int(path[1]) + 1 if path[0] == "tasks" else LAST
 
 
 def play(request: HttpRequest) -> HttpResponse:

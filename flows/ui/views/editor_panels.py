@@ -25,6 +25,7 @@ from flows.queries.visibility import visible
 from flows.ui.editing.explanations import evaluate, explain
 from flows.ui.editing.node_forms import make_form
 from flows.ui.editing.suggestions import show_value
+from flows.ui.editing.texts import read_spot
 from flows.ui.input_fields import make_fields
 from flows.ui.painters.diff import paint_difference
 from flows.ui.views.editor import last_run_of, names_of, read_body, read_number
@@ -74,6 +75,8 @@ def _docs(body: Mapping[str, Any], source: str) -> dict[str, Any]:
         "runs": runs,
     }
     expression, chosen = str(body.get("expression", ""))[:2000], str(body.get("execution", ""))
+    # What stands under the cursor is what one most often wants to know.
+    context["expression"] = f"{{{{{read_spot(source, line, column).expression or ''}}}}}".replace("{{}}", "")
     if expression and (chosen or runs):
         wanted = chosen if any(run.id == chosen for run in runs) else runs[0].id
         text = expression if "{{" in expression or "{%" in expression else f"{{{{ {expression} }}}}"

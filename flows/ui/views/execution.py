@@ -20,7 +20,7 @@ from flows.queries.visibility import visible
 from flows.ui.actions import list_allowed_actions
 from flows.ui.choices import lead_to_defaults
 from flows.ui.failures import find_failure, list_slow_tasks
-from flows.ui.input_fields import make_fields
+from flows.ui.input_fields import InputField, make_fields, show_stored
 from flows.ui.log_panel import wants_lines
 from flows.ui.page import FRAGMENT_HEADER, Crumb, answer_page
 from flows.ui.painters.log_lines import paint_log_lines
@@ -75,6 +75,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
     caller = current_caller()
     paused = find_paused_task(execution, page.runs)
+    progress = queries.measure_progress(execution, page.runs)
     context = {
         "execution": execution,
         "url": url,
@@ -83,7 +84,8 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "definition": page.definition,
         "newest_revision": page.newest_revision,
         "ended": execution.state in TERMINAL,
-        "task_count": len(page.runs),
+        "progress": progress,
+        "task_count": len(page.runs) + page.count_ahead(),
         "done_count": sum(run.state in TERMINAL for run in page.runs),
         "failed_count": sum(run.state == State.FAILED for run in page.runs),
         "actions": list_allowed_actions(
@@ -96,6 +98,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "may_replay": caller.may(Action.CREATE, Resource.EXECUTION, namespace),
         "wait": explain_wait(execution, page.runs, at=at),
         "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
+        "replay_fields": make_replay_fields(page) if execution.state in TERMINAL else (),
         "neighbours": find_neighbours(execution),
         "labels_text": ", ".join(f"{key}:{value}" for key, value in split_labels(execution.labels)),
         "replay_runs": page.runs[:MOST_REPLAY_POINTS],
@@ -107,11 +110,19 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         Crumb("Executions", list_url),
         Crumb(namespace, f"{list_url}?namespace={namespace}"),
         Crumb(flow_id, reverse("ui:flow", args=[namespace, flow_id])),
-        Crumb(execution_id),
+        Crumb(execution_id, copies=execution_id),
     ]
     return answer_page(
         request, f"flows/execution/{tab}.html", context, title=f"{flow_id} · {execution_id[:8]}", nav="executions", crumbs=crumbs
     )
+
+
+def make_replay_fields(page: ExecutionPage) -> list[InputField]:
+    """Return the fields with the inputs of an execution, by which a replay may get others."""
+    inputs = page.definition.inputs if page.definition else ()
+    fields = make_fields(inputs, given=show_stored(inputs, page.execution.inputs))
+    # Another form of the page may ask for an input of the same name.
+    return [replace(one, id=f"replay-{one.id}") for one in fields]
 
 
 def _overview(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
@@ -139,8 +150,12 @@ def _overview(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
 
 
 def redirect_short(request: HttpRequest, execution_id: str) -> HttpResponse:
-    """Lead the short address to the page of the execution; `tab` names one of its tabs, the other choices go with it."""
-    execution = queries.get_execution(execution_id)
+    """
+    Lead the short address to the page of the execution; `tab` names one of its tabs, the other choices go with it.
+
+    The begin of an id is enough where only one execution has it.
+    """
+    execution = queries.get_execution_by_prefix(execution_id)
     query = request.GET.copy()
     tab = query.pop("tab", ["overview"])[-1]
     address = reverse("ui:execution-tab", args=[execution.namespace, execution.flow_id, execution.id, tab])

@@ -11,7 +11,8 @@ from flows.operations import executions as operations
 from flows.operations.bulk_acts import change_execution
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError
 from flows.queries import executions as queries
-from flows.ui.input_fields import PREFIX, read_inputs
+from flows.queries.flows import get_flow_text
+from flows.ui.input_fields import PREFIX, read_changed, read_inputs
 from flows.ui.page import name_of, redirect
 from flows.ui.views.execution_page import find_paused_task, get_named
 
@@ -79,7 +80,18 @@ def _read_extra(request: HttpRequest, action: str, execution_id: str) -> dict[st
         extra["revision"] = int(number)
     if action == "replay" and request.POST.get("task_run"):
         extra["task_run_id"] = request.POST["task_run"]
+    if action == "replay" and (changed := _read_changed(request, execution_id)):
+        extra["inputs"] = changed
     return extra
+
+
+def _read_changed(request: HttpRequest, execution_id: str) -> dict[str, Any]:
+    """Return the inputs that somebody gave a replay instead of those of the execution."""
+    if not any(name.startswith(PREFIX) for name in (*request.POST, *request.FILES)):
+        return {}
+    execution = queries.get_execution(execution_id)
+    found = get_flow_text(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
+    return read_changed(request, found.definition.inputs, execution.inputs) if found.definition else {}
 
 
 def _read_asked(request: HttpRequest, execution_id: str) -> dict[str, Any]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import Execution, Flow, TaskRun
-from flows.operations.preferences import save_preference
-from flows.primitives.errors import InvalidError
 from flows.primitives.states import State
 from flows.queries import executions as queries
 from flows.queries.comparisons import median_durations
@@ -26,16 +20,18 @@ from flows.queries.flows import list_flow_namespaces
 from flows.queries.preferences import find_preferences
 from flows.queries.visibility import visible
 from flows.ui.choices import lead_to_defaults
+from flows.ui.exports import send_table
 from flows.ui.filters import LISTED_STATES, read_filters
+from flows.ui.kept_views import find_default_query, keep_view, read_columns, read_saved
 from flows.ui.keyset import count_up_to, take_slice
 from flows.ui.page import FRAGMENT_HEADER, answer_page
 from flows.ui.painters.execution_rows import COLUMNS, DEFAULT_COLUMNS, Facts, paint_executions
 from flows.ui.wording import split_labels
 
-COLUMNS_KEY, SAVED_KEY = "executions.columns", "executions.filters"
-LONGEST_NAME = 60
+PAGE = "executions"
+"""The name of this list, under which its reader's choices are kept."""
+
 EXPORTED = ("id", "namespace", "flow", "revision", "state", "started", "ended", "seconds", "trigger", "labels")
-_FORMULA_MARKS = frozenset("=+-@\t\r")
 _SHOWN_FIELDS = (
     "id", "namespace", "flow_id", "flow_revision", "state", "created_at", "ended_at", "labels", "trigger", "kind", "parent_id",
     "caller_execution_id",
@@ -47,10 +43,9 @@ MOST_FLOWS = 50
 def list_executions(request: HttpRequest) -> HttpResponseBase:
     """Show one page of executions, newest first. No row costs a query of its own, and history is never counted whole."""
     preferences = find_preferences(request.user.pk)
-    saved = read_saved(preferences)
-    default = next((one for one in saved if one["is_default"]), None)
-    if default and not request.GET and FRAGMENT_HEADER not in request.headers:
-        return HttpResponseRedirect(f"{reverse('ui:executions')}?{default['query']}")
+    saved = read_saved(preferences, PAGE)
+    if (default := find_default_query(saved)) and not request.GET and FRAGMENT_HEADER not in request.headers:
+        return HttpResponseRedirect(f"{reverse('ui:executions')}?{default}")
     if (away := lead_to_defaults(request, namespace="home-namespace")) is not None:
         return away
     at = timezone.now()
@@ -58,7 +53,7 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
     rows = queries.filter_executions(filters.criteria, at=at).only(*_SHOWN_FIELDS)
     found = take_slice(request, rows, moment="created_at")
     medians = median_durations([(row.namespace, row.flow_id) for row in found.rows])
-    columns = read_columns(preferences)
+    columns = read_columns(preferences, PAGE, known=COLUMNS, usual=DEFAULT_COLUMNS)
     facts = Facts(at, medians, _list_current_tasks(found.rows))
     query = request.GET.copy()
     for name in ("before", "after"):
@@ -78,47 +73,9 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
     return answer_page(request, "flows/execution_list.html", context, title="Executions", nav="executions")
 
 
-def read_columns(preferences: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns that a person chose, in that order; unknown ones are left out."""
-    chosen = preferences.get(COLUMNS_KEY)
-    known = tuple(name for name in chosen if name in COLUMNS) if isinstance(chosen, list) else ()
-    return known or DEFAULT_COLUMNS
-
-
-def read_saved(preferences: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the saved filters of a person as maps of `name`, `query` and `is_default`."""
-    held = preferences.get(SAVED_KEY)
-    return [
-        {"name": str(one["name"]), "query": str(one["query"]), "is_default": bool(one.get("is_default"))}
-        for one in (held if isinstance(held, list) else [])
-        if isinstance(one, dict) and "name" in one and "query" in one
-    ]
-
-
 def save_view(request: HttpRequest) -> HttpResponse:
     """Keep or drop a saved filter, or keep the choice of columns, and lead back to the list with its filters."""
-    # Whoever comes here has signed in, so there is a key.
-    user_id, at = int(request.user.pk or 0), timezone.now()
-    act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
-    query = request.POST.get("query", "")[:2000]
-    saved = read_saved(find_preferences(user_id))
-    if act == "columns":
-        chosen = [] if request.POST.get("usual") else request.POST.getlist("column")
-        columns = [column for column in chosen if column in COLUMNS]
-        save_preference(user_id, name=COLUMNS_KEY, value=columns or None, at=at)
-    elif act == "save":
-        if not 0 < len(name) <= LONGEST_NAME:
-            raise InvalidError(f"A saved filter needs a name of at most {LONGEST_NAME} characters.", code="filter-name")
-        is_default = bool(request.POST.get("default"))
-        others = [{**one, "is_default": one["is_default"] and not is_default} for one in saved if one["name"] != name]
-        value = [*others, {"name": name, "query": query, "is_default": is_default}]
-        save_preference(user_id, name=SAVED_KEY, value=value, at=at)
-    elif act == "drop":
-        save_preference(user_id, name=SAVED_KEY, value=[one for one in saved if one["name"] != name], at=at)
-    else:
-        raise InvalidError(f'A list has no choice "{act[:60]}".', code="unknown-action")
-    # A list without any filter would lead to the default one again.
-    return HttpResponseRedirect(f"{reverse('ui:executions')}?{query or 'q='}")
+    return HttpResponseRedirect(f"{reverse('ui:executions')}?{keep_view(request, PAGE, columns=COLUMNS)}")
 
 
 def export_executions(request: HttpRequest) -> HttpResponseBase:
@@ -126,15 +83,7 @@ def export_executions(request: HttpRequest) -> HttpResponseBase:
     filters = read_filters(request, names=FILTERS, find_text=find_text)
     rows = queries.filter_executions(filters.criteria, at=timezone.now()).order_by("-created_at", "id").only(*_SHOWN_FIELDS)
     facts = (_list_facts(row) for row in rows.iterator(chunk_size=1000))
-    if request.GET.get("form") == "ndjson":
-        lines: Iterator[str] = (json.dumps(one, ensure_ascii=False) + "\n" for one in facts)
-        name, kind = "executions.ndjson", "application/x-ndjson"
-    else:
-        lines = write_csv_lines(EXPORTED, ([str(one[name]) for name in EXPORTED] for one in facts))
-        name, kind = "executions.csv", "text/csv; charset=utf-8"
-    response = StreamingHttpResponse((line.encode("utf-8", "replace") for line in lines), content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return send_table(request.GET.get("form", ""), "executions", EXPORTED, facts)
 
 
 def _list_facts(row: Execution) -> dict[str, Any]:
@@ -150,17 +99,6 @@ def _list_facts(row: Execution) -> dict[str, Any]:
         "trigger": (row.trigger or {}).get("id") or "",
         "labels": ",".join(f"{key}:{value}" for key, value in split_labels(row.labels)),
     }
-
-
-def write_csv_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Return the lines of a CSV file. Cells that a spreadsheet would take for a formula are made harmless."""
-    line = io.StringIO()
-    writer = csv.writer(line)
-    for cells in chain([columns], rows):
-        writer.writerow([f"'{cell}" if cell[:1] in _FORMULA_MARKS and cell else cell for cell in cells])
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
 
 
 def find_text(text: str) -> Condition | Criteria:

@@ -13,11 +13,14 @@ from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import Task
 from flows.models import Execution, TaskRun
 from flows.primitives.errors import FlowsError, NotFoundError
-from flows.primitives.states import State
+from flows.primitives.states import TERMINAL, State
 from flows.queries import executions as queries
 from flows.queries.asked import find_asked
 from flows.queries.flows import get_flow_text
 from flows.ui.wording import short_type
+
+_SURE = frozenset({"sequence", "parallel", "dag", "working-directory", "allow-failure"})
+"""Arrangements that run every task in them once. Of the others nobody knows beforehand."""
 
 _TOGGLES = frozenset({"fold", "unfold"})
 
@@ -48,6 +51,25 @@ class ExecutionPage:
     def types(self) -> dict[str, str]:
         """Return the last part of the type name by task id."""
         return {task.id: short_type(task.type) for task in self.definition.all_tasks()} if self.definition else {}
+
+    def count_ahead(self) -> int:
+        """Return how many tasks are sure to come: not begun, and neither in a loop nor in a branch that may not be taken."""
+        if self.definition is None or self.execution.state in TERMINAL:
+            return 0
+        open_tasks = {run.task_id: False for run in self.runs}
+        open_tasks |= {run.task_id: True for run in self.runs if run.state not in TERMINAL}
+
+        def count(tasks: Sequence[Task]) -> int:
+            found = 0
+            for task in tasks:
+                if task.disabled or open_tasks.get(task.id) is False:
+                    continue
+                found += task.id not in open_tasks
+                if task.arrangement in _SURE:
+                    found += count(task.branches.get("tasks", ()))
+            return found
+
+        return count(self.definition.tasks)
 
     def find_task(self, task_id: str) -> Task | None:
         """Return a task of the revision that ran, None when it cannot be read any more or has no such task."""

@@ -18,7 +18,7 @@ from flows.ui.gantt_rows import worst_state
 from flows.ui.painters.charts import draw_value_bars
 from flows.ui.painters.dependency_graph import GraphNode, draw_dependencies
 from flows.ui.painters.json_tree import find_value, paint_branch
-from flows.ui.stored_values import list_entries
+from flows.ui.stored_values import FileSizes, list_entries
 from flows.ui.views.execution_page import ExecutionPage, get_named, write_expression
 from flows.ui.wording import write_duration
 
@@ -32,8 +32,9 @@ def make_outputs(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     text = request.GET.get("q", "").strip().lower()
     runs = [run for run in page.runs if run.outputs and (not text or text in f"{run.task_id} {run.value or ''}".lower())]
     groups: dict[str, list[dict[str, Any]]] = {}
+    sizes = FileSizes(page.execution.id)
     for run in runs[:MOST_GROUPS]:
-        entries = list_entries(run.outputs, url=page.url, path=write_expression(run), owner=run.id)
+        entries = list_entries(run.outputs, url=page.url, path=write_expression(run), owner=run.id, sizes=sizes)
         groups.setdefault(run.task_id, []).append({"run": run, "entries": entries})
     return {
         "groups": [

@@ -17,10 +17,10 @@ from flows.storage import get_storage
 from flows.storage.uri import Address, ForeignFileError, check_may_read, parse_address
 from flows.ui.page import Crumb, answer_page
 from flows.ui.previews import ENCODINGS, MOST_ROWS, ROWS_AT_ONCE, SHOWN_TYPES, make_preview
+from flows.ui.stored_values import plain_name
 from flows.ui.views.execution_page import make_link
 
 _CHUNK = 64 * 1024
-_MARK_LENGTH = 16
 
 # A document under this policy has no origin, runs nothing and loads nothing; it may stand in a frame of ours.
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -86,13 +86,6 @@ def _find_readable(execution: Execution, uri: str) -> Address:
         if owner and execution.id in queries.list_related_ids(queries.get_execution(owner)):
             return address
         raise
-
-
-def plain_name(address: Address) -> str:
-    """Return the file's own name, without the random part that keeps stored names apart."""
-    mark, dash, rest = address.parts[-1].partition("-")
-    is_marked = len(mark) == _MARK_LENGTH and all(letter in "0123456789abcdef" for letter in mark)
-    return rest if dash and rest and is_marked else address.parts[-1]
 
 
 def send_raw(request: HttpRequest, execution_id: str) -> HttpResponseBase:

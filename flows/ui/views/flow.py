@@ -25,7 +25,7 @@ from flows.ui.choices import read_look
 from flows.ui.editing.trials import make_trial
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
-from flows.ui.keyset import take_slice
+from flows.ui.keyset import count_up_to, take_slice
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
 from flows.ui.painters.topology import draw_topology
@@ -108,7 +108,7 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
     crumbs = [
         Crumb("Flows", reverse("ui:flows")),
         Crumb(namespace, f"{reverse('ui:flows')}?namespace={namespace}"),
-        Crumb(flow_id),
+        Crumb(flow_id, copies=flow_id),
     ]
     return answer_page(request, f"flows/flow/{tab}.html", context, title=flow_id, nav="flows", crumbs=crumbs)
 
@@ -160,8 +160,13 @@ def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]
     )
     filters = read_filters(request, names=("state", "range", "label", "from", "to"), fixed=fixed)
     rows = execution_queries.filter_executions(filters.criteria, at=timezone.now())
+    query = request.GET.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
     return {
+        "query": query.urlencode(),
         "slice": take_slice(request, rows, moment="created_at"),
+        "total": count_up_to(rows),
         "filters": filters,
         "states": LISTED_STATES,
         "is_bound": True,

@@ -17,6 +17,7 @@ from flows.queries.visibility import visible
 from flows.streams import answer_stream
 from flows.ui.filters import LEVELS, Filters, read_filters, write_query
 from flows.ui.log_panel import Log, answer_lines, make_panel, stream_log, wants_lines
+from flows.ui.painters.log_lines import Origin
 from flows.ui.views.logs import EVERY_EXECUTION, send_lines
 
 FILTERS = ("q", "task", "execution", "level", "range", "from", "to")
@@ -69,7 +70,7 @@ def _read_log(request: HttpRequest, namespace: str, flow_id: str) -> tuple[Filte
         rows=rows,
         hits=rows,
         searched=f'"{searched}"' if searched else "",
-        with_flow=True,
+        origin=Origin.EXECUTION,
         is_filtered=bool(filters.chips),
         live_url=reverse("ui:live-flow-logs", args=[namespace, flow_id]),
     )

@@ -31,6 +31,8 @@ GRID_RUNS = 30
 MOST_METRICS = 5000
 MOST_FILES = 200
 _SHOWN = 60
+_BEHAVIORS = {"QUEUE": "wait", "CANCEL": "cancelled", "FAIL": "fail"}
+"""What becomes of executions over the limit, in a word."""
 
 
 def make_grid(found: FlowText) -> dict[str, Any]:
@@ -86,10 +88,13 @@ def show_concurrency(request: HttpRequest, found: FlowText) -> dict[str, Any]:
     flow = found.flow
     rows = visible(Execution).filter(namespace=flow.namespace, flow_id=flow.flow_id)
     waiting = rows.filter(state=State.QUEUED).order_by("created_at")
+    holders = rows.filter(slot_held=True).order_by("created_at")
+    concurrency = found.definition.concurrency if found.definition else None
     return {
         "limit": flow.concurrency_limit,
-        "behavior": found.definition.concurrency.behavior if found.definition and found.definition.concurrency else "",
-        "holders": list(rows.filter(slot_held=True).order_by("created_at")[:_SHOWN]),
+        "behavior": _BEHAVIORS.get(concurrency.behavior, "") if concurrency else "",
+        "holders": list(holders[:_SHOWN]),
+        "holder_count": holders.count(),
         "waiting": list(waiting[:_SHOWN]),
         "waiting_count": waiting.count(),
     }

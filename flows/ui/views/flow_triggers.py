@@ -18,6 +18,7 @@ from flows.primitives.errors import FlowsError
 from flows.queries.flows import FlowText
 from flows.queries.triggers import (
     TriggerView,
+    count_backfill_runs,
     describe_triggers,
     list_backfill_runs,
     list_schedule_dates,
@@ -87,7 +88,15 @@ def _describe_backfill(state: TriggerState, kept: Backfill) -> dict[str, Any]:
     passed = 1.0
     if kept.current is not None and kept.end > kept.start:
         passed = min(1.0, max(0.0, (kept.current - kept.start) / (kept.end - kept.start)))
-    return {"backfill": kept, "percent": round(100 * passed), "runs": list_backfill_runs(state)}
+    count = count_backfill_runs(state)
+    started = "1 execution that it started stays" if count == 1 else f"{count:,} executions that it started stay"
+    return {
+        "backfill": kept,
+        "percent": round(100 * passed),
+        "runs": list_backfill_runs(state),
+        "fired_count": count,
+        "cancel_says": f"The {started}; {100 - round(100 * passed)} % of the range is left and will not run.",
+    }
 
 
 def _evaluate(state: TriggerState, *, at: datetime) -> dict[str, Any]:

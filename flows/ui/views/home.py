@@ -9,11 +9,7 @@ from flows.queries.blueprints import list_starters
 from flows.queries.visibility import visible
 from flows.ui.page import answer_page
 from flows.ui.views.blueprints import make_card
-from flows.ui.views.dashboards import show_default
-
-HOURS = 24
-LISTED = 6
-KEPT_SECONDS = 10
+from flows.ui.views.default_dashboard import show_default
 
 
 def show_home(request: HttpRequest) -> HttpResponse:

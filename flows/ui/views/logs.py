@@ -18,6 +18,7 @@ from flows.ui.choices import lead_to_defaults
 from flows.ui.filters import LEVELS, Filters, read_filters, write_query
 from flows.ui.log_panel import Log, answer_lines, make_panel, stream_log, wants_lines
 from flows.ui.page import answer_page
+from flows.ui.painters.log_lines import Origin
 
 MOST_DOWNLOADED = 100_000
 EVERY_EXECUTION = ""
@@ -55,7 +56,7 @@ def _read_log(request: HttpRequest) -> tuple[Filters, Log]:
         rows=rows,
         hits=rows,
         searched=f'"{searched}"' if searched else "",
-        with_flow=True,
+        origin=Origin.FLOW,
         is_filtered=bool(filters.chips),
         live_url=reverse("ui:live-logs"),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -67,13 +69,14 @@ def _change(request: HttpRequest, namespace: str, action: str) -> str:
             operations.delete_secret(namespace, key, at=at, actor=actor)
             return f"Secret {key} deleted"
         case "file-upload":
-            upload = request.FILES.get("file")
-            if upload is None:
+            uploads = request.FILES.getlist("file")
+            if not uploads:
                 raise InvalidError("Choose a file first.", code="upload-missing")
             folder = sent.get("folder", "").strip().strip("/")
-            path = f"{folder}/{upload.name}" if folder else str(upload.name)
-            namespace_files.put_file(namespace, path, upload.file or b"", at=at, actor=actor)
-            return f"File {path} stored"
+            paths = [f"{folder}/{upload.name}" if folder else str(upload.name) for upload in uploads]
+            for path, upload in zip(paths, uploads, strict=True):
+                namespace_files.put_file(namespace, path, upload.file or b"", at=at, actor=actor)
+            return f"File {paths[0]} stored" if len(paths) == 1 else f"{len(paths)} files stored"
         case "file-save":
             namespace_files.put_file(
                 namespace, sent.get("path", ""), sent.get("text", "").replace("\r\n", "\n").encode(), at=at, actor=actor
@@ -87,8 +90,11 @@ def _change(request: HttpRequest, namespace: str, action: str) -> str:
             moved = namespace_files.move_file(namespace, sent.get("path", ""), sent.get("target", "").strip(), at=at, actor=actor)
             return f"{len(moved)} {'file' if len(moved) == 1 else 'files'} moved"
         case "file-delete":
-            namespace_files.delete_file(namespace, sent.get("path", ""), at=at, actor=actor)
-            return f"File {sent.get('path', '')} deleted"
+            deleted = namespace_files.delete_file(namespace, sent.get("path", ""), at=at, actor=actor)
+            return f"{sent.get('path', '')} deleted" if len(deleted) == 1 else f"{len(deleted)} files deleted"
+        case "describe":
+            _update(namespace, {"description": sent.get("description", "").strip().replace("\r\n", "\n")}, at=at, actor=actor)
+            return "Description saved"
         case "delete":
             operations.delete_namespace(namespace, at=at, actor=actor)
             return f"Namespace {namespace} deleted"
@@ -129,13 +135,16 @@ def _change_text(request: HttpRequest, namespace: str, what: str, verb: str) -> 
         return answer_namespace(request, namespace, tab, changes=shown)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return answer_namespace(request, namespace, tab, changes=shown, status=422)
-    at, actor = timezone.now(), name_of(request)
     try:
-        if operations.get_namespace(namespace).is_described:
-            operations.update_namespace(namespace, **values, at=at, actor=actor)
-        else:
-            operations.create_namespace(namespace, **values, at=at, actor=actor)
+        _update(namespace, values, at=timezone.now(), actor=name_of(request))
     except InvalidError as error:
         problem = Problem(error.code, error.message)
         return answer_namespace(request, namespace, tab, changes={**shown, "problems": [problem]}, status=422)
     return redirect("namespace-tab", namespace, tab, note=f"{'Variables' if what == 'variables' else 'Plugin defaults'} saved")
+
+
+def _update(namespace: str, values: Mapping[str, Any], *, at: datetime, actor: str) -> None:
+    """Store settings of a namespace, which may have existed only through what it owns."""
+    is_described = operations.get_namespace(namespace).is_described
+    save = operations.update_namespace if is_described else operations.create_namespace
+    save(namespace, **values, at=at, actor=actor)

@@ -18,8 +18,10 @@ from django.utils import timezone
 from flows.models import Namespace
 from flows.operations import key_values, namespace_files
 from flows.operations import namespaces as operations
+from flows.primitives.callers import current_caller
 from flows.primitives.durations import format_duration
 from flows.primitives.errors import NotFoundError
+from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
 from flows.primitives.typed_values import Kind
 from flows.queries import overview
@@ -50,6 +52,8 @@ TABS = (
 PREVIEW_BYTES = 256 * 1024
 MOST_USES = 8
 LISTED = 5
+MOST_KEYS = 500
+MOST_FILES = 2000
 
 
 def list_namespaces(request: HttpRequest) -> HttpResponse:
@@ -127,7 +131,7 @@ def answer_namespace(
         **maker(request, namespace),
         **(changes or {}),
     }
-    crumbs = [Crumb("Namespaces", reverse("ui:namespaces")), Crumb(namespace)]
+    crumbs = [Crumb("Namespaces", reverse("ui:namespaces")), Crumb(namespace, copies=namespace)]
     return answer_page(
         request, f"flows/namespace/{tab}.html", context, title=namespace, nav="namespaces", crumbs=crumbs, status=status
     )
@@ -156,8 +160,10 @@ def _flows(request: HttpRequest, namespace: str) -> dict[str, Any]:
 
 
 def _kv(request: HttpRequest, namespace: str) -> dict[str, Any]:
-    at = timezone.now()
-    found = list(key_values.list_key_values(namespace, at=at, inherit=True)[:500])
+    at, text = timezone.now(), read_text(request)
+    found = list(key_values.list_key_values(namespace, at=at, inherit=True, query=text)[: MOST_KEYS + 1])
+    is_cut = len(found) > MOST_KEYS
+    del found[MOST_KEYS:]
     nearest: dict[str, str] = {}
     for pair in sorted(found, key=lambda pair: -len(pair.namespace)):
         nearest.setdefault(pair.key, pair.namespace)
@@ -165,14 +171,23 @@ def _kv(request: HttpRequest, namespace: str) -> dict[str, Any]:
         {
             "pair": pair,
             "text": _write_value(pair.value),
+            "expression": f"{{{{ kv('{pair.key}') }}}}",
+            "owner": pair.namespace,
             "is_own": pair.namespace == namespace,
-            "shadowed_by": nearest[pair.key] if nearest[pair.key] != pair.namespace else "",
+            "shadowed_by": nearest[pair.key] if nearest[pair.key] != pair.namespace else None,
+            "shadows": None,
             "ttl": format_duration(timedelta(seconds=int((pair.expires_at - at).total_seconds()) + 1)) if pair.expires_at else "",
         }
         for pair in found
     ]
     # Those of the namespace itself come first; sorting keeps the order of the keys.
-    return {"rows": sorted(rows, key=lambda row: not row["is_own"]), "kinds": [kind.value for kind in Kind]}
+    rows.sort(key=lambda row: not row["is_own"])
+    return {"rows": rows, "kinds": [kind.value for kind in Kind], "text": text, "is_cut": is_cut}
+
+
+def read_text(request: HttpRequest) -> str:
+    """Return what somebody searches for on a tab, without what no name can hold."""
+    return request.GET.get("q", "").strip().replace("\0", "")[:200]
 
 
 def _access(request: HttpRequest, namespace: str) -> dict[str, Any]:
@@ -184,17 +199,31 @@ def _write_value(value: Any) -> str:
 
 
 def _secrets(request: HttpRequest, namespace: str) -> dict[str, Any]:
+    text = read_text(request)
     found = find_secret_uses(namespace)
     secrets = list_known_secrets(namespace)
     rows = []
-    for secret in secrets:
+    for secret in [secret for secret in secrets if text.lower() in secret.key.lower()]:
         # Flows read the nearest one, so the others are used by nobody here.
         uses = found.get(secret.key.upper(), []) if secret.shadowed_by is None else []
         tags = ", ".join(f"{key}:{value}" for key, value in secret.tags)
         more = max(0, len(uses) - MOST_USES)
-        rows.append({"secret": secret, "is_own": secret.owner == namespace, "uses": uses[:MOST_USES], "more": more, "tags": tags})
+        rows.append(
+            {
+                "secret": secret,
+                "expression": f"{{{{ secret('{secret.key}') }}}}",
+                "owner": secret.owner,
+                "is_own": secret.owner == namespace,
+                "shadows": secret.shadows,
+                "shadowed_by": secret.shadowed_by,
+                "uses": uses[:MOST_USES],
+                "more": more,
+                "tags": tags,
+            }
+        )
     known = {secret.key.upper() for secret in secrets}
-    return {"rows": rows, "missing": [(key, flows[:MOST_USES]) for key, flows in sorted(found.items()) if key not in known]}
+    missing = [(key, flows[:MOST_USES]) for key, flows in sorted(found.items()) if key not in known]
+    return {"rows": rows, "missing": missing, "text": text}
 
 
 def make_tree(paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -207,19 +236,28 @@ def make_tree(paths: Sequence[str]) -> list[dict[str, Any]]:
             folder = "/".join(parts[: depth + 1])
             if folder not in seen:
                 seen.add(folder)
-                rows.append({"name": parts[depth], "path": f"/{folder}", "depth": min(depth, 4), "is_folder": True})
-        rows.append({"name": parts[-1], "path": path, "depth": min(len(parts) - 1, 4), "is_folder": False})
+                row = {"name": parts[depth], "path": f"/{folder}", "depth": min(depth, 4), "is_folder": True, "folder": folder}
+                rows.append(row)
+        folder = "/".join(parts[:-1])
+        rows.append({"name": parts[-1], "path": path, "depth": min(len(parts) - 1, 4), "is_folder": False, "folder": folder})
     return rows
 
 
 def _files(request: HttpRequest, namespace: str) -> dict[str, Any]:
-    path = request.GET.get("path", "")
-    files = namespace_files.search_files(namespace)
-    context: dict[str, Any] = {"files": files[:2000], "tree": make_tree(files[:2000]), "path": path}
+    path, text = request.GET.get("path", ""), read_text(request)
+    found = namespace_files.search_files(namespace, text)
+    caller = current_caller()
+    context: dict[str, Any] = {
+        "files": found[:MOST_FILES],
+        "is_cut_tree": len(found) > MOST_FILES,
+        "tree": make_tree(found[:MOST_FILES]),
+        "path": path,
+        "text_q": text,
+        "may_upload": any(caller.may(action, Resource.FILE, namespace) for action in (Action.CREATE, Action.UPDATE)),
+    }
     if path:
         facts = namespace_files.stat_file(namespace, path)
-        wanted = request.GET.get("version", "")
-        version = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 else None
+        version = _read_version(request)
         versions = [] if facts.is_directory else namespace_files.list_versions(namespace, path)[::-1]
         context |= {"version": version or facts.version, "versions": versions[:50]}
         with namespace_files.open_file(namespace, path, version=version) as stream:
@@ -228,6 +266,11 @@ def _files(request: HttpRequest, namespace: str) -> dict[str, Any]:
         context |= {"facts": facts, "text": content.decode("utf-8", "replace") if is_text else "", "is_text": is_text}
         context["is_cut"] = facts.size_bytes > PREVIEW_BYTES
     return context
+
+
+def _read_version(request: HttpRequest) -> int | None:
+    wanted = request.GET.get("version", "")
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 else None
 
 
 def _executions(request: HttpRequest, namespace: str) -> dict[str, Any]:
@@ -255,7 +298,8 @@ def _texts(tab: str, request: HttpRequest, namespace: str) -> dict[str, Any]:
 
 
 def download_file(request: HttpRequest, namespace: str) -> HttpResponseBase:
-    """Answer with the content of a namespace file, never to be shown by the browser."""
+    """Answer with the content of a namespace file, of the version that the address names, never to be shown by the browser."""
     path = request.GET.get("path", "")
     facts = namespace_files.stat_file(namespace, path)
-    return FileResponse(namespace_files.open_file(namespace, path), as_attachment=True, filename=facts.name)
+    content = namespace_files.open_file(namespace, path, version=_read_version(request))
+    return FileResponse(content, as_attachment=True, filename=facts.name)

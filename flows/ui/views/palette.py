@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from textwrap import dedent
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.urls import reverse
+from django.utils.html import escape
 
 from flows.language import definitions
 from flows.language.chart_shapes import describe_dashboard, list_chart_options, list_fields
 from flows.language.definitions import INPUT_TYPES
 from flows.models import Execution, Flow
-from flows.plugin_api.registry import get_registry
+from flows.plugin_api.registry import PluginEntry, get_registry
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 from flows.queries.flows import list_flow_namespaces
@@ -122,18 +124,20 @@ def _make_chart_index() -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _make_index() -> tuple[str, str]:
+    entries = list(get_registry().list_entries())
+    addable = [entry.type for entry in entries if entry.kind in ("task", "trigger") and not entry.deprecated]
     index = {
         "types": {
             entry.type: {
                 "k": entry.kind,
-                "d": (entry.title or entry.description)[:LONGEST_TEXT],
+                "d": _describe_entry(entry),
                 "p": _list_properties(entry.schema),
                 "b": list(entry.branches),
-                "o": list((entry.outputs.get("properties") or {}) if entry.outputs else ()),
-                **({"x": entry.deprecated[:LONGEST_TEXT]} if entry.deprecated else {}),
+                **({"x": 1} if entry.deprecated else {}),
             }
-            for entry in get_registry().list_entries()
+            for entry in entries
         },
+        "add": "".join(f'<option value="{escape(name)}">' for name in addable),
         "keys": {
             "flow": list(definitions.FLOW["properties"]),
             "task": list(definitions.TASK["properties"]),
@@ -152,14 +156,37 @@ def _write_index(index: dict[str, Any]) -> tuple[str, str]:
     return content, f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'
 
 
+def _describe_entry(entry: PluginEntry) -> str:
+    """Return what the side box says of a type: that it is deprecated, what it does, its name, and what it needs."""
+    required = ", ".join(entry.schema.get("required") or ())
+    lines = (
+        entry.deprecated[:LONGEST_TEXT],
+        (entry.title or entry.description)[:LONGEST_TEXT],
+        entry.type,
+        f"required: {required}" if required else "",
+    )
+    return "\n".join(line for line in lines if line)
+
+
 def _list_properties(schema: Any) -> list[list[Any]]:
-    """Return properties as `[name, type, required, choices, description, default]`; a list is shorter than a map with names."""
+    """
+    Return properties as `[name, type, required, choices, text of the side box]`; a list is shorter than a map with names.
+    """
     required = set(schema.get("required") or ())
     found = []
     for name, facts in (schema.get("properties") or {}).items():
         known = facts if isinstance(facts, dict) else {}
-        default = known.get("default")
-        shown = [] if default is None or isinstance(default, dict | list) else [default]
-        description = str(known.get("description") or "")[:LONGEST_TEXT]
-        found.append([name, describe_type(known), int(name in required), known.get("enum") or [], description, *shown])
+        kind, choices = describe_type(known), known.get("enum") or []
+        found.append([name, kind, int(name in required), choices, _describe_property(known, kind, choices, name in required)])
     return found
+
+
+def _describe_property(known: Mapping[str, Any], kind: str, choices: Sequence[Any], is_required: bool) -> str:
+    default = known.get("default")
+    shown = "" if default is None or isinstance(default, dict | list) else f", default {json.dumps(default)}".replace('"', "")
+    lines = (
+        f"{kind}{', required' if is_required else ''}{shown}",
+        str(known.get("description") or "")[:LONGEST_TEXT],
+        f"One of {', '.join(str(choice) for choice in choices)}" if choices else "",
+    )
+    return "\n".join(line for line in lines if line)

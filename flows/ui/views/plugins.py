@@ -53,7 +53,7 @@ def show_plugin(request: HttpRequest, name: str) -> HttpResponse:
         "family": family_of(entry.type),
         "may_try": current_caller().list_reached(Resource.FLOW, Action.CREATE) != (),
     }
-    crumbs = [Crumb("Plugins", reverse("ui:plugins")), Crumb(entry.type.rpartition(".")[2])]
+    crumbs = [Crumb("Plugins", reverse("ui:plugins")), Crumb(entry.type.rpartition(".")[2], copies=entry.type)]
     return answer_page(request, "flows/plugin.html", context, title=short, nav="plugins", crumbs=crumbs)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -27,7 +29,15 @@ from flows.queries.last_runs import list_newest_runs
 from flows.queries.visibility import visible
 from flows.ui.errors import status_of
 from flows.ui.free_text import resolve_text
-from flows.ui.input_fields import InputField, convert_typed, flatten, make_fields, read_prefill, read_touched, read_typed
+from flows.ui.input_fields import (
+    InputField,
+    convert_typed,
+    make_fields,
+    read_prefill,
+    read_touched,
+    read_typed,
+    show_stored,
+)
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 
 STAY = "stay"
@@ -43,20 +53,7 @@ def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpRespons
 def _read_earlier(request: HttpRequest, flow: TypedFlow) -> dict[str, Any]:
     """Return the inputs of the execution that the link names, those that can be shown."""
     earlier = visible(Execution).filter(pk=request.GET.get("from", ""), namespace=flow.namespace, flow_id=flow.id).first()
-    if earlier is None:
-        return {}
-    found: dict[str, Any] = {}
-    for name, one in flatten(flow.inputs):
-        value: Any = earlier.inputs
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is None or one.type in ("SECRET", "FILE"):
-            continue
-        if isinstance(value, list | dict):
-            found[name] = json.dumps(value, ensure_ascii=False, indent=None if one.type in ("MULTISELECT", "ARRAY") else 2)
-        else:
-            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return found
+    return show_stored(flow.inputs, earlier.inputs) if earlier is not None else {}
 
 
 def refresh_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
@@ -192,11 +189,20 @@ def _answer_form(
     )
 
 
+def _list_call_options(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return revision, labels and start time of the form as the query of a call; what cannot be used yet is left out."""
+    revision, moment = _read_revision(request), _describe_schedule(request)
+    found = [("revision", str(revision))] if revision else []
+    with suppress(InvalidError):
+        found += [("labels", f"{key}:{value}") for key, value in _read_labels(request.POST.get("labels", ""))]
+    return [*found, ("scheduleDate", moment.isoformat())] if isinstance(moment, datetime) else found
+
+
 def _write_call(request: HttpRequest, flow: TypedFlow, fields: Iterable[InputField]) -> str:
     """Return the command for a terminal that starts the same execution. Secrets are not in it, fields left empty neither."""
-    revision = _read_revision(request)
     address = f"{request.scheme}://{request.get_host()}/api/v1/main/executions/{flow.namespace}/{flow.id}"
-    lines = ["curl -u you@example.org -X POST", shlex.quote(f"{address}?revision={revision}" if revision else address)]
+    query = urlencode(_list_call_options(request))
+    lines = ["curl -u you@example.org -X POST", shlex.quote(f"{address}?{query}" if query else address)]
     for field in fields:
         value = (
             json.dumps(field.value, ensure_ascii=False) if isinstance(field.value, list) else field.resolved or str(field.value)

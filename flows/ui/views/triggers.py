@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from flows.language.source import read_document
 from flows.models import TriggerState
@@ -20,14 +22,20 @@ from flows.queries.last_runs import find_median_length, list_firings_between
 from flows.queries.pages import Window
 from flows.queries.triggers import say_schedule
 from flows.ui.choices import lead_to_defaults
-from flows.ui.filters import read_filters, write_query
+from flows.ui.exports import send_table
+from flows.ui.filters import Filters, read_filters, write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
+from flows.ui.sorting import make_heads, paint_heads, read_sort
 from flows.ui.wording import write_duration
 
 PAGE_SIZE = 50
 PREVIEWED = 12
 MOST_IN_STRIP = 120
+MOST_LISTED = 500
 MOST_DATES = 10_000
+EXPORTED = (
+    "namespace", "flowId", "triggerId", "kind", "disabled", "nextEvaluationDate", "lastTriggeredDate", "executionId", "workerId",
+)  # fmt: skip
 PRESETS = (("24 h", timedelta(hours=24)), ("7 d", timedelta(days=7)), ("30 d", timedelta(days=30)))
 """Ranges that the form of a backfill offers, each back from now."""
 
@@ -41,16 +49,34 @@ STATES = {
 """What the filter "State" of the list means."""
 
 
+COLUMNS = (
+    ("trigger", "Trigger"),
+    ("flow", "Flow"),
+    ("when", "When"),
+    ("state", "State"),
+    ("evaluation", "Last evaluation"),
+    ("fired", "Last fired"),
+    ("next", "Next"),
+)
+SORTED = {"trigger": "triggerId", "flow": "flowId", "fired": "lastTriggeredDate", "next": "nextExecutionDate"}
+"""Columns that sort the list, and what they are called there."""
+
+
 def list_triggers(request: HttpRequest) -> HttpResponse:
     """Show one page of triggers with their state, what their last evaluation found, and why one cannot be used."""
     if (away := lead_to_defaults(request, namespace="home-namespace")) is not None:
         return away
-    state = request.GET.get("is", "")
-    filters = read_filters(request, names=("q", "namespace"), fixed=(STATES[state],) if state in STATES else ())
+    state, sort = request.GET.get("is", ""), read_sort(request, SORTED)
+    filters = _read_filters(request)
     text = request.GET.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 100_000 else 1
-    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE), at=timezone.now())
+    order = ((SORTED[sort[0]], sort[1]),) if sort is not None else ()
+    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE, order), at=timezone.now())
+    query = request.GET.copy()
+    query.pop("page", None)
     context = {
+        "heads": SafeString(paint_heads(make_heads(request, COLUMNS, sort=sort, sortable=SORTED))),
+        "query": query.urlencode(),
         "rows": [
             {
                 "state": view.state,
@@ -68,6 +94,23 @@ def list_triggers(request: HttpRequest) -> HttpResponse:
         "newer_url": write_query(request, page=str(number - 1) if number > 2 else "") if number > 1 else "",
     }
     return answer_page(request, "flows/trigger_list.html", context, title="Triggers", nav="triggers")
+
+
+def _read_filters(request: HttpRequest) -> Filters:
+    state = request.GET.get("is", "")
+    return read_filters(request, names=("q", "namespace"), fixed=(STATES[state],) if state in STATES else ())
+
+
+def export_list(request: HttpRequest) -> HttpResponseBase:
+    """Answer with all triggers that match, as CSV or as one JSON object per line."""
+    rows = queries.filter_triggers(_read_filters(request).criteria, at=timezone.now())
+    ordered = rows.order_by("namespace", "flow_id", "trigger_id").iterator(chunk_size=1000)
+    facts = ({name: _write_fact(value) for name, value in queries.export_columns(row).items()} for row in ordered)
+    return send_table(request.GET.get("form", ""), "triggers", EXPORTED, facts)
+
+
+def _write_fact(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def read_evaluation(row: TriggerState) -> dict[str, Any] | None:
@@ -192,6 +235,9 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
                 "count": len(dates),
                 "is_more": len(dates) >= MOST_DATES,
                 "more": max(0, len(dates) - PREVIEWED),
+                "more_dates": dates[PREVIEWED:MOST_LISTED],
+                "listed": min(len(dates), MOST_LISTED),
+                "left_out": len(dates) > MOST_LISTED,
                 "estimate": write_duration(length * len(dates)) if length else "",
             }
         except FlowsError as error:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Field, Mark, Prop, Properties, Static, Text
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from flows.primitives.errors import FlowsError
 from plugins.core.truth import is_true
 
@@ -17,6 +17,10 @@ class Assert(RunnableTask):
     type = "io.kestra.plugin.core.execution.Assert"
     title = "Check conditions"
     light = True
+    metrics = (
+        RecordedMetric("failed", "counter", "How many conditions do not hold.", "conditions"),
+        RecordedMetric("success", "counter", "How many conditions hold.", "conditions"),
+    )
     examples = (
         """
         id: checked

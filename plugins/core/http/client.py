@@ -18,11 +18,12 @@ import httpx
 from flows.plugin_api.context import RunContext
 from flows.plugin_api.egress import MAX_REDIRECTS, EgressError, EgressPolicy, GuardedTransport
 from flows.plugin_api.splitting import copy_to_temporary
-from flows.plugin_api.tasks import TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, TaskFailure
 from plugins.core.http.options import ClientSettings, RequestProperties, join_options
 
 _HIDDEN_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 _LONGEST_EXCERPT = 500
+LENGTH_METRIC = RecordedMetric("response.length", "counter", "The length of the answer, when the server announced it.", "bytes")
 
 
 class Sender:
@@ -241,4 +242,13 @@ def count_length(context: RunContext, props: RequestProperties, response: httpx.
         context.metrics.counter("response.length", int(length), **tags)
 
 
-__all__ = ["EgressError", "Sender", "check_status", "collect_headers", "count_length", "log_response_headers", "shown_url"]
+__all__ = [
+    "LENGTH_METRIC",
+    "EgressError",
+    "Sender",
+    "check_status",
+    "collect_headers",
+    "count_length",
+    "log_response_headers",
+    "shown_url",
+]

@@ -15,7 +15,7 @@ from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Field, Prop
 from flows.plugin_api.fields import Output as TaskOutput
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
-from plugins.core.http.client import Sender, check_status, collect_headers, count_length, log_response_headers
+from plugins.core.http.client import LENGTH_METRIC, Sender, check_status, collect_headers, count_length, log_response_headers
 from plugins.core.http.options import RequestProperties
 
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*([\w-]+)'[^']*'([^;\s]+)", re.IGNORECASE)
@@ -30,6 +30,7 @@ class Download(RunnableTask):
     type = "io.kestra.plugin.core.http.Download"
     aliases = ("io.kestra.plugin.fs.http.Download",)
     title = "Download a file"
+    metrics = (LENGTH_METRIC,)
     examples = (
         """
         id: fetch

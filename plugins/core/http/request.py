@@ -13,7 +13,15 @@ from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Duration, Field, Mark, Output, Prop, Static
 from flows.plugin_api.tasks import RunnableTask, TaskFailure
 from flows.plugin_api.triggers import PollingTrigger, PollResult
-from plugins.core.http.client import Sender, check_status, collect_headers, count_length, log_response_headers, shown_url
+from plugins.core.http.client import (
+    LENGTH_METRIC,
+    Sender,
+    check_status,
+    collect_headers,
+    count_length,
+    log_response_headers,
+    shown_url,
+)
 from plugins.core.http.options import RequestProperties
 from plugins.core.truth import is_true
 
@@ -88,6 +96,7 @@ class Request(RunnableTask):
     type = "io.kestra.plugin.core.http.Request"
     aliases = ("io.kestra.plugin.fs.http.Request",)
     title = "Call an HTTP address"
+    metrics = (LENGTH_METRIC,)
     Output = HttpAnswer
     examples = (
         """

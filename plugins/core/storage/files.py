@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.plugin_api.context import RunContext
 from flows.plugin_api.fields import Field, FileMap, Moment, Prop, Properties, StorageUri, Text
 from flows.plugin_api.fields import Output as TaskOutput
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from flows.plugin_api.working_files import collect_files, write_input_files
 
 
@@ -155,6 +155,11 @@ class PurgeStorage(RunnableTask):
 
     type = "io.kestra.plugin.core.storage.PurgeStorage"
     title = "Delete old execution files"
+    metrics = (
+        RecordedMetric("scanned", "counter", "How many folders of executions were looked at.", "folders"),
+        RecordedMetric("purged", "counter", "How many of them were deleted, or would be in a dry run.", "folders"),
+        RecordedMetric("deleted.files", "counter", "How many files were in those.", "files"),
+    )
     examples = (
         """
         id: tidy_storage

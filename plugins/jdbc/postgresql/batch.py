@@ -9,7 +9,7 @@ import psycopg
 from psycopg.sql import SQL, Composed, Placeholder
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from plugins.jdbc.engine import Session, SqlWork
 from plugins.jdbc.postgresql.properties import PostgresBatchProperties
 from plugins.jdbc.postgresql.session import PostgresSession, iterate_chunks, name_of, names_of, open_postgres
@@ -28,6 +28,10 @@ class Batch(SqlWork, RunnableTask):
 
     type = "io.kestra.plugin.jdbc.postgresql.Batch"
     title = "Write a row file to PostgreSQL"
+    metrics = (
+        RecordedMetric("records", "counter", "How many rows were read from the file.", "rows"),
+        RecordedMetric("updated", "counter", "How many rows the server changed.", "rows"),
+    )
     Props = PostgresBatchProperties
     Output = BatchOutput
     examples = (

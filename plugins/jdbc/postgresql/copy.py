@@ -10,7 +10,7 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Literal
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.tasks import RunnableTask, TaskFailure
+from flows.plugin_api.tasks import RecordedMetric, RunnableTask, TaskFailure
 from plugins.jdbc.engine import Session, SqlWork
 from plugins.jdbc.postgresql.properties import (
     CopyFormat,
@@ -32,6 +32,7 @@ class CopyIn(SqlWork, RunnableTask):
 
     type = "io.kestra.plugin.jdbc.postgresql.CopyIn"
     title = "Load a file into a PostgreSQL table"
+    metrics = (RecordedMetric("rows", "counter", "How many rows were loaded.", "rows"),)
     Props = CopyInProperties
     Output = CopyInOutput
     examples = (
@@ -84,6 +85,7 @@ class CopyOut(SqlWork, RunnableTask):
 
     type = "io.kestra.plugin.jdbc.postgresql.CopyOut"
     title = "Write a PostgreSQL table or query to a file"
+    metrics = (RecordedMetric("rows", "counter", "How many rows were written.", "rows"),)
     Props = CopyOutProperties
     Output = CopyOutOutput
     examples = (

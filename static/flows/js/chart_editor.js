@@ -1,11 +1,9 @@
 // Completion and explanations of dashboard texts, from one description of what may stand where.
-import { readPlace, entry } from "./completion.js";
+import { entry, indentOf, keyOf, readPlace } from "./completion.js";
 
 const [TYPE, TEXT, REQUIRED, DEFAULT, CHOICES, INSIDE] = [0, 1, 2, 3, 4, 5];
 let index = null;
 
-const keyOf = (line) => /^\s*(?:-\s+)?([\w-]+)\s*:/.exec(line)?.[1];
-const indentOf = (line) => line.search(/\S|$/);
 
 // What may stand below the keys of a path, which runs from the inside to the outside.
 function shapeAt(path) {

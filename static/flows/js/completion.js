@@ -1,4 +1,6 @@
 // Completion of flow texts: what may stand here follows from the indentation, the type of the block, and one index of the server.
+import { context, editor, fill, one, post } from "./editor.js";
+
 const LISTS = {
   tasks: "task",
   then: "task",
@@ -12,8 +14,8 @@ const LISTS = {
 
 let index = null;
 
-const indentOf = (line) => line.search(/\S|$/);
-const keyOf = (line) => /^\s*(?:-\s+)?([\w-]+)\s*:/.exec(line)?.[1];
+export const indentOf = (line) => line.search(/\S|$/);
+export const keyOf = (line) => /^\s*(?:-\s+)?([\w-]+)\s*:/.exec(line)?.[1];
 
 // Walks upwards: the keys above this place, from the inside to the outside, and the lines of the block that it stands in.
 export function readPlace(lines, row, column) {
@@ -56,14 +58,15 @@ export function readPlace(lines, row, column) {
   return { path, block, indent };
 }
 
-export const entry = (caption, value, meta, score, doc = "", snippet) => ({
+export const entry = (caption, value, meta, score, docText = "", snippet) => ({
   caption,
   value,
   meta,
   score,
-  docText: doc,
+  docText,
   ...(snippet ? { snippet } : {}),
 });
+const words = (list, meta) => list.map((word) => entry(`${word}`, `${word}`, meta, 100));
 
 // Types are found by their last word, by a word before it, or by their full name.
 function nameFor(name, typed) {
@@ -75,141 +78,98 @@ function nameFor(name, typed) {
   return at === wanted.length ? last : name.split(".").slice(3).join(".");
 }
 
-function completeType(place, typed = "") {
-  const list = place.path.find((key) => key in LISTS),
-    kinds =
-      list === "triggers"
-        ? ["trigger"]
-        : place.path[0] === "conditions"
-          ? ["condition"]
-          : place.path[0] === "taskRunner"
-            ? ["runner"]
-            : ["task"];
-  if (list === "inputs" && place.path[0] === "inputs") return index.inputs.map((name) => entry(name, name, "input", 100));
-  if (place.path[0] === "retry") return ["constant", "exponential", "random"].map((name) => entry(name, name, "retry", 100));
-  const had = new Set(place.block.map(keyOf));
+function completeType({ path, block }, typed) {
+  const list = path.find((key) => key in LISTS),
+    kind = list === "triggers" ? "trigger" : { conditions: "condition", taskRunner: "runner" }[path[0]] || "task",
+    had = block.map(keyOf);
+  if (path[0] === "inputs") return words(index.inputs, "input");
+  if (path[0] === "retry") return words(["constant", "exponential", "random"], "retry");
   return Object.entries(index.types)
-    .filter(([, type]) => kinds.includes(type.k))
-    .map(([name, type]) => {
-      const wanted = type.p.filter(([key, , required]) => required && !had.has(key)),
-        pad = " ".repeat(place.indent);
-      const branches = type.b.slice(0, 1).filter((key) => !had.has(key));
-      const tail =
-        wanted.map(([key], at) => `\n${key}: \${${at + 1}}`).join("") +
-        branches.map((key) => `\n${key}:\n  - id: \${${wanted.length + 1}}`).join("");
-      return entry(
-        nameFor(name, typed),
-        name,
-        type.x ? "deprecated" : name.split(".").slice(3, -1).join("."),
-        type.x ? 1 : 100,
-        [type.x, type.d, name, wanted.length ? "required: " + wanted.map(([key]) => key).join(", ") : ""].filter(Boolean).join("\n"),
-        tail && pad !== null ? name + tail : undefined,
-      );
+    .filter(([, type]) => type.k === kind)
+    .map(([name, { p, b, d, x }]) => {
+      const wanted = p.filter(([key, , required]) => required && !had.includes(key)),
+        branches = b.slice(0, 1).filter((key) => !had.includes(key)),
+        tail =
+          wanted.map(([key], at) => `\n${key}: \${${at + 1}}`).join("") +
+          branches.map((key) => `\n${key}:\n  - id: \${${wanted.length + 1}}`).join("");
+      return entry(nameFor(name, typed), name, x ? "deprecated" : name.split(".").slice(3, -1).join("."), x ? 1 : 100, d, tail && name + tail);
     });
 }
 
-const describe = ([, kind, required, choices, text, standard]) =>
-  [
-    `${kind}${required ? ", required" : ""}${standard === undefined ? "" : `, default ${standard}`}`,
-    text,
-    choices.length ? `One of ${choices.join(", ")}` : "",
-  ]
-    .filter(Boolean)
-    .join("\n");
+const typeOf = ({ block }) =>
+  index.types[block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean)];
 
 function completeKey(place) {
-  const had = new Set(place.block.slice(1).map(keyOf)),
-    typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
-  const type = index.types[typeName];
-  let keys = [];
-  if (!place.path.length) keys = index.keys.flow.map((key) => entry(key, `${key}: `, "flow", 50));
-  else if (place.path[0] === "retry") keys = index.keys.retry.map((key) => entry(key, `${key}: `, "retry", 50));
-  else if (type) {
-    keys = type.p.map((property) => {
-      const [key, kind, required] = property;
-      return entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, describe(property));
-    });
-    keys.push(...type.b.map((key) => entry(key, `${key}:`, "tasks", 150)));
-    keys.push(...(index.keys[type.k] || []).map((key) => entry(key, `${key}: `, type.k, 40)));
-  } else keys = (index.keys[LISTS[place.path[0]]] || []).map((key) => entry(key, `${key}: `, place.path[0], 60));
-  return keys.filter((key) => !had.has(key.caption));
+  const { path, block } = place,
+    had = block.slice(1).map(keyOf),
+    type = typeOf(place),
+    common = (name, meta, score) => (index.keys[name] || []).map((key) => entry(key, `${key}: `, meta, score));
+  let keys;
+  if (!path.length) keys = common("flow", "flow", 50);
+  else if (path[0] === "retry") keys = common("retry", "retry", 50);
+  else if (type)
+    keys = [
+      ...type.p.map(([key, kind, required, , doc]) =>
+        entry(key, `${key}: `, required ? "required" : kind, required ? 200 : 100, doc),
+      ),
+      ...type.b.map((key) => entry(key, `${key}:`, "tasks", 150)),
+      ...common(type.k, type.k, 40),
+    ];
+  else keys = common(LISTS[path[0]], path[0], 60);
+  return keys.filter(({ caption }) => !had.includes(caption));
 }
 
 function completeValue(place, key, typed) {
   if (key === "type") return completeType(place, typed);
-  const typeName = place.block.map((line) => /^\s*(?:-\s+)?type\s*:\s*["']?([\w.]+)/.exec(line)?.[1]).find(Boolean);
-  const property = index.types[typeName]?.p.find(([name]) => name === key);
-  if (property?.[3].length) return property[3].map((value) => entry(String(value), String(value), key, 100));
-  if (property?.[1] === "boolean" || ["disabled", "allowFailure", "required"].includes(key))
-    return ["true", "false"].map((value) => entry(value, value, "flag", 100));
-  return [];
+  const [, kind, , choices] = typeOf(place)?.p.find(([name]) => name === key) || [];
+  if (choices?.length) return words(choices, key);
+  return kind === "boolean" || /^(disabled|allowFailure|required)$/.test(key) ? words([true, false], "flag") : [];
 }
 
 // Inside {{ }} and for names that live in the database the server answers, with the values of the last run.
-async function ask(context, post) {
-  const answer = await post("/ui/flows/suggest", context());
-  const { items } = answer.ok ? await answer.json() : { items: [] };
+async function ask() {
+  const answer = await post("/ui/flows/suggest", context()),
+    { items } = answer?.ok ? await answer.json() : { items: [] };
   return items.map(([text, value, meta, note, score]) => entry(value.includes(".") ? value : text, value, meta, score, note));
 }
 
 // An example of a type comes when its entry is looked at.
-const asked = new Set();
-async function addExample(editor, item) {
-  if (asked.has(item.value)) return;
-  asked.add(item.value);
-  const answer = await fetch(`/ui/completion?example=${encodeURIComponent(item.value)}`).catch(() => null);
-  const text = answer?.ok ? await answer.text() : "";
+async function addExample(item) {
+  const type = index.types[item.value];
+  if (!type || type.asked) return;
+  type.asked = true;
+  const answer = await fetch(`/ui/completion?example=${item.value}`),
+    text = answer.ok && (await answer.text());
   if (!text) return;
-  item.docText += `\n\n${text}`;
+  item.docText = type.d += `\n\n${text}`;
   editor.completer?.updateDocTooltip?.();
 }
 
-export async function makeCompleter(editor, context, post) {
+export async function makeCompleter() {
   index = await (await fetch("/ui/completion")).json();
-  listTypes();
-  expandAfterDots(editor);
+  // The form that adds a task offers all types.
+  const list = one("#add-types");
+  if (list) fill(list, index.add);
+  // A dot or an opening brace begins a part of an expression: what may follow is shown at once.
+  editor.commands.on("afterExec", ({ command, args }) => {
+    if (command.name === "insertstring" && /^[.{|']$/.test(args) && isInside(textBefore(editor.getCursorPosition())))
+      editor.execCommand("startAutocomplete");
+  });
   return {
-    getDocTooltip(item) {
-      if (index.types[item.value] && !item.docHTML) addExample(editor, item);
-    },
-    getCompletions(_editor, session, position, prefix, callback) {
-      const lines = session.getDocument().getAllLines(),
-        text = lines[position.row].slice(0, position.column);
-      const opened = text.lastIndexOf("{{"),
-        served = () =>
-          ask(context, post).then(
-            (found) => callback(null, found),
-            () => callback(null, []),
-          );
-      if (opened >= 0 && text.lastIndexOf("}}") < opened) return served();
-      const place = readPlace(lines, position.row, position.column),
-        value = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text);
-      if (value) return /^(namespace|flowId)$/.test(value[1]) ? served() : callback(null, completeValue(place, value[1], prefix));
-      if (/^\s*-\s+[\w-]*$/.test(text) && place.path[0] === "dependsOn") return served();
-      if (/^\s*(?:-\s+)?[\w-]*$/.test(text)) return callback(null, completeKey(place));
-      callback(null, []);
+    getDocTooltip: (item) => void addExample(item),
+    async getCompletions(_editor, session, position, prefix, callback) {
+      callback(null, await complete(session.doc.getAllLines(), position, prefix).catch(() => []));
     },
   };
 }
 
-// A dot or an opening brace begins an expression part: show what may follow at once.
-function expandAfterDots(editor) {
-  editor.commands.on("afterExec", ({ command, args }) => {
-    if (command.name === "insertstring" && (args === "." || args === "{" || args === "|" || args === "'")) {
-      const { row, column } = editor.getCursorPosition(),
-        before = editor.session.getLine(row).slice(0, column);
-      if (before.lastIndexOf("{{") > before.lastIndexOf("}}")) editor.execCommand("startAutocomplete");
-    }
-  });
-}
-
-// The form that adds a task offers all types.
-function listTypes() {
-  document
-    .querySelector("#add-types")
-    ?.replaceChildren(
-      ...Object.entries(index.types)
-        .filter(([, type]) => (type.k === "task" || type.k === "trigger") && !type.x)
-        .map(([name]) => Object.assign(document.createElement("option"), { value: name })),
-    );
+const textBefore = ({ row, column }) => editor.session.getLine(row).slice(0, column);
+const isInside = (text) => text.lastIndexOf("{{") > text.lastIndexOf("}}");
+async function complete(lines, { row, column }, prefix) {
+  const text = lines[row].slice(0, column),
+    place = readPlace(lines, row, column),
+    [, key] = /^\s*(?:-\s+)?([\w-]+)\s*:\s+["']?[\w.-]*$/.exec(text) || [];
+  if (isInside(text) || /^(namespace|flowId)$/.test(key) || (place.path[0] === "dependsOn" && /^\s*-\s+[\w-]*$/.test(text))) return ask();
+  if (key) return completeValue(place, key, prefix);
+  return /^\s*(?:-\s+)?[\w-]*$/.test(text) ? completeKey(place) : [];
 }

@@ -16,6 +16,7 @@ export async function load(url, options = {}) {
   }
 }
 
+const SCROLLED = ".canvas, .logs, .scroll, .drawer > .body";
 export function replaceParts(page, selectors) {
   let count = 0;
   for (const selector of selectors) {
@@ -25,11 +26,14 @@ export function replaceParts(page, selectors) {
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const key =
       focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.name ? `[name="${CSS.escape(focused.name)}"]` : "");
-    const scrolled = [...old.querySelectorAll(".canvas, .logs, .scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
+    const scrolled = [...old.querySelectorAll(SCROLLED)].map((node) => [node.scrollLeft, node.scrollTop]);
+    const opened = [...old.querySelectorAll("details")].map((node) => node.open);
     const adopted = document.importNode(fresh, true);
+    // A menu that somebody has opened stays open under the hand.
+    [...adopted.querySelectorAll("details")].forEach((node, index) => (node.open = opened[index] ?? node.open));
     if (old.classList.contains("canvas")) adopted.className = old.className;
     old.replaceWith(adopted);
-    [...adopted.querySelectorAll(".canvas, .logs, .scroll")].forEach(
+    [...adopted.querySelectorAll(SCROLLED)].forEach(
       (node, index) => scrolled[index] && node.scrollTo(...scrolled[index]),
     );
     if (key) adopted.querySelector(key)?.focus({ preventScroll: true });
@@ -45,138 +49,38 @@ export async function swap(url, selectors, options) {
   return ok || status === 422;
 }
 
-// Live pages. The stream only rings: what changed is asked for as parts of the same page.
-
-const PARTS = ["#live-acts", "#live-head", "#live-body"];
-const GATHER_MS = 120;
-const STALL_MS = 5000;
-
+// Live pages: what changed on an execution is asked for as parts of the same page when its stream rings.
 function startLive() {
   const place = document.querySelector("[data-follow]");
-  if (place) followExecution(place);
+  if (place) import("./stream.js").then(({ followExecution }) => followExecution(place));
   for (const list of document.querySelectorAll("[data-poll]")) poll(list);
 }
 
-export function setMark(kind, text) {
-  const mark = document.querySelector(".live");
-  if (!mark) return;
-  mark.className = `live ${kind}`;
-  mark.textContent = text;
+// New rows do not push what somebody points at: a button says how many there are.
+const keysOf = (part) => new Set([...part.querySelectorAll(".tick")].map((tick) => tick.value));
+function offerRows(shown, page) {
+  const fresh = page.getElementById(shown.id),
+    known = keysOf(shown),
+    count = fresh ? [...keysOf(fresh)].filter((key) => !known.has(key)).length : 0;
+  shown.querySelector(".new-rows")?.remove();
+  if (!count) return;
+  const button = Object.assign(document.createElement("button"), { className: "btn small new-rows", textContent: `${count} new` });
+  button.addEventListener("click", () => replaceParts(page, [`#${shown.id}`]));
+  shown.prepend(button);
 }
-
-// A stream of events. `on` holds functions by the names of events; `message` is one without a name, `end` the last one. A stream
-// that fails three times is replaced by asking (`on.ask`) every three seconds until it comes back.
-export function openStream(address, on) {
-  let source,
-    closed = false,
-    lostAt = 0,
-    lostTimer,
-    askTimer,
-    heardAt = Date.now(),
-    failures = 0;
-  const hear = (name) => (event) => {
-    heardAt = Date.now();
-    if (name === "end" || event.lastEventId === "end") {
-      close();
-      on.end?.(event);
-    } else on[name](event);
-  };
-  const open = () => {
-    source?.close();
-    heardAt = Date.now();
-    source = new EventSource(address());
-    for (const name of Object.keys(on)) if (name !== "ask") source.addEventListener(name, hear(name));
-    source.onopen = () => {
-      lostAt = failures = 0;
-      clearTimeout(lostTimer);
-      clearInterval(askTimer);
-      setMark("is-on", "live");
-    };
-    source.onerror = () => {
-      if (closed) return;
-      lostAt ||= Date.now();
-      failures += 1;
-      if (failures === 3) askTimer = setInterval(on.ask || on.message, 3000);
-      clearTimeout(lostTimer);
-      lostTimer = setTimeout(() => {
-        const seconds = (Date.now() - lostAt) / 1000;
-        setMark(
-          "is-lost",
-          seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting",
-        );
-      }, 3000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => closed || open(), 1000 + 3000 * Math.random());
-    };
-  };
-  const close = () => {
-    closed = true;
-    source.close();
-    clearTimeout(lostTimer);
-    clearInterval(askTimer);
-    clearInterval(watch);
-    document.removeEventListener("visibilitychange", show);
-  };
-  // Browsers allow six connections to one host: a hidden page gives its own back.
-  let hiddenTimer;
-  const show = () => {
-    clearTimeout(hiddenTimer);
-    if (document.hidden) hiddenTimer = setTimeout(() => source.close(), 30000);
-    else if (source.readyState === EventSource.CLOSED) open();
-  };
-  document.addEventListener("visibilitychange", show);
-  // A stream may stall without telling; one that promised signs of life is opened again.
-  const watch = setInterval(() => on.alive && !document.hidden && Date.now() - heardAt > 12000 && open(), 2000);
-  open();
-  return close;
-}
-
-function followExecution(place) {
-  let waiting = false,
-    again = false,
-    ended = false,
-    askedAt = 0;
-  const refresh = async () => {
-    if (waiting) {
-      again = true;
-      return;
-    }
-    waiting = true;
-    // The first change is shown at once; those that follow closely are gathered.
-    do {
-      await new Promise((done) => setTimeout(done, Math.max(0, askedAt + GATHER_MS - Date.now())));
-      again = false;
-      askedAt = Date.now();
-      const { ok, page } = await load(location.href);
-      if (ok && !document.querySelector("dialog[open]")) {
-        replaceParts(page, PARTS);
-        ended = !page.querySelector("[data-follow]");
-      }
-    } while (again);
-    waiting = false;
-  };
-  // A stream may stall without telling; the page must not.
-  setInterval(() => {
-    if (!ended && !document.hidden && Date.now() - askedAt > STALL_MS) refresh();
-  }, 1000);
-  openStream(() => place.dataset.follow, {
-    message: refresh,
-    async end() {
-      await refresh();
-      setMark("", "ended");
-    },
-  });
-}
-
 function poll(list) {
   setInterval(
     async () => {
       // Replaced parts are new elements, and what somebody typed into one must stay.
       const shown = document.getElementById(list.dataset.poll) || list;
-      if (document.hidden || shown.querySelector(":hover, .tick:checked") || document.querySelector("dialog[open], details[open]"))
+      if (document.hidden || shown.querySelector(".tick:checked") || document.querySelector("dialog[open], details.pick[open], :popover-open"))
         return;
+      if (shown.querySelector("details[open]")) return;
       if ([...shown.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue)) return;
       const { ok, page } = await load(location.href);
-      if (ok) replaceParts(page, [`#${list.dataset.poll}`]);
+      if (!ok) return;
+      if (shown.matches(":hover")) offerRows(shown, page);
+      else replaceParts(page, [`#${list.dataset.poll}`]);
     },
     Number(list.dataset.every || 4) * 1000,
   );
@@ -200,22 +104,49 @@ const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // Times: the server writes UTC, the reader sees the own zone.
-const full = new Intl.DateTimeFormat(undefined, {
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hour12: localStorage.getItem("clock") === "12",
-  timeZone: localStorage.getItem("zone") === "utc" ? "UTC" : undefined,
-});
+const DATES = { iso: "sv", dmy: "en-GB", mdy: "en-US" };
+let zone, full;
+function readTimes() {
+  zone = { utc: "UTC", local: "" }[localStorage.getItem("zone")] ?? localStorage.getItem("zone") ?? "";
+  try {
+    new Intl.DateTimeFormat("sv", { timeZone: zone || undefined });
+  } catch {
+    zone = "";
+  }
+  const locale = DATES[localStorage.getItem("date")];
+  full = new Intl.DateTimeFormat(locale, {
+    ...(locale ? { year: "numeric", month: "2-digit", day: "2-digit" } : { month: "short", day: "numeric" }),
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: localStorage.getItem("clock") === "12" ? "h12" : "h23",
+    timeZone: zone || undefined,
+  });
+}
+readTimes();
+export const writeMoment = (at) => full.format(at);
+export function applyTimes() {
+  readTimes();
+  for (const node of all("time[data-done]")) delete node.dataset.done;
+  localizeTimes();
+}
+// How far the reader's zone is from UTC, in milliseconds. Formatters are slow, so one answer serves a whole hour.
+const shifts = new Map();
+export function zoneShift(at) {
+  if (zone === "UTC") return 0;
+  if (!zone) return -at.getTimezoneOffset() * 60000;
+  const hour = Math.floor(at / 3600000);
+  if (!shifts.has(hour)) {
+    const start = new Date(hour * 3600000);
+    shifts.set(hour, new Date(`${start.toLocaleString("sv", { timeZone: zone }).replace(" ", "T")}Z`) - start);
+  }
+  return shifts.get(hour);
+}
 const two = (number) => String(number).padStart(2, "0");
 // The time of a log line. Thousands may come at once, and formatters of the browser are slow.
 export function showClock(node) {
-  if (localStorage.getItem("zone") !== "utc") {
-    const at = new Date(node.dateTime);
-    node.textContent = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
-  }
+  const at = new Date(node.dateTime);
+  node.textContent = new Date(+at + zoneShift(at)).toISOString().slice(11, 23);
   node.dataset.done = "1";
 }
 function localizeTimes(from = document) {
@@ -226,8 +157,12 @@ function localizeTimes(from = document) {
     if (node.dataset.form === "clock") showClock(node);
     else if (node.className === "age") node.title = full.format(at) + " · " + node.dateTime.slice(0, 19) + " UTC";
     else {
-      const words = [full.format(at), node.title];
-      if (localStorage.getItem("time") === "relative") words.reverse();
+      node.dataset.age ??= node.title;
+      const words = [full.format(at), node.dataset.age];
+      if (localStorage.getItem("time") === "relative") {
+        words.reverse();
+        node.classList.add("age");
+      }
       node.title = words[1] + " · " + node.dateTime.slice(0, 19).replace("T", " ") + " UTC";
       node.textContent = words[0];
     }
@@ -246,9 +181,26 @@ function writeDuration(ms) {
 const skew = Date.now() - Date.parse(document.body.dataset.now || new Date().toISOString());
 export const serverNow = () => Date.now() - skew;
 
+function writeAge(ms) {
+  const s = Math.abs(ms) / 1000;
+  if (s < 5) return "just now";
+  const [size, unit] = s < 60 ? [1, "s"] : s < 3600 ? [60, "min"] : s < 86400 ? [3600, "h"] : [86400, "d"];
+  const words = `${Math.floor(s / size)} ${unit}`;
+  return ms < 0 ? `in ${words}` : `${words} ago`;
+}
+
 function tick() {
   for (const node of all("[data-ticks-from]")) node.textContent = writeDuration(serverNow() - Date.parse(node.dataset.ticksFrom));
+  for (const node of all("time.age")) {
+    const words = writeAge(serverNow() - Date.parse(node.dateTime));
+    if (node.textContent !== words) node.textContent = words;
+  }
 }
+// What a cell cuts off is told by its tooltip.
+document.addEventListener("mouseover", ({ target }) => {
+  const cell = target.closest?.("td");
+  if (cell && !cell.title && cell.scrollWidth > cell.clientWidth) cell.title = cell.innerText.trim();
+});
 
 export function toast(text, kind = "", link = null) {
   const box = one(".toasts"),
@@ -259,36 +211,6 @@ export function toast(text, kind = "", link = null) {
   if (link) note.append(link.nodeType ? link : Object.assign(document.createElement("a"), { href: link.url, textContent: link.text }));
   box.append(note);
   setTimeout(() => note.remove(), kind === "bad" ? 12000 : 6000);
-}
-
-// Only acts that take something back can stand in an address, so that no link offers a button that destroys something.
-const UNDO = /^([\w.-]+\/[\w.-]+)\/(enable|disable|undelete)$/;
-function makeUndo(wanted) {
-  const found = UNDO.exec(wanted || "");
-  if (!found) return null;
-  const form = Object.assign(document.createElement("form"), { method: "post", action: `/ui/flows/edit/${found[1]}/act/${found[2]}` });
-  form.append(
-    Object.assign(document.createElement("input"), {
-      type: "hidden",
-      name: "csrfmiddlewaretoken",
-      value: one("meta[name=csrf-token]").content,
-    }),
-    Object.assign(document.createElement("button"), { className: "btn small", textContent: "Undo" }),
-  );
-  return form;
-}
-
-function showNotes() {
-  const url = new URL(location);
-  for (const [name, kind] of [
-    ["note", ""],
-    ["problem", "bad"],
-  ]) {
-    if (url.searchParams.has(name)) toast(url.searchParams.get(name), kind, kind ? null : makeUndo(url.searchParams.get("undo")));
-    url.searchParams.delete(name);
-  }
-  url.searchParams.delete("undo");
-  if (url.href !== location.href) history.replaceState(null, "", url);
 }
 
 // Theme and navigation.
@@ -309,6 +231,21 @@ export function showTheme() {
   tellLook();
 }
 systemIsDark.addEventListener("change", showTheme);
+
+// Where one was lately: [address, name, kind], kept in this browser for each person.
+const RECENT = `recent ${one(".nav .bottom a")?.textContent}`;
+export const listRecent = () =>
+  JSON.parse(localStorage.getItem(RECENT) || "[]").filter(([url]) => !location.pathname.startsWith(url));
+function keepRecent() {
+  const found =
+    /^\/ui\/(?:(flow)s\/edit\/[^/]+\/[^/]+|(execution)s\/[^/]+\/[^/]+\/[^/]+|(namespace|blueprint)s\/[^/]+)/.exec(location.pathname);
+  if (!found || one(".big-error")) return;
+  const [url, ...kinds] = found,
+    kind = kinds.find(Boolean),
+    names = all(".crumbs > :is(a, h1)").map((node) => node.textContent.trim());
+  const entry = [url, kind === "execution" ? names.slice(-2).join(" / ") : names.pop(), kind];
+  localStorage.setItem(RECENT, JSON.stringify([entry, ...listRecent()].slice(0, 6)));
+}
 
 // What the palette does comes when it is first asked for; who types at once already types into its field.
 async function openPalette() {
@@ -383,16 +320,27 @@ function closeDrawer() {
 let filterTimer;
 async function applyFilters(form) {
   const pairs = [...new FormData(form)].filter(([, value]) => value !== "");
+  const sort = new URL(location).searchParams.get("sort");
+  if (sort) pairs.push(["sort", sort]);
   const url = location.pathname + "?" + new URLSearchParams(pairs);
   history.replaceState(null, "", url);
   await swap(url, ["#results", "#chips"]);
 }
-document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-filters]");
+document.addEventListener("input", async ({ target }) => {
+  const form = target.closest("form[data-filters]");
   if (!form) return;
+  if (target.matches("[data-moment], [name=range]")) (await import("./moments.js")).takeMoment(target);
   clearTimeout(filterTimer);
-  filterTimer = setTimeout(() => applyFilters(form), event.target.type === "search" ? 180 : 30);
+  filterTimer = setTimeout(() => applyFilters(form), target.type === "search" ? 150 : 30);
 });
+// Opening a menu does not bubble.
+document.addEventListener(
+  "toggle",
+  async ({ target }) => {
+    if (target.matches?.(".moments[open]")) (await import("./moments.js")).fillMoments(target);
+  },
+  true,
+);
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.matches("form[data-filters]")) {
@@ -549,7 +497,8 @@ document.addEventListener("parts", (event) => {
 });
 localizeTimes();
 reachScrolls();
-showNotes();
+keepRecent();
+if (/[?&](note|problem)=/.test(location.search)) import("./notes.js").then(({ showNotes }) => showNotes());
 setInterval(tick, 1000);
 // Only pages on which something moves need the rest.
 startLive();

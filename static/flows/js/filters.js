@@ -1,18 +1,22 @@
 // The filter bar by keyboard: offers keys, then their values, and turns "state: FAILED" into a filter of the address.
-const form = document.querySelector("form[data-filters]"),
+const form = document.querySelector("form[data-filters]:has(#offers)"),
   field = form.elements.q,
   list = document.querySelector("#offers");
-const KEYS = {
+const NOTES = {
   state: "its state",
+  is: "what it does now",
   namespace: "of a namespace",
   flow: "of a flow",
   label: "key:value",
   range: "1h, 24h, 7d, 30d",
 };
+const KEYS = Object.fromEntries(field.dataset.keys.split(" ").map((key) => [key, NOTES[key]]));
+const OPEN = new RegExp(`^\\s*(${Object.keys(KEYS).join("|")}):`);
 let rows = [];
 
 const values = {
   state: () => [...form.querySelectorAll("input[name=state]")].map((box) => box.value),
+  is: () => [...form.elements.is.options].map((option) => option.value).filter(Boolean),
   namespace: () => [...form.elements.namespace.options].map((option) => option.value).filter(Boolean),
   range: () => ["1h", "24h", "7d", "30d"],
   flow: () => [...new Set([...document.querySelectorAll("#results td a[href*='/flows/edit/']")].map((link) => link.textContent))],
@@ -69,7 +73,7 @@ function go(key, value) {
 field.addEventListener("input", (event) => {
   show();
   // A key that is being typed is no search yet.
-  if (rows.length || /^\s*(state|namespace|flow|label|range):/.test(field.value)) event.stopPropagation();
+  if (rows.length || OPEN.test(field.value)) event.stopPropagation();
 });
 field.addEventListener("keydown", (event) => {
   const at = [...list.children].findIndex((item) => item.ariaSelected === "true");

@@ -44,6 +44,7 @@ function adopt(form, page) {
     if (old && (old.contains(document.activeElement) || !(isOther || isStale))) {
       one(".field-say", old).replaceWith(document.importNode(one(".field-say", field), true));
       old.classList.toggle("is-bad", field.classList.contains("is-bad"));
+      markFaults(old);
       before = old;
     } else {
       const adopted = document.importNode(field, true);
@@ -59,6 +60,21 @@ function adopt(form, page) {
       old = one(part, root);
     if (now && old) old.replaceWith(document.importNode(now, true));
   }
+}
+
+// What the server says of a text with code stands beside the line that it means.
+function markFaults(field) {
+  const session = one(".small-ace", field)?.env?.editor.session,
+    faults = all(".error[data-line]", field).map((said) => ({
+      row: said.dataset.line - 1,
+      column: said.dataset.column - 1,
+      type: "error",
+      text: said.textContent.trim(),
+    }));
+  if (!session) return;
+  session.setAnnotations(faults);
+  for (const { id, clazz } of Object.values(session.getMarkers())) if (clazz === "fault-line") session.removeMarker(id);
+  for (const { row } of faults) session.highlightLines(row, row, "fault-line");
 }
 
 // A list of values: Enter or a comma adds the typed one, Backspace in an empty field takes the last one away.
@@ -141,61 +157,6 @@ function tellFile(input) {
   input.closest(".drop-zone").classList.toggle("is-full", Boolean(file));
 }
 
-// A small editor for JSON and YAML, when its field is first entered.
-let aceIsComing;
-function loadAce(base) {
-  aceIsComing ||= new Promise((done, failed) => {
-    if (window.ace) return done();
-    for (const name of ["ace", "theme/github_light_default", "theme/one_dark"])
-      document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${base}/css/${name}.css` }));
-    document.head.append(Object.assign(document.createElement("script"), { src: `${base}/ace.js`, onload: done, onerror: failed }));
-  });
-  return aceIsComing;
-}
-async function mountAce(area) {
-  if (area.dataset.ace) return;
-  area.dataset.ace = "1";
-  const base = area.closest("[data-ace-base]").dataset.aceBase;
-  await loadAce(base).catch(() => delete area.dataset.ace);
-  if (!window.ace) return;
-  const ace = window.ace,
-    had = document.activeElement === area,
-    place = document.createElement("div");
-  ace.config.set("useStrictCSP", true);
-  ace.config.set("basePath", base);
-  ace.config.set("loadWorkerFromBlob", false);
-  place.className = "small-ace";
-  area.before(place);
-  const dark = document.documentElement.dataset.theme === "dark";
-  const editor = ace.edit(place, {
-    value: area.value,
-    theme: dark ? "ace/theme/one_dark" : "ace/theme/github_light_default",
-    mode: `ace/mode/${area.dataset.language}`,
-    useWorker: false,
-    showPrintMargin: false,
-    highlightActiveLine: false,
-    minLines: 4,
-    maxLines: 18,
-    tabSize: 2,
-    useSoftTabs: true,
-    fontSize: 12.5,
-    enableKeyboardAccessibility: true,
-  });
-  const inner = editor.textInput.getElement();
-  inner.setAttribute("aria-label", `${area.labels[0]?.textContent.trim() || area.name}, ${area.dataset.language.toUpperCase()}`);
-  area.hidden = true;
-  editor.on("change", () => {
-    area.value = editor.getValue();
-    area.dispatchEvent(new Event("input", { bubbles: true }));
-  });
-  editor.commands.addCommand({
-    name: "send",
-    bindKey: { win: "Ctrl-Enter", mac: "Command-Enter" },
-    exec: () => area.form.requestSubmit(),
-  });
-  if (had) editor.focus();
-}
-
 // Text and native picker of a date: what is picked is written into the text.
 const PARTS = { date: [0, 10], time: [11, 19], "datetime-local": [0, 16] };
 function showPicker(button) {
@@ -232,9 +193,7 @@ export function wireForm(form) {
     later(event, 30);
   });
   form.addEventListener("keydown", onPickKey);
-  form.addEventListener("focusin", (event) => {
-    if (event.target.matches("textarea[data-language]")) mountAce(event.target);
-  });
+  form.addEventListener("grown", ({ target }) => markFaults(target.closest(".field")));
   form.addEventListener("click", (event) => {
     const button = event.target.closest("[data-picker]");
     if (button) showPicker(button);
@@ -256,6 +215,4 @@ export function wireForm(form) {
       }
     });
   if (form.closest("[data-start]")) import("./execute.js").then(({ wireStart }) => wireStart(form));
-  const entered = document.activeElement;
-  if (form.contains(entered) && entered.matches("textarea[data-language]")) mountAce(entered);
 }

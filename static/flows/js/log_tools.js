@@ -1,7 +1,7 @@
 // What people do with a log beside reading it: links to lines, steps from hit to hit, jumps to a time.
+import { writeMoment, zoneShift } from "./console.js";
 import { address, jump, mark, number, one, panel, pause } from "./logs.js";
 
-const utc = () => localStorage.getItem("zone") === "utc";
 let first = 0;
 function choose(line, isRange) {
   const id = number(line),
@@ -48,18 +48,19 @@ export function act(event) {
 }
 export function goToTime(form) {
   const text = form.at.value;
-  jump({ at: (utc() ? new Date(`${text}Z`) : new Date(text)).toISOString() });
+  const wall = new Date(`${text}Z`);
+  jump({ at: new Date(wall - zoneShift(wall)).toISOString() });
 }
 // The time that is proposed is the one of the first line that is to be seen.
 export function offerTime(form) {
   const box = panel().getBoundingClientRect(),
     seen = document.elementFromPoint(box.left + 30, box.top + 12)?.closest(".l"),
     at = new Date(one("time", seen || panel())?.dateTime || Date.now());
-  form.at.value = new Date(at - (utc() ? 0 : at.getTimezoneOffset() * 60000)).toISOString().slice(0, 19);
+  form.at.value = new Date(+at + zoneShift(at)).toISOString().slice(0, 19);
   form.at.focus();
 }
 // The whole moment of a line, for those whose pointer rests on its time.
 document.addEventListener("pointerover", (event) => {
   const time = event.target.closest?.(".l time:not([title])");
-  if (time) time.title = `${new Date(time.dateTime).toLocaleString()} · ${time.dateTime.slice(0, 23).replace("T", " ")} UTC`;
+  if (time) time.title = `${writeMoment(new Date(time.dateTime))} · ${time.dateTime.slice(0, 23).replace("T", " ")} UTC`;
 });

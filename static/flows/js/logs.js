@@ -1,5 +1,6 @@
 // A log as a window of lines, which never moves what is read. New lines come as markup and are put in between two frames.
-import { openStream, setMark, showClock, swap } from "./console.js";
+import { showClock, swap } from "./console.js";
+import { openStream, setMark } from "./stream.js";
 
 const MOST_LINES = 3000,
   CHUNK = 200;

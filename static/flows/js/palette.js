@@ -1,59 +1,86 @@
-// The command palette: pages, flows, executions and plugins by what is typed.
+// The command palette: where one was lately, what this page can do, and what the server finds by what is typed.
+import { listRecent } from "./console.js";
+
 const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-let paletteTimer,
-  paletteRun = 0;
+const field = one("dialog.palette input"),
+  list = one("dialog.palette ul");
+const MOST_ACTIONS = 6;
+let timer,
+  run = 0;
+
 export function startPalette() {
-  fillPalette(one("dialog.palette input").value);
+  fill(field.value);
 }
-async function fillPalette(text) {
-  const run = ++paletteRun,
-    list = one("dialog.palette ul");
-  const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text));
-  if (run !== paletteRun || !answer.ok) return;
+
+// The buttons and menus of the head of the page are its actions; what is impossible now is not offered.
+function listActions(text) {
+  const found = [];
+  for (const node of all("header.top .tools :is(a.btn, button.btn, .item):not([data-palette], [disabled])")) {
+    const words = (node.textContent.trim() || node.ariaLabel || "").replace(/\s+/g, " ").replace(/ Ctrl .*/, "");
+    if (words && words.toLowerCase().includes(text.toLowerCase()) && !found.some((other) => other.text === words))
+      found.push({ text: words, kind: "action", note: "on this page", node });
+  }
+  return found.slice(0, MOST_ACTIONS);
+}
+async function fill(text) {
+  const mine = ++run;
+  const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text)).catch(() => null);
+  if (mine !== run || !answer?.ok) return;
   const { found } = await answer.json();
-  list.replaceChildren(
-    ...found.map((item, index) => {
-      const row = document.createElement("li"),
-        link = document.createElement("a");
-      row.setAttribute("role", "option");
-      row.setAttribute("aria-selected", index === 0);
-      link.href = item.url;
-      for (const [tag, cls, value] of [
-        ["span", "kind", item.kind],
-        ["span", "", item.text],
-        ["small", "", item.note],
-      ]) {
-        const part = document.createElement(tag);
-        part.className = cls;
-        part.textContent = value;
-        link.append(part);
-      }
-      row.append(link);
-      return row;
-    }),
-  );
-  if (!found.length) list.textContent = "Nothing matches.";
+  const recent = text ? [] : listRecent().map(([url, name, kind]) => ({ url, text: name, kind, note: "recent" }));
+  const known = new Set(recent.map(({ url }) => url));
+  const rest = found.filter(({ url }) => !known.has(url));
+  show(text ? [...rest.slice(0, 6), ...listActions(text), ...rest.slice(6)] : [...recent, ...listActions(""), ...rest]);
 }
-function movePalette(step) {
-  const rows = all("dialog.palette li");
-  const at = rows.findIndex((row) => row.ariaSelected === "true");
-  const next = rows[(at + step + rows.length) % rows.length];
-  rows.forEach((row) => row.setAttribute("aria-selected", row === next));
-  next?.scrollIntoView({ block: "nearest" });
+function show(rows) {
+  list.replaceChildren(...rows.map(make));
+  if (!rows.length) list.textContent = "Nothing matches.";
+  mark(0);
 }
-one("dialog.palette input")?.addEventListener("input", (event) => {
-  clearTimeout(paletteTimer);
-  paletteTimer = setTimeout(() => fillPalette(event.target.value), 90);
+function make({ url, kind, text, note, node }, index) {
+  const row = document.createElement("li"),
+    link = document.createElement("a");
+  row.id = `found-${index}`;
+  row.setAttribute("role", "option");
+  link.tabIndex = -1;
+  link.href = url || node.href || "#";
+  for (const [tag, name, words] of [
+    ["span", "kind", kind],
+    ["span", "", text],
+    ["small", "", note],
+  ])
+    link.append(Object.assign(document.createElement(tag), { className: name, textContent: words }));
+  if (node)
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      one("dialog.palette").close();
+      node.click();
+    });
+  row.append(link);
+  return row;
+}
+function mark(at) {
+  const rows = all("li", list);
+  rows.forEach((row, index) => row.setAttribute("aria-selected", index === at));
+  field.setAttribute("aria-activedescendant", rows[at]?.id || "");
+  rows[at]?.scrollIntoView({ block: "nearest" });
+}
+field.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => fill(field.value), 90);
 });
-one("dialog.palette")?.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+one("dialog.palette").addEventListener("keydown", (event) => {
+  const rows = all("li", list),
+    at = rows.findIndex((row) => row.ariaSelected === "true"),
+    step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && rows.length) {
     event.preventDefault();
-    movePalette(event.key === "ArrowDown" ? 1 : -1);
+    mark((at + step + rows.length) % rows.length);
   }
   if (event.key === "Enter") {
     event.preventDefault();
-    one("dialog.palette li[aria-selected=true] a")?.click();
+    one("a", rows[at] || list)?.click();
   }
   // The first press of the key would only empty the field.
   if (event.key === "Escape") {

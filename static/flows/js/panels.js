@@ -1,33 +1,32 @@
 // The panels beside the code: documentation that follows the cursor, forms of tasks, playground, files; hovers and run marks.
 import { toast } from "./console.js";
+import { all, context, editor, elementAt, fill, goTo, on, one, post, setText, token } from "./editor.js";
 
-export function startPanels({ editor, context, post, setText, goTo, elementAt, token }) {
-  const one = (selector) => document.querySelector(selector);
+export function startPanels() {
   const box = one("#panel"),
     bar = one("#node-bar");
   let shown = "topology",
     element = null,
     timer,
     pollTimer,
-    extra = {};
-  const live = { docs: 1, inputs: 1 };
+    extra = {},
+    kept = {};
 
-  const fill = (target, html) =>
-    target.replaceChildren(
-      ...[...new DOMParser().parseFromString(html, "text/html").body.childNodes].map((node) => document.importNode(node, true)),
-    );
+  const about = (more) => context({ element: element?.[1], kind: element?.[2] ? "trigger" : "task", ...more });
+  const ask = async (url, body) => {
+    const answer = await post(url, body);
+    return answer ? { ok: answer.ok, ...(await answer.json().catch(() => ({}))) } : {};
+  };
+  const isIn = (target) => target.contains(document.activeElement);
 
   async function load(more = {}) {
     extra = more;
-    const name = shown;
-    const answer = await post(
-      `/ui/flows/panel/${name}`,
-      context({ element: element?.[1], kind: element?.[2] ? "trigger" : "task", ...more }),
-    ).catch(() => null);
+    const name = shown,
+      answer = await post(`/ui/flows/panel/${name}`, about(more));
     if (!answer || name !== shown) return;
     fill(box, await answer.text());
     box.dispatchEvent(new Event("parts", { bubbles: true }));
-    const area = box.querySelector("[data-code]");
+    const area = box.querySelector(".files [data-code]");
     if (area) (await import("./code_field.js")).growEditor(area);
     clearTimeout(pollTimer);
     if (name === "playground" && box.querySelector("[data-moves]"))
@@ -35,17 +34,23 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
   }
 
   function show(name, more) {
+    const isPicture = name === "topology",
+      url = new URL(location);
     shown = name;
-    localStorage.setItem("editor-panel", name === "form" || name === "difference" ? "topology" : name);
-    document.querySelectorAll("[data-panel]").forEach((tab) => tab.setAttribute("aria-selected", tab.dataset.panel === name));
-    one("#picture").hidden = one("[data-fit]").hidden = name !== "topology";
-    box.hidden = name === "topology";
-    bar.classList.toggle("is-on", name === "topology" && !!element);
-    if (name !== "topology") return load(more);
+    // Forms and differences are of the moment: no address leads to them.
+    if (!/form|difference/.test(name)) {
+      localStorage.setItem("editor-panel", name);
+      url.searchParams.set("panel", name);
+      history.replaceState(null, "", url);
+    }
+    all("[role=tab]").forEach((tab) => tab.setAttribute("aria-selected", tab.dataset.panel === name));
+    one("#picture").hidden = one("[data-fit]").hidden = !isPicture;
+    box.hidden = isPicture;
+    choose(element);
+    if (!isPicture) return load(more);
   }
 
   function choose(found) {
-    if (found?.[1] === element?.[1]) return;
     element = found;
     bar.classList.toggle("is-on", shown === "topology" && !!found);
     if (!found) return;
@@ -54,88 +59,86 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
   }
 
   async function edit(body) {
-    const answer = await post(
-      "/ui/flows/edit",
-      context({ element: element?.[1], kind: element?.[2] ? "trigger" : "task", ...body }),
-    ).catch(() => null);
-    const found = answer && (await answer.json().catch(() => null));
-    if (!found?.source) return toast(found?.message || "The server does not answer.", "bad");
-    const row = setText(found.source);
+    const { source, message = "The server does not answer.", element: made } = await ask("/ui/flows/edit", about(body));
+    toast(message, source ? "" : "bad");
+    if (!source) return;
+    const row = setText(source);
     goTo(row + 1);
-    toast(found.message);
-    if (found.element && (body.act === "add" || body.act === "form")) {
-      element = [row + 1, found.element, body.kind === "trigger"];
+    if (made && /add|form/.test(body.act)) {
+      element = [row + 1, made, body.kind === "trigger"];
       show("form");
     } else if (body.act === "form") show("topology");
   }
 
+  const readInputs = (form) =>
+    Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value));
   async function play(id, upTo) {
     const form = one("#play-inputs"),
-      inputs = form
-        ? Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value))
-        : kept;
-    const answer = await post("/ui/flows/play", context({ element: id, upTo, inputs })).catch(() => null);
-    const found = answer && (await answer.json().catch(() => null));
-    toast(found?.message || "The server does not answer.", answer?.ok ? "" : "bad");
-    if (answer?.ok) show("playground", { execution: found.id });
+      body = context({ element: id, upTo, inputs: form ? readInputs(form) : kept }),
+      { ok, message = "The server does not answer.", id: execution } = await ask("/ui/flows/play", body);
+    toast(message, ok ? "" : "bad");
+    if (ok) show("playground", { execution });
   }
-  let kept = {};
-  box.addEventListener("input", () => {
-    const form = one("#play-inputs");
-    if (form) kept = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value));
+  on(box, "input", ({ target }) => {
+    const form = target.closest("#play-inputs");
+    if (form) kept = readInputs(form);
   });
 
-  document.addEventListener("click", (event) => {
-    const at = (selector) => event.target.closest(selector);
-    const tab = at("[data-panel]"),
-      act = at("[data-act]"),
-      player = at("[data-play]"),
-      past = at("[data-show-run]"),
-      insert = at("[data-insert]");
-    if (tab) show(tab.dataset.panel);
-    if (act && act.closest("[data-editor]")) {
+  const place = (row, column) => editor.moveCursorTo(row, column);
+  on(document, "click", ({ target }) => {
+    const at = (name) => target.closest(`[data-${name}]`)?.dataset,
+      { open = [], file } = extra;
+    const tab = at("panel"),
+      act = target.closest("[data-editor] [data-act]"),
+      player = at("play"),
+      past = at("show-run"),
+      insert = at("insert"),
+      wanted = at("file"),
+      closed = at("file-close")?.fileClose;
+    if (tab) {
+      if (isHovered(target)) place(...last);
+      show(tab.panel);
+    }
+    if (act) {
       act.closest("details")?.removeAttribute("open");
       edit({ ...act.dataset });
     }
-    if (player) play(player.dataset.play || element?.[1], !!player.dataset.upTo);
-    if (past) load({ execution: past.dataset.showRun });
-    const file = at("[data-file]"),
-      closer = at("[data-file-close]");
-    if (file) load({ file: file.dataset.file, open: [...new Set([...(extra.open || []), file.dataset.file])] });
-    if (closer) {
-      const open = (extra.open || []).filter((name) => name !== closer.dataset.fileClose);
-      load({ open, file: extra.file === closer.dataset.fileClose ? open.at(-1) : extra.file });
+    if (player) play(player.play || element?.[1], !!player.upTo);
+    if (past) load({ execution: past.showRun });
+    if (wanted) load({ file: wanted.file, open: [...new Set([...open, wanted.file])] });
+    if (closed) {
+      const left = open.filter((name) => name !== closed);
+      load({ open: left, file: file === closed ? left.at(-1) : file });
     }
     if (insert) {
-      editor.insert(insert.dataset.insert);
+      editor.insert(insert.insert);
       editor.focus();
     }
   });
-  document.addEventListener(
+  on(
+    document,
     "submit",
     async (event) => {
       const form = event.target,
-        { editForm, panelForm, panelPost } = form.dataset;
-      if (editForm === undefined && !panelForm && !panelPost && form.id !== "play-inputs" && form.id !== "add-form") return;
+        { editForm, panelForm, panelPost, asks } = form.dataset,
+        isAdding = form.id === "add-form";
+      if (editForm === undefined && !panelForm && !panelPost && form.id !== "play-inputs" && !isAdding) return;
       event.preventDefault();
       delete form.dataset.sent;
       const values = Object.fromEntries(new FormData(form));
       if (editForm !== undefined) edit({ act: "form", element: form.dataset.element, kind: form.dataset.kind, values });
-      if (form.id === "add-form") {
+      if (isAdding) {
         form.closest("details").open = false;
         edit({ act: "add", ...values });
       }
       if (panelForm) load(values);
-      if (panelPost && (!form.dataset.asks || confirm(form.dataset.asks))) {
-        const answer = await fetch(form.action, {
-          method: "POST",
-          body: new FormData(form),
-          headers: { "X-CSRFToken": token },
-        }).catch(() => null);
-        const told = new URL(answer?.url || location).searchParams,
-          fault = told.get("problem") || (answer?.ok ? "" : "This could not be done.");
+      if (panelPost && (!asks || confirm(asks))) {
+        const headers = { "X-CSRFToken": token },
+          answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers }).catch(() => null),
+          told = new URL(answer?.url || location).searchParams,
+          fault = told.get("problem") || (answer?.ok ? "" : "This could not be done."),
+          file = values.target || values.path || extra.file;
         toast(fault || told.get("note") || "Done", fault ? "bad" : "");
-        const file = values.target || values.path || extra.file;
         if (!fault) load({ file, open: [...new Set([...(extra.open || []), file])] });
       }
     },
@@ -143,60 +146,65 @@ export function startPanels({ editor, context, post, setText, goTo, elementAt, t
   );
 
   editor.selection.on("changeCursor", () => {
-    choose(elementAt(editor.getCursorPosition().row + 1));
+    choose(elementAt());
     clearTimeout(timer);
-    if (shown === "docs" && !box.contains(document.activeElement)) timer = setTimeout(() => shown === "docs" && load(), 220);
+    if (shown === "docs" && !isIn(box)) timer = setTimeout(() => shown === "docs" && load(), 220);
   });
-  document.addEventListener("checked", () => {
-    choose(elementAt(editor.getCursorPosition().row + 1));
-    if (live[shown] && !box.contains(document.activeElement)) load(extra);
+  on(document, "checked", () => {
+    choose(elementAt());
+    if (/docs|inputs/.test(shown) && !isIn(box)) load(extra);
   });
 
   // The mark beside the line number: choose what to run.
   editor.on("guttermousedown", (event) => {
-    const row = event.getDocumentPosition().row;
-    if (!event.domEvent.target.classList.contains("run-mark") || event.domEvent.offsetX > 24) return;
+    const { target, offsetX, shiftKey } = event.domEvent;
+    if (!target.classList.contains("run-mark") || offsetX > 24) return;
     event.stop();
-    choose(elementAt(row + 1));
-    if (event.domEvent.shiftKey) play(element?.[1], true);
+    choose(elementAt(event.getDocumentPosition().row + 1));
+    if (shiftKey) play(element?.[1], true);
     else show("playground");
   });
 
-  // A box with what stands under the pointer.
-  const tip = one("#hover");
+  // A box with what stands under the pointer, which one can go into.
+  const tip = one("#hover"),
+    isHovered = (node) => tip.contains(node);
   let over,
-    last = "";
-  editor.on("mousemove", (event) => {
-    const { row, column } = event.getDocumentPosition(),
-      key = `${row}:${column}`;
-    if (key === last) return;
-    last = key;
-    clearTimeout(over);
-    tip.hidden = true;
-    const text = editor.session.getLine(row);
-    if (column >= text.length || !text[column]?.trim()) return;
-    over = setTimeout(async () => {
-      const answer = await post("/ui/flows/explain", { ...context(), line: row + 1, column: column + 1 }).catch(() => null);
-      const html = answer?.ok ? await answer.text() : "";
-      if (!html || key !== last || one(".ace_autocomplete")?.offsetParent) return;
-      fill(tip, html);
-      const { pageX, pageY } = editor.renderer.textToScreenCoordinates(row, column);
-      tip.hidden = false;
-      tip.style.left = `${Math.max(8, Math.min(pageX, innerWidth - tip.offsetWidth - 12))}px`;
-      const below = pageY - scrollY + editor.renderer.lineHeight + 4;
-      tip.style.top = `${below + tip.offsetHeight > innerHeight ? Math.max(8, below - tip.offsetHeight - editor.renderer.lineHeight - 8) : below}px`;
-    }, 380);
-  });
+    last = [];
   const hide = () => {
     clearTimeout(over);
-    last = "";
     tip.hidden = true;
   };
-  editor.container.addEventListener("mouseleave", hide);
+  editor.on("mousemove", (event) => {
+    const { row, column } = event.getDocumentPosition();
+    if (row === last[0] && column === last[1]) return;
+    const mine = (last = [row, column]);
+    clearTimeout(over);
+    over = setTimeout(
+      async () => {
+        tip.hidden = true;
+        if (!editor.session.getLine(row)[column]?.trim()) return;
+        const answer = await post("/ui/flows/explain", context({ line: row + 1, column: column + 1 })),
+          html = answer?.ok ? await answer.text() : "";
+        if (!html || mine !== last || one(".ace_autocomplete")?.offsetParent) return;
+        fill(tip, html);
+        tip.hidden = false;
+        const { pageX, pageY } = editor.renderer.textToScreenCoordinates(row, column),
+          { offsetWidth, offsetHeight } = tip,
+          top = pageY - scrollY,
+          below = top + editor.renderer.lineHeight;
+        tip.style.left = `${Math.max(8, Math.min(pageX - 12, innerWidth - offsetWidth - 12))}px`;
+        tip.style.top = `${below + offsetHeight > innerHeight ? Math.max(8, top - offsetHeight) : below}px`;
+      },
+      tip.hidden ? 380 : 250,
+    );
+  });
+  on(tip, "mouseenter", () => clearTimeout(over));
+  for (const node of [editor.container, tip])
+    on(node, "mouseleave", ({ relatedTarget }) => isHovered(relatedTarget) || hide());
   editor.on("changeSelection", hide);
   editor.session.on("changeScrollTop", hide);
 
-  const first = localStorage.getItem("editor-panel");
-  if (first && first !== "topology" && one(`[data-panel="${first}"]`)) show(first);
+  const wanted = new URLSearchParams(location.search).get("panel") || localStorage.getItem("editor-panel");
+  if (wanted && wanted !== "topology" && one(`[role=tab][data-panel="${CSS.escape(wanted)}"]`)) show(wanted);
   return { show };
 }

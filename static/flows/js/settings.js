@@ -1,5 +1,10 @@
 // The settings page: every choice is kept with the account and takes effect at once.
-import { applyChoices, showTheme, toast } from "./console.js";
+import { applyChoices, applyTimes, showTheme, toast } from "./console.js";
+
+// The browser knows the names of all zones; a page that lists them would be ten times as long.
+const zones = document.querySelector("[data-zones]");
+for (const name of zones ? Intl.supportedValuesOf("timeZone") : [])
+  if (name !== "UTC") zones.append(new Option(name.replaceAll("_", " "), name));
 
 const token = document.querySelector("meta[name=csrf-token]").content;
 for (const field of document.querySelectorAll("[data-setting]")) {
@@ -17,5 +22,6 @@ for (const field of document.querySelectorAll("[data-setting]")) {
     }).then((answer) => toast(answer.ok ? "Saved" : "This could not be saved.", answer.ok ? "" : "bad"));
     showTheme();
     applyChoices();
+    applyTimes();
   });
 }

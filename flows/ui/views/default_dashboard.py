@@ -1,0 +1,173 @@
+"""The dashboard that everybody has: figures, history, failures, what runs long, what comes; each part may fail alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from flows.primitives.callers import current_caller
+from flows.primitives.rights import Resource
+from flows.queries import overview
+from flows.ui.page import answer_page
+from flows.ui.painters.charts import draw_history
+from flows.ui.painters.figures import paint_table
+from flows.ui.panels import Fault, guard
+from flows.ui.views.dashboard_view import View, describe_bar, read_view, write_moment
+
+T = TypeVar("T")
+
+DEFAULT = "default"
+"""The name of this dashboard in addresses."""
+
+LISTED = 6
+EXPORTED = 200
+KEPT_SECONDS = 10
+
+
+def show_default(request: HttpRequest) -> HttpResponse:
+    """Show the dashboard that everybody has."""
+    view = read_view(request)
+    scope = view.scope
+    url = reverse("ui:executions")
+    query = request.GET.urlencode()
+    context = {
+        **describe_bar(view),
+        **_describe_figures(view),
+        "failures": guard(lambda: overview.list_failures(scope, LISTED)),
+        "longest": guard(lambda: overview.list_longest(scope, LISTED)),
+        "due": guard(lambda: overview.list_coming(scope, LISTED)),
+        "worst": guard(lambda: _keep(view, "worst", lambda: overview.count_failures_by_namespace(scope, LISTED))),
+        "slow": guard(lambda: _keep(view, "slow", lambda: overview.list_slow_flows(scope, LISTED))),
+        "list_url": f"{url}?{view.write_span_query()}",
+        "alive_url": f"{url}?state=RUNNING&state=QUEUED&state=CREATED&state=PAUSED&{view.write_list_query()}".rstrip("&"),
+        "worst_url": f"{url}?{view.write_span_query(with_namespace=False)}",
+        "csv": {name.replace("-", "_"): f"{reverse('ui:dashboard-csv', args=[DEFAULT, name])}?{query}" for name in CHARTS},
+    }
+    return answer_page(request, "flows/dashboard/default.html", context, title="Dashboard", nav="home")
+
+
+def _describe_figures(view: View) -> dict[str, Any]:
+    """Return the four figures with their change against the span before, and the history that they come from."""
+    scope = view.scope
+    counted = guard(
+        lambda: _keep(
+            view,
+            "history",
+            lambda: (
+                overview.count_history(scope),
+                overview.count_before(scope),
+                overview.count_alive(scope),
+            ),
+        )
+    )
+    if isinstance(counted, Fault):
+        return {"figures_fault": counted}
+    history, before, (alive, alive_before) = counted
+    ratio, old_ratio = history.ratio, overview.ratio_of(before)
+    own = view.write_list_query()
+    url = f"{reverse('ui:executions')}?{own}{'&' if own else ''}"
+
+    def link(row: Mapping[str, Any]) -> str:
+        begin: datetime = row["begin"]
+        return f"{url}from={write_moment(begin)}&to={write_moment(begin + history.length)}"
+
+    rows = list_history_rows(history)
+    return {
+        "history": history,
+        "chart": draw_history(history.buckets, url=url, length=history.length),
+        "table": paint_table(None, rows, link=link) if rows else "",
+        "total_change": _say_change(history.total, sum(before.values())),
+        "failed": history.totals["FAILED"],
+        "failed_change": _say_change(history.totals["FAILED"], before["FAILED"]),
+        "ratio": ratio,
+        "ratio_change": f"{ratio - old_ratio:+.1f} points" if ratio is not None and old_ratio is not None else "",
+        "alive": alive,
+        "alive_change": _say_difference(alive, alive_before),
+    }
+
+
+def _keep(view: View, name: str, make: Callable[[], T]) -> T:
+    """Return a figure that many open dashboards ask for, at most some seconds old; never across rights."""
+    reached = current_caller().list_reached(Resource.EXECUTION)
+    span = view.range or f"{view.start} {view.end}"
+    facts = repr((reached, span, view.namespace, view.flow, view.labels))
+    key = f"ui.dashboard.{name}.{hashlib.sha256(facts.encode()).hexdigest()}"
+    found: T | None = cache.get(key)
+    if found is None:
+        found = make()
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _say_change(now: int, before: int) -> str:
+    return f"{100 * (now - before) / before:+.0f} %" if before else ""
+
+
+def _say_difference(now: int, before: int) -> str:
+    return f"{now - before:+,}" if now != before else "±0"
+
+
+def list_history_rows(history: overview.History) -> list[dict[str, Any]]:
+    """Return the counts of a history as rows, one per bucket in which something began."""
+    states = sorted(history.totals)
+    return [
+        {"begin": start, "all": sum(counts.values()), **{state: counts.get(state, 0) for state in states}}
+        for start, counts in history.buckets
+        if counts
+    ]
+
+
+def _list_failures(scope: overview.Scope) -> list[dict[str, Any]]:
+    return [
+        {"namespace": row.namespace, "flow": row.flow_id, "execution": row.id, "began": row.created_at, "message": message}
+        for row, message in overview.list_failures(scope, EXPORTED)
+    ]
+
+
+def _list_longest(scope: overview.Scope) -> list[dict[str, Any]]:
+    return [
+        {"namespace": row.namespace, "flow": row.flow_id, "execution": row.id, "state": row.state, "began": row.created_at}
+        for row in overview.list_longest(scope, EXPORTED)
+    ]
+
+
+def _list_due(scope: overview.Scope) -> list[dict[str, Any]]:
+    return [
+        {"namespace": row.namespace, "flow": row.flow_id, "trigger": row.trigger_id, "next": row.next_at}
+        for row in overview.list_coming(scope, EXPORTED)
+    ]
+
+
+def _list_worst(scope: overview.Scope) -> list[dict[str, Any]]:
+    found = overview.count_failures_by_namespace(scope, EXPORTED)
+    return [{"namespace": name, "failed": failed, "all": total} for name, failed, total in found]
+
+
+def _list_slow(scope: overview.Scope) -> list[dict[str, Any]]:
+    return [
+        {
+            "namespace": row["namespace"],
+            "flow": row["flow_id"],
+            "execution": row["id"],
+            "seconds": round(row["newest"].total_seconds(), 3),
+            "median_seconds": round(row["median"].total_seconds(), 3),
+        }
+        for row in overview.list_slow_flows(scope, EXPORTED)
+    ]
+
+
+CHARTS: Mapping[str, Callable[[overview.Scope], list[dict[str, Any]]]] = {
+    "executions-over-time": lambda scope: list_history_rows(overview.count_history(scope)),
+    "latest-failures": _list_failures,
+    "running-longest": _list_longest,
+    "next-scheduled": _list_due,
+    "failures-by-namespace": _list_worst,
+    "slower-than-usual": _list_slow,
+}
+"""What each part of this dashboard holds as rows, for its file, by the name that its address has."""
