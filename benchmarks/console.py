@@ -194,7 +194,7 @@ class Visitor:
     def __init__(self, page: Page, system: SystemProcess) -> None:
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
         self._connection = http.client.HTTPConnection(urlsplit(system.base_url).netloc, timeout=60)
-        self._headers = {"Cookie": cookies, "Accept-Encoding": "br"}
+        self._headers = {"Cookie": cookies, "Accept-Encoding": "gzip, deflate, br"}
 
     def call(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[float, http.client.HTTPResponse, bytes]:
         """Return the milliseconds until the whole answer was there, the answer and its body."""

@@ -100,16 +100,18 @@ def get_whole_execution(execution_id: str) -> tuple[Execution, list[TaskRun]]:
         return get_execution(execution_id), list_task_runs(execution_id)
 
 
-def list_task_runs(execution_id: str) -> list[TaskRun]:
-    """Return the task runs of an execution in the order of their creation; unknown executions have none."""
-    return list(
-        visible(TaskRun).filter(execution_id=execution_id)
-        .only(
-            "seq", "id", "execution_id", "task_id", "parent_id", "iteration", "value", "state", "histories", "attempts",
-            "outputs", "dynamic",
-        )
-        .order_by("seq")
-    )  # fmt: skip
+def list_task_runs(execution_id: str, *, with_outputs: bool = True) -> list[TaskRun]:
+    """
+    Return the task runs of an execution in the order of their creation; unknown executions have none.
+
+    Args:
+        with_outputs: whether outputs are read, which may be large; without them each run reads its own when it is asked.
+    """
+    read = [
+        "seq", "id", "execution_id", "task_id", "parent_id", "iteration", "value", "state", "histories", "attempts", "dynamic",
+        *(["outputs"] if with_outputs else []),
+    ]  # fmt: skip
+    return list(visible(TaskRun).filter(execution_id=execution_id).only(*read).order_by("seq"))
 
 
 def get_task_run(execution_id: str, task_run_id: str) -> TaskRun:

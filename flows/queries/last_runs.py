@@ -70,7 +70,7 @@ def list_last_runs(names: Sequence[tuple[str, str]], *, count: int) -> dict[tupl
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(statement, [[name for name, _ in names], [flow_id for _, flow_id in names], count])
-        for row in map(Run._make, cursor):
+        for row in map(Run._make, cursor.fetchall()):
             found[row.namespace, row.flow_id].append(row)
     return found
 

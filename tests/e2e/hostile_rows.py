@@ -35,6 +35,7 @@ from flows.models import (
     Metric,
     Role,
     TaskRun,
+    TemplateRevision,
     TriggerState,
     WebhookEvent,
     Worker,
@@ -52,7 +53,7 @@ BY_CALLS = frozenset(
     {
         "account.description", "account.preferences", "apitoken.description", "auditentry.after", "auditentry.who",
         "blueprint.description", "blueprint.source", "blueprint.tags", "blueprint.title", "bulkjob.options",
-        "dashboard.description", "dashboard.source", "dashboard.title", "execution.error", "execution.inputs", "execution.labels",
+        "dashboard.description", "dashboard.source", "dashboard.title", "execution.inputs", "execution.labels",
         "execution.outputs", "execution.trigger", "execution.variables", "flow.description", "flow.labels",
         "flowrevision.message", "flowrevision.source", "keyvalue.description", "keyvalue.value", "logentry.message",
         "metric.name", "metric.tags", "namespace.description", "namespace.plugin_defaults", "namespace.variables",
@@ -68,12 +69,13 @@ BY_ROWS = frozenset(
         "auditentry.address", "auditentry.before", "auditentry.namespace", "auditentry.object_id", "auditentry.token",
         "auditentry.what", "binding.created_by", "blueprint.included_tasks", "blueprint.saved_by", "bulkjob.problem",
         "bulkjob.query", "bulkresult.object_id", "bulkresult.reason", "cachedresult.outputs", "cachedresult.task_id",
-        "firing.trigger_id", "flow.problem", "flowrevision.saved_by", "flowtriggerwindow.condition_id",
+        "execution.error", "firing.trigger_id", "flow.problem", "flowrevision.saved_by", "flowtriggerwindow.condition_id",
         "flowtriggerwindow.results", "group.name", "idempotencykey.caller", "idempotencykey.key", "keyvalue.key",
         "logentry.task_id", "logentry.thread", "logentry.trigger_id", "metric.task_id", "role.name", "secret.key",
         "taskrun.lease_owner", "taskrun.task_id", "triggerstate.backfill", "triggerstate.evaluation", "triggerstate.state",
         "triggerstate.trigger_id", "triggerstate.type", "triggerstate.worker_id", "webhookevent.payload",
-        "worker.drain_asked_by", "worker.host", "worker.name", "worker.queues",
+        "webhookevent.trigger_id", "templaterevision.saved_by", "worker.drain_asked_by", "worker.host", "worker.name",
+        "worker.queues",
     }
 )  # fmt: skip
 """Fields whose texts are checked, or made by the platform and its surroundings: should one ever get through, it stays text."""
@@ -86,7 +88,7 @@ NEVER = {
         "id", "digest", "kind", "state", "histories", "parent_id", "original_id", "caller_execution_id", "caller_task_run_id",
         "execution_id", "task_run_id", "backfill_id", "fingerprint", "lease_token", "phase", "act", "door", "token_id", "outcome",
         "resource", "action", "result", "family", "origin", "processes", "stop_after", "names", "criteria", "cursor", "uri",
-        "password", "email", "username", "namespaces", "attempts", "breakpoints",
+        "password", "email", "username", "address", "namespaces", "attempts", "breakpoints",
     ),
     "shown on no page": (
         "data", "encrypted", "mfa_secret", "mfa_recovery", "plan", "items", "progress", "scope", "value_path", "loop", "key",
@@ -120,6 +122,7 @@ def write() -> None:
     at, owner = timezone.now(), {"namespace": NAMESPACE, "flow_id": FLOW}
     execution = Execution.objects.filter(**owner).latest("created_at")
     ran = {**owner, "execution_id": execution.pk}
+    Execution.objects.filter(pk=execution.pk).update(error=TEXT)
     TaskRun.objects.filter(execution=execution).update(task_id=TEXT, lease_owner=TEXT)
     for number, text in enumerate(TEXTS[:MANY]):
         trigger = {**owner, "trigger_id": text}
@@ -139,9 +142,7 @@ def write() -> None:
         LogEntry.objects.create(**ran, task_id=text, trigger_id=text, thread=text[:100], level=2, timestamp=at, message=text)
         Metric.objects.create(**ran, task_id=text, kind="counter", name=text, value=1, timestamp=at, tags={text: text})
         CachedResult.objects.create(**ran, key=f"hostile{number}", task_id=text, outputs={text: text}, created_at=at)
-        IdempotencyKey.objects.create(
-            caller=text, key=text, fingerprint="0", execution_id=execution.pk, created_at=at
-        )
+        IdempotencyKey.objects.create(caller=text, key=text, fingerprint="0", execution_id=execution.pk, created_at=at)
         KeyValue.objects.create(
             namespace=NAMESPACE, key=text, kind="STRING", value=text, description=text, created_at=at, updated_at=at
         )
@@ -152,16 +153,18 @@ def write() -> None:
         )  # fmt: skip
         AuditEntry.objects.create(
             at=at, who=text, kind="PERSON", door="CONSOLE", token=text[:63], address=text[:45], what=text[:63],
-            resource="FLOW", action="READ", namespace=text, object_id=text, result="DONE", before={text: text}, after={text: text},
+            resource="FLOW", action="READ", namespace=text, object_id=text, result="DONE", before={text: text},
+            after={text: text},
         )  # fmt: skip
     Group.objects.create(name=TEXT)
     Role.objects.filter(name="hostile1").update(name=TEXT)
-    ApiToken.objects.filter(name="token-0").update(name=TEXT, prefix=TEXT[:16])
+    ApiToken.objects.filter(name="token-0").update(name=TEXT, prefix="<b ran(9001)>")
     Binding.objects.update(created_by=TEXT)
     Account.objects.filter(user__username="h1@example.org").update(oidc_subject=TEXT, oidc_issuer=TEXT, created_by=TEXT)
     Blueprint.objects.update(saved_by=TEXT, included_tasks=[TEXT])
     Flow.objects.filter(namespace=NAMESPACE, flow_id="broken").update(problem=TEXT)
     FlowRevision.objects.filter(flow__namespace=NAMESPACE, flow__flow_id=FLOW).update(saved_by=TEXT)
+    TemplateRevision.objects.update(saved_by=TEXT)
     job = BulkJob.objects.latest("created_at")
     BulkJob.objects.filter(pk=job.pk).update(problem=TEXT, query=TEXT)
     for text in TEXTS[:MANY]:

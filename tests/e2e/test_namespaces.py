@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.browsing import Watched, fill_code
-from tests.e2e.seeding import API, find_credentials, send
+from tests.e2e.seeding import API, find_credentials, send, send_form
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
@@ -17,6 +17,12 @@ pytestmark = pytest.mark.e2e
 
 NAMESPACE = "e2e.names"
 CANARY = "c4n4ry-value-of-a-secret"
+DROP = """(selector) => {
+  const data = new DataTransfer();
+  for (const [name, text] of [["a.txt", "one"], ["b.txt", "two"]]) data.items.add(new File([text], name));
+  for (const kind of ["dragenter", "dragover", "drop"])
+    document.querySelector(selector).dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+}"""
 FLOW = """id: reader
 namespace: e2e.names
 tasks:
@@ -160,6 +166,28 @@ def _read(system: SystemProcess, path: str) -> str | None:
         "GET", f"{API}/namespaces/{NAMESPACE}/files?path={path.replace(' ', '%20')}", None, find_credentials(system)
     )
     return answer if status == 200 else None
+
+
+def test_files_are_dropped_into_the_folder_under_the_pointer(console: Watched, place: SystemProcess) -> None:
+    send_form(place, f"/namespaces/{NAMESPACE}/files?path=drops/first.txt", "fileContent", "first.txt", "1")
+    console.open(f"namespaces/{NAMESPACE}/files")
+    page = console.page
+    with page.expect_navigation():
+        page.evaluate(DROP, ".file-tree li[data-folder=drops]")
+    expect(page.locator(".toasts")).to_contain_text("2 files stored")
+
+    assert _read(place, "/drops/a.txt") == "one" and _read(place, "/drops/b.txt") == "two"
+    assert console.faults == []
+
+
+def test_the_server_s_word_on_a_text_stands_beside_its_line(console: Watched, place: SystemProcess) -> None:
+    console.open(f"namespaces/{NAMESPACE}/plugin-defaults")
+    page = console.page
+    fill_code(page, "- type: io.kestra.plugin.core.log.Log\n  values:\n    levell: INFO\n")
+
+    expect(page.locator("#checks .note.bad")).to_contain_text("levell")
+    expect(page.locator(".code-field .ace_gutter-cell.ace_error")).to_have_text(re.compile("3"))
+    assert console.faults == []
 
 
 def test_variables_are_checked_before_they_are_kept(console: Watched, place: SystemProcess) -> None:

@@ -78,11 +78,50 @@ def test_the_question_mark_lists_the_keys_and_escape_closes_the_list(console: Wa
     page.keyboard.press("?")
     listed = page.locator("dialog[open]")
     expect(listed).to_be_visible()
-    for key in ("Ctrl K", "g", "j", "k", "Enter", "x", "Ctrl S", "Ctrl Enter", "r", "t", "Esc"):
+    for key in ("Ctrl K", "/", "g", "j", "k", "Enter", "x", "Ctrl Enter", "t", "Esc"):
         expect(listed.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$")).first).to_be_visible()
+    for key in ("r", "[", "F8", "End", "Ctrl S"):
+        expect(listed.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$")).first).to_be_hidden()
     page.keyboard.press("Escape")
 
     expect(listed).to_have_count(0)
+    assert console.faults == []
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("executions/{execution}/logs", ("1", "r", "Shift r", "[", "]", "End")),
+        (f"flows/edit/{NAMESPACE}/typed_in/edit", ("1", "9", "Ctrl S", "F8")),
+    ],
+)
+def test_the_list_of_keys_is_that_of_the_page(console: Watched, executions: list[str], path: str, keys: tuple[str, ...]) -> None:
+    console.open(path.format(execution=executions[0]))
+    page = console.page
+    if page.locator("[data-editor]").count():
+        expect(page.locator(".ace_text-input").first).to_be_focused()
+        page.locator("h1").click()
+    page.keyboard.press("?")
+
+    for key in keys:
+        expect(page.locator("#keys-dialog kbd", has_text=re.compile(f"^{re.escape(key)}$")).first).to_be_visible()
+
+
+def test_the_palette_begins_with_what_was_open_and_offers_what_the_page_can_do(console: Watched, executions: list[str]) -> None:
+    console.open(f"flows/edit/{NAMESPACE}/typed_in/logs")
+    console.open(f"executions/{executions[0]}")
+    console.open("flows")
+    page = console.page
+    page.keyboard.press("Control+k")
+    rows = page.locator("dialog.palette li")
+    expect(rows.nth(0)).to_contain_text("typed_in / ")
+    expect(rows.nth(1).locator("small")).to_have_text("recent")
+    page.keyboard.type("import")
+    expect(rows.first).to_contain_text("Import")
+    expect(rows.first).to_contain_text("action")
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(re.compile("/ui/flows/import"))
     assert console.faults == []
 
 

@@ -10,8 +10,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from flows.language.source import read_document
 from flows.models import Execution, Flow, KeyValue
 from flows.operations import namespace_files
+from flows.queries.blueprints import list_blueprints
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_task_run
 
 HOSTILE = "<script>alert(1)</script>"
@@ -44,6 +46,50 @@ def test_outputs_of_earlier_tasks_come_with_the_values_of_the_last_run(alice: Cl
     answer = ask(alice, "/ui/flows/suggest", WITH_OUTPUTS, *place_of(WITH_OUTPUTS, "outputs.hello."))
 
     assert ["rows", "outputs.hello.rows", "of hello", "last run: 42", 200] in answer.json()["items"]
+
+
+def test_labels_of_the_text_are_suggested_beside_those_of_the_last_run(alice: Client, flow: Flow) -> None:
+    save_execution(labels=[{"key": "ticket", "value": "42"}, {"key": "system.from", "value": "x"}])
+    source = SOURCE.replace("inputs:\n", "labels:\n  team: data\ninputs:\n", 1).replace("inputs.name", "labels.")
+
+    items = ask(alice, "/ui/flows/suggest", source, *place_of(source, "{{ labels.")).json()["items"]
+
+    assert [(name, note) for name, _, _, note, _ in items] == [("team", ""), ("ticket", "last run: 42")]
+
+
+def test_the_expression_under_the_cursor_stands_ready_to_be_evaluated(alice: Client, flow: Flow) -> None:
+    save_execution()
+    place = place_of(SOURCE, "{{ inputs.na")
+
+    panel = ask(alice, "/ui/flows/panel/docs", SOURCE, *place).content.decode()
+    elsewhere = ask(alice, "/ui/flows/panel/docs", SOURCE, 1, 1).content.decode()
+    hover = ask(alice, "/ui/flows/explain", SOURCE, *place).content.decode()
+
+    assert ">{{ inputs.name }}</textarea>" in panel
+    assert "></textarea>" in elsewhere
+    assert 'data-panel="docs"' in hover
+
+
+def test_the_tasks_of_a_blueprint_come_after_the_one_at_the_cursor(alice: Client, flow: Flow) -> None:
+    blueprint = list_blueprints("")[0].id
+
+    source = edit(alice, act="insert", blueprint=blueprint, element="hello").json()["source"]
+
+    ids = [task["id"] for task in read_document(source).data["tasks"]]
+    assert (ids[0], ids[-1]) == ("hello", "each")
+    assert len(ids) > 2
+
+
+def test_the_index_of_types_holds_the_texts_of_the_side_box(alice: Client) -> None:
+    index = alice.get("/ui/completion").json()
+
+    log = index["types"]["io.kestra.plugin.core.log.Log"]
+    properties = {row[0]: row for row in log["p"]}
+    assert log["d"].splitlines()[-2:] == ["io.kestra.plugin.core.log.Log", "required: message"]
+    assert properties["message"][2] == 1 and ", required" in properties["message"][4]
+    chosen = next(row for entry in index["types"].values() for row in entry["p"] if row[3])
+    assert chosen[4].splitlines()[-1] == f"One of {', '.join(map(str, chosen[3]))}"
+    assert '<option value="io.kestra.plugin.core.log.Log">' in index["add"]
 
 
 def test_a_later_task_is_not_suggested(alice: Client, flow: Flow) -> None:

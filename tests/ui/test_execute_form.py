@@ -224,3 +224,32 @@ def test_the_form_costs_a_fixed_number_of_statements(alice: Client) -> None:
         alice.get(PAGE)
 
     assert len(found) <= 15
+
+
+@pytest.mark.django_db
+def test_a_fault_in_code_is_told_with_its_line_and_marked_there(alice: Client) -> None:
+    _save("{id: options, type: JSON}", "{id: extra, type: YAML}", "{id: shape, type: ION}")
+    entered = {"in.options": '{\r\n  "a": 1,\r\n  b: 2\r\n}', "in.extra": "a: 1\n b: [", "in.shape": "{a: ["}
+
+    response = alice.post(PAGE, entered)
+
+    fields, page = _fields(response), response.content.decode()
+    assert response.status_code == 400 or response.status_code == 422
+    assert fields["options"].fault_at == (3, 3)
+    assert fields["options"].errors[0].startswith("Line 3, column 3: this is no JSON")
+    assert fields["extra"].fault_at is not None and fields["extra"].fault_at[0] == 2
+    assert fields["shape"].fault_at is None and "Ion" in fields["shape"].errors[0]
+    assert 'data-line="3" data-column="3"' in page
+    assert page.count("data-small data-ace=") == 3
+
+
+@pytest.mark.django_db
+def test_the_call_for_a_terminal_has_labels_and_start_time(alice: Client) -> None:
+    _save("{id: a, type: STRING, defaults: x}")
+    entered = {"labels": "team:data, ticket:4 2", "schedule": "2031-06-01 8:00", "touched": "in.a", "in.a": "y"}
+
+    page = alice.post(f"{PAGE}/fields", entered).context["call"]
+
+    assert "labels=team%3Adata&labels=ticket%3A4+2&scheduleDate=2031-06-01T08%3A00%3A00%2B00%3A00" in page
+    assert "-F a=y" in page
+    assert "labels" not in alice.post(f"{PAGE}/fields", {"labels": "nonsense"}).context["call"]

@@ -185,6 +185,31 @@ def test_lines_can_be_read_task_by_task(alice: Client, flow: Flow) -> None:
     assert [name for name, _ in groups] == ["a", "b"]
 
 
+def test_the_progress_counts_tasks_that_are_sure_to_come(alice: Client, flow: Flow) -> None:
+    execution = save_execution(state="RUNNING")
+    before = alice.get(EXECUTION).context
+    save_task_run(execution, "hello")
+    begun = alice.get(EXECUTION).context
+    Execution.objects.update(state="SUCCESS")
+    ended = alice.get(EXECUTION).context
+
+    # What a loop holds is not known before it begins.
+    assert (before["done_count"], before["task_count"]) == (0, 2)
+    assert (begun["done_count"], begun["task_count"]) == (1, 2)
+    assert (ended["done_count"], ended["task_count"]) == (1, 1)
+
+
+def test_a_page_follows_until_the_last_task_after_the_end_has_ended(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    run = save_task_run(execution, "hello", state="PAUSED", ended_at=None)
+    waiting = alice.get(f"{EXECUTION}/logs?order=task").content.decode()
+    run.state = "SUCCESS"
+    run.save()
+
+    assert 'data-follow="/ui/live/executions/exec1?seen=SUCCESS.' in waiting
+    assert "data-follow" not in alice.get(f"{EXECUTION}/logs?order=task").content.decode()
+
+
 def test_two_executions_are_compared(alice: Client, flow: Flow) -> None:
     first = save_execution(state="FAILED", inputs={"name": "Ada", "same": 1})
     second = save_execution("exec0", inputs={"name": "Bob", "same": 1}, created_at=AT - timedelta(hours=1))

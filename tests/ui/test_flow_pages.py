@@ -185,7 +185,7 @@ def test_a_bar_of_the_list_leads_to_its_run_by_the_begin_of_its_id(alice: Client
 
     address = re.findall(r'<a class="st-good b\d+" href="([^"]+)"', page)
 
-    assert address == ["/ui/e/0AbCdEfGhIjKl"]
+    assert address == ["/ui/e/0AbCdEfGhIj"]
     assert alice.get(address[0])["Location"].endswith("/0AbCdEfGhIjKlMnOpQrStU")
     save_execution("0AbCdEfGhIjKlZZZZZZZZZ")
     assert alice.get(address[0]).status_code == 404

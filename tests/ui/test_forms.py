@@ -227,6 +227,34 @@ def test_an_input_appears_when_the_one_it_depends_on_allows_it(alice: Client) ->
     assert ('name="in.extra"' in hidden, 'name="in.extra"' in shown) == (False, True)
 
 
+def test_a_replay_takes_other_inputs_and_keeps_the_rest(alice: Client) -> None:
+    save_flow(EVERY_INPUT)
+    alice.post(f"{FLOW}/execute", {**ENTERED, "in.data": SimpleUploadedFile("a.csv", b"1,2\n")})
+    first = Execution.objects.get()
+    Execution.objects.update(state="SUCCESS", ended_at=first.created_at)
+    page = f"/ui/executions/{NAMESPACE}/{FLOW_ID}/{first.id}"
+    fields = alice.get(page).context["replay_fields"]
+    shown = {one.name: one.value for one in fields if one.is_shown and one.control not in ("file", "password")}
+
+    same = alice.post(f"{page}/act/replay", shown)
+    other = alice.post(f"{page}/act/replay", {**shown, "in.count": "5", "in.tags": ["x"]})
+
+    again, changed = (Execution.objects.get(pk=answer["Location"].split("/")[-1].split("?")[0]) for answer in (same, other))
+    assert (again.parent_id, again.inputs) == (first.id, first.inputs)
+    assert {**changed.inputs, "count": 4, "tags": ["x", "z"], "pass": first.inputs["pass"]} == first.inputs
+    assert (changed.inputs["count"], changed.inputs["tags"]) == (5, ["x"])
+
+
+def test_a_replay_with_a_wrong_input_starts_nothing(alice: Client) -> None:
+    save_flow(SOURCE.replace("type: BOOL\n    defaults: false", "type: INT\n    defaults: 1"))
+    save_execution(inputs={"name": "Grace", "loud": 1})
+
+    answer = alice.post(f"{EXECUTION}/act/replay", {"in.name": "Grace", "in.loud": "perhaps"})
+
+    assert "problem=" in answer["Location"]
+    assert Execution.objects.count() == 1
+
+
 def test_the_inputs_of_an_earlier_execution_fill_the_form(alice: Client, flow: Flow) -> None:
     save_execution(inputs={"name": "Grace", "loud": True})
 

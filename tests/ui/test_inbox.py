@@ -7,10 +7,14 @@ from collections.abc import Mapping
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from flows.engine.catalog import forget_flows
 from flows.models import Execution
+from flows.queries.inbox import count_questions, list_questions
+from tests.engine.families import settle
 from tests.support import driving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +78,52 @@ def test_a_refused_answer_keeps_what_was_entered(alice: Client) -> None:
     assert answer.status_code == 422
     assert "needs a comment" in page
     assert re.search(r'value="tonight"\s+checked', page)
+
+
+def test_a_denial_needs_no_values_and_keeps_those_that_can_be_used(alice: Client) -> None:
+    wanted = [{"id": "window", "type": "SELECT", "values": ["now", "tonight"]}, {"id": "rate", "type": "FLOAT"}]
+    approval = {**APPROVAL, "commentRequired": "NEVER", "inputs": wanted}
+    first = start(approval, flow_id="release")
+    page = alice.get("/ui/inbox").content.decode()
+    alice.post("/ui/inbox", {"key": find_keys(alice)[0], "decision": "deny"})
+    second = start(approval, flow_id="release2")
+
+    alice.post("/ui/inbox", {"key": find_keys(alice)[0], "decision": "deny", "in.window": "now", "in.rate": "much"})
+
+    outputs = [driving.run_of(one, "ask").outputs or {} for one in (first, second)]
+    assert [(one["decision"], one["inputs"]) for one in outputs] == [("DENIED", {}), ("DENIED", {"window": "now"})]
+    assert re.search(r'value="deny"\s+formnovalidate', page)
+
+
+def test_what_waits_after_the_end_of_an_execution_is_asked_and_answered(alice: Client) -> None:
+    driving.save(driving.log("a"), flow_id="report", afterExecution=[PAUSE])
+    execution_id = driving.start("report")
+    driving.visit(execution_id)
+    settle()
+    page = alice.get("/ui/inbox").content.decode()
+    counted = alice.get("/ui/inbox?count=1").content
+
+    answer = alice.post("/ui/inbox", {"key": find_keys(alice)[0], "decision": "resume", "in.rate": "2"})
+
+    outputs = driving.run_of(execution_id, "figures").outputs
+    assert (counted, "this comes after its end" in page) == (b"1", True)
+    assert (answer.status_code, outputs and outputs["onResume"]) == (302, {"rate": 2.0})
+    assert find_keys(alice) == []
+
+
+def test_counting_and_listing_questions_cost_few_statements(alice: Client) -> None:
+    for number in range(3):
+        start(PAUSE, flow_id=f"close{number}")
+
+    # What a process remembers of flows is read once.
+    list_questions()
+    with CaptureQueriesContext(connection) as counting:
+        count = count_questions()
+    with CaptureQueriesContext(connection) as listing:
+        found = list_questions()
+
+    assert (count, len(found)) == (3, 3)
+    assert (len(counting), len(listing) <= 4) == (1, True)
 
 
 def test_a_pause_is_resumed_with_its_values(alice: Client) -> None:

@@ -16,10 +16,11 @@ from django.test import AsyncClient
 
 from flows.models import Execution, Flow, LogEntry
 from flows.queries import log_tail
+from flows.queries.executions import list_task_runs, measure_progress
 from flows.ui import live
 from orchestrator.asgi import waits
 
-from .conftest import AT, FLOW_ID, NAMESPACE, save_execution, save_log
+from .conftest import AT, FLOW_ID, NAMESPACE, save_execution, save_log, save_task_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker_url")]
 
@@ -142,6 +143,34 @@ def test_a_change_of_the_execution_rings(reader: AsyncClient, flow: Flow) -> Non
     found = _read(reader, f"/ui/live/executions/{execution.id}/logs?after=0", until)
 
     assert [name for name, _ in found if name != "alive"] in (["changed", "end"], ["end"])
+
+
+def _seen_by_page(execution: Execution) -> str:
+    return measure_progress(execution, list_task_runs(execution.id)).mark
+
+
+def test_a_page_of_an_execution_is_rung_for_what_it_has_not_seen_and_gets_no_part_of_it(reader: AsyncClient, flow: Flow) -> None:
+    execution = save_execution()
+    before = _seen_by_page(execution)
+    save_task_run(execution, "hello")
+    address = f"/ui/live/executions/{execution.id}?seen="
+
+    behind, up_to_date = (_read(reader, address + mark, _ended) for mark in (before, _seen_by_page(execution)))
+
+    assert [event for event in behind if event[0] != "alive"] == [("changed", {}), ("end", {})]
+    assert [event for event in up_to_date if event[0] != "alive"] == [("end", {})]
+
+
+def test_a_task_that_waits_after_the_end_keeps_the_stream_open(
+    reader: AsyncClient, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LONGEST_SECONDS", 0.5)
+    execution = save_execution()
+    save_task_run(execution, "sign", state="PAUSED", ended_at=None)
+
+    found = _read(reader, f"/ui/live/executions/{execution.id}?seen={_seen_by_page(execution)}", lambda _: False)
+
+    assert {name for name, _ in found} == {"alive"}
 
 
 def test_the_lines_of_all_executions_are_followed_with_where_they_come_from(

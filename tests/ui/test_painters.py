@@ -135,6 +135,21 @@ def test_states_colour_what_was_reached_and_fade_the_rest() -> None:
     assert 'aria-label="task a, failed, 8.0 s"' in picture
 
 
+@pytest.mark.parametrize("sideways", [False, True])
+def test_the_count_of_a_loop_with_a_long_name_stands_inside_its_frame(sideways: bool) -> None:
+    name = "a_loop_with_a_name_that_is_longer_than_its_frame"
+    loop = _flow(_task(name, arrangement="each", branches={"tasks": _leaves("o")}))
+
+    picture = draw_topology(loop, {name: NodeState("RUNNING", "1234 / 5678")}, fold_link=lambda _: "?", sideways=sideways)
+
+    frame = re.search(r'<g class="frame.*?<rect width="([\d.]+)".*?<text class="head" x="12".*?>(.*?) <tspan.*?'
+                      r'<text class="note" x="([\d.]+)" y="\d+">([^<]+)</text>', picture)  # fmt: skip
+    assert frame is not None
+    width, right = float(frame[1]), float(frame[3])
+    # The widest letters in use are 9 units wide in the name, 7 in the count; the type between them has its own room.
+    assert 12 + 7.4 * len(frame[2]) + 6.4 * len("Log") <= right - 6.5 * len(frame[4]) < right <= width - 22
+
+
 def test_a_difference_marks_the_changed_words_only() -> None:
     picture = paint_difference("id: a\nmessage: hello world\n", "id: a\nmessage: hello <there>\n")
 

@@ -19,9 +19,11 @@ from django.test import Client
 from flows.models import Flow
 from flows.primitives.errors import InvalidError
 from flows.storage import get_storage
+from flows.storage.uri import parse_address
 from flows.ui.painters.source_text import paint_source
 from flows.ui.previews import PREVIEW_BYTES, Preview, make_preview
-from tests.ui.conftest import FLOW_ID, NAMESPACE, save_execution
+from flows.ui.stored_values import FileSizes
+from tests.ui.conftest import FLOW_ID, NAMESPACE, save_execution, save_task_run
 
 FOLDER = f"kestra:///{NAMESPACE.replace('.', '/')}/{FLOW_ID}/executions/exec1"
 EXECUTION = f"/ui/executions/{NAMESPACE}/{FLOW_ID}/exec1"
@@ -229,3 +231,23 @@ def test_colours_neither_add_nor_lose_anything_of_a_text(name: str) -> None:
 def test_a_known_language_has_colours_and_a_huge_text_has_none() -> None:
     assert '<span class="y-k">select</span>' in paint_source("select 1", "q.sql")
     assert "<span" not in paint_source("select 1\n" * 20_000, "q.sql")
+
+
+def test_files_are_listed_with_name_type_and_size(alice: Client, flow: Flow, store: Any) -> None:
+    execution = save_execution()
+    store("tasks/hello/run/0123456789abcdef-report.csv", b"a,b\n1,2\n")
+    files = {"report.csv": f"{FOLDER}/tasks/hello/run/0123456789abcdef-report.csv", "gone.txt": f"{FOLDER}/tasks/hello/run/gone.txt"}
+    foreign = "kestra:///company/other/flow/executions/other/tasks/a/b/secret.pdf"
+    save_task_run(execution, "hello", outputs={"outputFiles": files, "uri": foreign, "broken": "kestra://no"})
+
+    page = alice.get(f"{EXECUTION}/outputs").content.decode()
+
+    said = re.findall(r'<b title="kestra:[^"]*">([^<]+)</b>\s*<span class="faint small">([^<]+)</span>', page)
+    assert sorted(said) == [("gone.txt", "TXT, no longer stored"), ("report.csv", "CSV, 8 B"), ("secret.pdf", "PDF")]
+
+
+def test_of_very_many_files_only_the_first_ones_are_measured(store: Any) -> None:
+    address = store("tasks/hello/run/a.bin", b"1234")
+    sizes = FileSizes("exec1", most=1)
+
+    assert [sizes.describe(parse_address(address)) for _ in range(2)] == ["BIN, 4 B", "BIN"]

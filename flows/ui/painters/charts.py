@@ -15,7 +15,7 @@ from flows.ui.looks import LOOKS, look_of
 from flows.ui.wording import write_duration
 
 MOST_SERIES = 10
-SHORT_ID = 13
+SHORT_ID = 11
 """So many characters of an execution's id name it: the clock, and enough random bits. Short addresses take them."""
 
 _BAR, _HEIGHT, _STEPS = 6, 24, 12

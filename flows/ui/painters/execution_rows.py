@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import escape
 from urllib.parse import quote
 
 from django.urls import reverse
-from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from flows.models import Execution
@@ -83,7 +83,7 @@ def _paint_cell(row: Execution, column: str, facts: Facts) -> str:
         case "duration":
             return _paint_duration(row, facts)
         case "trigger":
-            return f'<span class="muted">{escape((row.trigger or {}).get("id") or "by hand")}</span>'
+            return f'<span class="muted">{escape(str((row.trigger or {}).get("id") or "by hand"))}</span>'
         case "labels":
             return " ".join(_paint_label(key, value) for key, value in split_labels(row.labels))
         case "now":

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from html import escape
 
-from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from flows.models import LogEntry

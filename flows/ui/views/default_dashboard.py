@@ -86,7 +86,7 @@ def _describe_figures(view: View) -> dict[str, Any]:
         "failed": history.totals["FAILED"],
         "failed_change": _say_change(history.totals["FAILED"], before["FAILED"]),
         "ratio": ratio,
-        "ratio_change": f"{ratio - old_ratio:+.1f} points" if ratio is not None and old_ratio is not None else "",
+        "ratio_change": _sign(f"{ratio - old_ratio:+.1f}", " points") if ratio is not None and old_ratio is not None else "",
         "alive": alive,
         "alive_change": _say_difference(alive, alive_before),
     }
@@ -106,11 +106,15 @@ def _keep(view: View, name: str, make: Callable[[], T]) -> T:
 
 
 def _say_change(now: int, before: int) -> str:
-    return f"{100 * (now - before) / before:+.0f} %" if before else ""
+    return _sign(f"{100 * (now - before) / before:+.0f}", " %") if before else ""
 
 
 def _say_difference(now: int, before: int) -> str:
-    return f"{now - before:+,}" if now != before else "±0"
+    return _sign(f"{now - before:+,}")
+
+
+def _sign(written: str, unit: str = "") -> str:
+    return f"±0{unit}" if not written.strip("+-0.") else f"{written}{unit}"
 
 
 def list_history_rows(history: overview.History) -> list[dict[str, Any]]:

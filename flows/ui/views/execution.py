@@ -24,6 +24,7 @@ from flows.ui.input_fields import InputField, make_fields, show_stored
 from flows.ui.log_panel import wants_lines
 from flows.ui.page import FRAGMENT_HEADER, Crumb, answer_page
 from flows.ui.painters.log_lines import paint_log_lines
+from flows.ui.painters.replay_points import paint_replay_points
 from flows.ui.painters.topology import draw_topology
 from flows.ui.stored_values import list_entries
 from flows.ui.views.execution_drawer import make_drawer
@@ -49,6 +50,7 @@ HEAD = "head"
 
 MOST_REPLAYS = 10
 MOST_REPLAY_POINTS = 300
+TABS_WITH_OUTPUTS = ("overview", "outputs")
 
 
 def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution_id: str, tab: str = "overview") -> HttpResponse:
@@ -71,7 +73,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     if maker is None:
         raise NotFoundError(f'An execution has no tab "{tab}".', code="unknown-tab")
     at = timezone.now()
-    page = ExecutionPage(execution, at)
+    page = ExecutionPage(execution, at, with_outputs=tab in TABS_WITH_OUTPUTS)
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
     caller = current_caller()
     paused = find_paused_task(execution, page.runs)
@@ -101,7 +103,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         "replay_fields": make_replay_fields(page) if execution.state in TERMINAL else (),
         "neighbours": find_neighbours(execution),
         "labels_text": ", ".join(f"{key}:{value}" for key, value in split_labels(execution.labels)),
-        "replay_runs": page.runs[:MOST_REPLAY_POINTS],
+        "replay_points": paint_replay_points(page.runs[:MOST_REPLAY_POINTS]),
         "end_states": END_STATES,
         **({} if request.headers.get(FRAGMENT_HEADER) == HEAD else {**maker(request, page), **make_drawer(request, page)}),
     }

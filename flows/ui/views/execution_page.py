@@ -26,12 +26,12 @@ _TOGGLES = frozenset({"fold", "unfold"})
 
 
 class ExecutionPage:
-    """One execution with its task runs and its flow: three queries, whatever the tab."""
+    """One execution with its task runs and its flow: three queries, whatever the tab. Few tabs need all outputs."""
 
-    def __init__(self, execution: Execution, at: datetime) -> None:
+    def __init__(self, execution: Execution, at: datetime, *, with_outputs: bool = True) -> None:
         self.execution = execution
         self.at = at
-        self.runs = queries.list_task_runs(execution.id)
+        self.runs = queries.list_task_runs(execution.id, with_outputs=with_outputs)
         self.definition: TypedFlow | None = None
         self.newest_revision = execution.flow_revision
         try:

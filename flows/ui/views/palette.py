@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from textwrap import dedent
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.urls import reverse
 from django.utils.html import escape
@@ -21,78 +22,116 @@ from flows.models import Execution, Flow
 from flows.plugin_api.registry import PluginEntry, get_registry
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
+from flows.queries.dashboards import search_dashboards
 from flows.queries.flows import list_flow_namespaces
+from flows.queries.pages import Window
 from flows.queries.visibility import visible
+from flows.ui.views.documentation import list_documents
 from flows.ui.views.plugins import describe_type
 
 FOUND_FLOWS = 8
 FOUND_NAMESPACES = 4
+FOUND_EXECUTIONS = 5
+FOUND_PLUGINS = 6
+FOUND_DASHBOARDS = 4
+FOUND_DOCUMENTS = 4
+MOST_FOUND = 24
+FEWEST_LETTERS = 3
 LONGEST_TEXT = 120
 LONGEST_TYPE = 300
-_PAGES = (
-    ("Dashboard", "home"), ("Executions", "executions"), ("Inbox", "inbox"), ("Logs", "logs"), ("Triggers", "triggers"),
-    ("Flows", "flows"), ("New flow", "flow-new"), ("Source search", "source-search"), ("Namespaces", "namespaces"),
-    ("Blueprints", "blueprints"), ("Plugins", "plugins"),
-    ("Workers and queues", "system"), ("Settings", "settings"),
+_PAGES: tuple[tuple[str, str, Resource | None], ...] = (
+    ("Dashboard", "home", None), ("Executions", "executions", None), ("Inbox", "inbox", None), ("Logs", "logs", None),
+    ("Triggers", "triggers", None), ("Flows", "flows", None), ("Source search", "source-search", None),
+    ("Namespaces", "namespaces", None), ("Blueprints", "blueprints", None), ("Plugins", "plugins", None),
+    ("Workers and queues", "system", Resource.SETTING), ("Users and access", "users", Resource.USER),
+    ("Audit log", "audit", Resource.AUDITLOG), ("Settings", "settings", None), ("Your account", "account", None),
+    ("Your jobs", "jobs", None), ("All dashboards", "dashboards", Resource.DASHBOARD), ("Documentation", "docs", None),
 )  # fmt: skip
+"""Pages by name, with what one must be allowed to read to see them."""
+
+Found = dict[str, str]
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """Answer `[{text, note, url, kind}]`: pages, flows, namespaces, plugin types, executions by id or by a label `key:value`."""
+    """
+    Answer `{found: [{text, note, url, kind}]}`: pages, flows, namespaces, plugin types, dashboards, documents, and executions by
+    the begin of their id or by a label `key:value`. What begins with the text stands before what only holds it.
+    """
     text = request.GET.get("q", "").strip().replace("\0", "")[:100]
-    found: list[dict[str, str]] = [
-        {"text": name, "note": "", "kind": "page", "url": reverse(f"ui:{route}")}
-        for name, route in _PAGES
-        if text.lower() in name.lower()
-    ]
-    flows = visible(Flow).filter(deleted=False)
-    flows = (
-        flows.filter(Q(flow_id__icontains=text) | Q(namespace__icontains=text)).order_by("flow_id")
-        if text
-        else flows.order_by("-updated_at")
-    )
-    for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
-        names = [row.namespace, row.flow_id]
-        found.append({"text": row.flow_id, "note": row.namespace, "kind": "flow", "url": reverse("ui:flow", args=names)})
-        if text and current_caller().may(Action.CREATE, Resource.EXECUTION, row.namespace):
-            found.append(
-                {
-                    "text": f"Execute {row.flow_id}",
-                    "note": row.namespace,
-                    "kind": "run",
-                    "url": reverse("ui:flow-execute", args=names),
-                }
-            )
+    found = [*_find_pages(text), *_find_flows(text)]
     if text:
+        found += _find_namespaces(text)
         found += [
-            {"text": name, "note": "", "kind": "namespace", "url": reverse("ui:namespace", args=[name])}
-            for name in list_flow_namespaces(text)[:FOUND_NAMESPACES]
+            _make("dashboard", row.title, row.id, "dashboard", row.id)
+            for row in search_dashboards(text, Window(1, FOUND_DASHBOARDS)).results
         ]
-    if len(text) >= 3:
-        key, colon, value = text.partition(":")
-        # A label is written as in the lists, `team:data`; anything else may be the begin of an id.
-        wanted = Q(labels__contains=[{"key": key.strip(), "value": value.strip()}]) if colon else Q(pk__startswith=text)
-        rows = visible(Execution).filter(wanted).only("id", "namespace", "flow_id", "state")[:5]
-        found += [
-            {
-                "text": row.id,
-                "note": f"{row.flow_id} · {row.state}",
-                "kind": "execution",
-                "url": reverse("ui:execution", args=[row.namespace, row.flow_id, row.id]),
-            }
-            for row in rows
-        ]
-        entries = [entry for entry in get_registry().list_entries() if text.lower() in entry.type.lower()]
-        found += [
-            {
-                "text": entry.type.rpartition(".")[2],
-                "note": entry.type,
-                "kind": "plugin",
-                "url": reverse("ui:plugin", args=[entry.type]),
-            }
-            for entry in entries[:6]
-        ]
-    return JsonResponse({"found": found[:24]})
+    if len(text) >= FEWEST_LETTERS:
+        documents = [(name, title) for name, title in list_documents() if text.lower() in title.lower()]
+        found += [*_find_executions(text), *_find_plugins(text)]
+        found += [_make("docs", title, "", "doc", name) for name, title in documents[:FOUND_DOCUMENTS]]
+        found.sort(key=lambda one: _rank(text, one))
+    return JsonResponse({"found": found[:MOST_FOUND]})
+
+
+def _make(kind: str, text: str, note: str, route: str, *names: str) -> Found:
+    return {"text": text, "note": note, "kind": kind, "url": reverse(f"ui:{route}", args=names)}
+
+
+def _rank(text: str, one: Found) -> int:
+    """Return how well something fits: named so, begins so, has a word that begins so, holds it; the sort keeps the rest."""
+    name, wanted = one["text"].lower().removeprefix("execute "), text.lower()
+    if name.startswith(wanted):
+        return 0 if name == wanted else 1
+    return 2 if any(word.startswith(wanted) for word in re.split(r"[\s._-]+", name)) else 3
+
+
+def _find_pages(text: str) -> list[Found]:
+    caller = current_caller()
+    found = [
+        _make("page", name, "", route)
+        for name, route, resource in _PAGES
+        if text.lower() in name.lower() and (resource is None or caller.may(Action.READ, resource))
+    ]
+    if text.lower() in "new flow" and caller.list_reached(Resource.FLOW, Action.CREATE) != ():
+        found.append(_make("page", "New flow", "", "flow-new"))
+    return found
+
+
+def _find_flows(text: str) -> list[Found]:
+    flows = visible(Flow).filter(deleted=False)
+    if text:
+        begins = Case(When(flow_id__istartswith=text, then=0), default=1)
+        flows = flows.filter(Q(flow_id__icontains=text) | Q(namespace__icontains=text)).order_by(begins, "flow_id")
+    else:
+        flows = flows.order_by("-updated_at")
+    found = []
+    for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
+        names = (row.namespace, row.flow_id)
+        found.append(_make("flow", row.flow_id, row.namespace, "flow", *names))
+        if text and current_caller().may(Action.CREATE, Resource.EXECUTION, row.namespace):
+            found.append(_make("run", f"Execute {row.flow_id}", row.namespace, "flow-execute", *names))
+    return found
+
+
+def _find_namespaces(text: str) -> list[Found]:
+    return [_make("namespace", name, "", "namespace", name) for name in list_flow_namespaces(text)[:FOUND_NAMESPACES]]
+
+
+def _find_executions(text: str) -> list[Found]:
+    key, colon, value = text.partition(":")
+    # A label is written as in the lists, `team:data`; anything else may be the begin of an id.
+    wanted = Q(labels__contains=[{"key": key.strip(), "value": value.strip()}]) if colon else Q(pk__startswith=text)
+    rows = visible(Execution).filter(wanted).only("id", "namespace", "flow_id", "state")[:FOUND_EXECUTIONS]
+    return [
+        _make("execution", row.id, f"{row.flow_id} · {row.state}", "execution", row.namespace, row.flow_id, row.id)
+        for row in rows
+    ]
+
+
+def _find_plugins(text: str) -> list[Found]:
+    entries = [entry for entry in get_registry().list_entries() if text.lower() in entry.type.lower()]
+    entries.sort(key=lambda entry: text.lower() not in entry.type.rpartition(".")[2].lower())
+    return [_make("plugin", entry.type.rpartition(".")[2], entry.type, "plugin", entry.type) for entry in entries[:FOUND_PLUGINS]]
 
 
 def send_index(request: HttpRequest) -> HttpResponse:

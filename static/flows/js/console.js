@@ -53,37 +53,7 @@ export async function swap(url, selectors, options) {
 function startLive() {
   const place = document.querySelector("[data-follow]");
   if (place) import("./stream.js").then(({ followExecution }) => followExecution(place));
-  for (const list of document.querySelectorAll("[data-poll]")) poll(list);
-}
-
-// New rows do not push what somebody points at: a button says how many there are.
-const keysOf = (part) => new Set([...part.querySelectorAll(".tick")].map((tick) => tick.value));
-function offerRows(shown, page) {
-  const fresh = page.getElementById(shown.id),
-    known = keysOf(shown),
-    count = fresh ? [...keysOf(fresh)].filter((key) => !known.has(key)).length : 0;
-  shown.querySelector(".new-rows")?.remove();
-  if (!count) return;
-  const button = Object.assign(document.createElement("button"), { className: "btn small new-rows", textContent: `${count} new` });
-  button.addEventListener("click", () => replaceParts(page, [`#${shown.id}`]));
-  shown.prepend(button);
-}
-function poll(list) {
-  setInterval(
-    async () => {
-      // Replaced parts are new elements, and what somebody typed into one must stay.
-      const shown = document.getElementById(list.dataset.poll) || list;
-      if (document.hidden || shown.querySelector(".tick:checked") || document.querySelector("dialog[open], details.pick[open], :popover-open"))
-        return;
-      if (shown.querySelector("details[open]")) return;
-      if ([...shown.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue)) return;
-      const { ok, page } = await load(location.href);
-      if (!ok) return;
-      if (shown.matches(":hover")) offerRows(shown, page);
-      else replaceParts(page, [`#${list.dataset.poll}`]);
-    },
-    Number(list.dataset.every || 4) * 1000,
-  );
+  if (document.querySelector("[data-poll]")) import("./poll.js");
 }
 
 // A text area with code becomes an editor when somebody goes into it.
@@ -289,32 +259,21 @@ document.addEventListener("click", async (event) => {
   }
   const rowMenu = at("[data-row-menu]");
   if (rowMenu) (await import("./row_menu.js")).openMenu(rowMenu);
-  const drawer = at("a[data-drawer]");
-  if (drawer && !event.metaKey && !event.ctrlKey) {
+  const opens = at("a[data-drawer]");
+  if (opens && !event.metaKey && !event.ctrlKey) {
     event.preventDefault();
-    openDrawer(drawer.href);
+    drawer("open", opens.href);
   }
   if (at("[data-drawer-close]")) {
     event.preventDefault();
-    closeDrawer();
+    drawer("close");
   }
   const node = at("[data-url]");
-  if (node && !node.closest("#editor")) openDrawer(new URL(node.dataset.url, location).href);
+  if (node && !node.closest("#editor")) drawer("open", new URL(node.dataset.url, location).href);
   for (const open of all("details.pick[open]")) if (!open.contains(event.target)) open.open = false;
   if (one(".nav.is-open") && !at(".nav") && !at("[data-nav-toggle]")) one(".nav").classList.remove("is-open");
 });
-async function openDrawer(href) {
-  if (await swap(href, ["#drawer"])) {
-    history.replaceState(null, "", href);
-    one(".drawer [data-drawer-close]")?.focus();
-  } else location = href;
-}
-function closeDrawer() {
-  const url = new URL(location);
-  for (const name of ["task", "file", "rows", "encoding", "inputs"]) url.searchParams.delete(name);
-  history.replaceState(null, "", url);
-  one("#drawer")?.replaceChildren();
-}
+const drawer = (act, href) => import("./drawer.js").then((made) => made[act](href));
 
 // Filters apply by themselves and stand in the address.
 let filterTimer;
@@ -431,7 +390,7 @@ document.addEventListener("keydown", (event) => {
     menu.open = false;
     return one("summary", menu).focus();
   }
-  if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return closeDrawer();
+  if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return drawer("close");
   const typing =
     event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
@@ -455,7 +414,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "j" || event.key === "k") moveRow(event.key === "j" ? 1 : -1);
   else if (event.key === "x") one("tr.is-at .tick")?.click();
   else if (event.key === "Enter" && one(".is-at a:not(.g-fold)")) one(".is-at a:not(.g-fold)").click();
-  else if (event.key === "Enter" && event.target.dataset?.url) openDrawer(new URL(event.target.dataset.url, location).href);
+  else if (event.key === "Enter" && event.target.dataset?.url) drawer("open", new URL(event.target.dataset.url, location).href);
   else if ("rR[]".includes(event.key)) one(`[data-key="${event.key === "R" ? "shift r" : event.key}"]`)?.click();
   else if (digit >= 1 && digit <= 9) all(".tabs a")[digit - 1]?.click();
 });

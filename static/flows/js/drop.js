@@ -12,12 +12,12 @@ const aimAt = (target) => {
   next?.classList.add("is-over");
   aim = next;
 };
-addEventListener("dragenter", (event) => {
-  if (event.dataTransfer?.types.includes("Files")) {
-    depth += 1;
-    show();
-  }
-});
+export function enter(event) {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  depth += 1;
+  show();
+}
+addEventListener("dragenter", enter);
 addEventListener("dragleave", () => {
   depth = Math.max(0, depth - 1);
   show();
@@ -35,8 +35,4 @@ addEventListener("drop", (event) => {
   if (aim && form.elements.folder) form.elements.folder.value = aim.dataset.folder;
   field.files = event.dataTransfer.files;
   form.submit();
-});
-document.addEventListener("click", (event) => {
-  const bulk = event.target.closest("[data-bulk]");
-  if (bulk) document.querySelectorAll(".for-labels").forEach((part) => (part.hidden = bulk.dataset.bulk !== "labels"));
 });

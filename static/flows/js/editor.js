@@ -1,7 +1,6 @@
 // The flow editor: ACE with the server's problems as marks and quick fixes, drafts, saving, and the picture beside the text.
 import { makeEditor } from "./code_field.js";
 import { toast } from "./console.js";
-import { startPanels } from "./panels.js";
 
 const place = document.querySelector("[data-editor]");
 export const one = (selector) => document.querySelector(selector);
@@ -300,7 +299,7 @@ function offerDraft() {
     note = make("div", "note warn draft", `There is a draft of ${at} that was not saved${other}. `);
   for (const [word, act] of [
     ["Restore it", () => void setText(draft.text)],
-    ["See the difference", panels && (() => panels.show("difference", { source: draft.text }))],
+    ["See the difference", !DASHBOARD && (() => panels.show("difference", { source: draft.text }))],
     ["Drop it", () => localStorage.removeItem(draftKey)],
   ]) {
     if (!act) continue;
@@ -311,7 +310,8 @@ function offerDraft() {
   place.before(note);
 }
 
-const panels = DASHBOARD ? null : startPanels();
+let panels;
+if (!DASHBOARD) import("./panels.js").then(({ startPanels }) => (panels = startPanels()));
 offerDraft();
 const wanted = Number(new URLSearchParams(location.search).get("line"));
 if (wanted) goTo(wanted);

@@ -140,3 +140,7 @@ for (const name of ["pointerup", "pointercancel"])
     held?.classList.remove("is-held");
     held = null;
   });
+
+// Files that are dragged over a list that takes them.
+if (document.querySelector("#drop-form"))
+  addEventListener("dragenter", async (event) => (await import("./drop.js")).enter(event), { once: true });

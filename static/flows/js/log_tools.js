@@ -1,6 +1,6 @@
 // What people do with a log beside reading it: links to lines, steps from hit to hit, jumps to a time.
 import { writeMoment, zoneShift } from "./console.js";
-import { address, jump, mark, number, one, panel, pause } from "./logs.js";
+import { address, jump, mark, number, one, panel, pause, showWrap } from "./logs.js";
 
 let first = 0;
 function choose(line, isRange) {
@@ -41,12 +41,22 @@ export function act(event) {
     pause();
     for (const each of panel().querySelectorAll(".l-open")) each.open = open;
   }
+  if (at("[data-wrap]")) {
+    localStorage.setItem("wrap", document.body.classList.toggle("no-wrap") ? "off" : "on");
+    showWrap();
+  }
   const step = Number(at("[data-hit]")?.dataset.hit);
   if (step) stepHit(step);
   const line = at("time")?.closest(".logs[data-last-id] .l");
   if (line) choose(line, event.shiftKey);
 }
-export function goToTime(form) {
+// The form comes into view together with this file.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-log-at]")) return;
+  event.preventDefault();
+  goToTime(event.target);
+});
+function goToTime(form) {
   const text = form.at.value;
   const wall = new Date(`${text}Z`);
   jump({ at: new Date(wall - zoneShift(wall)).toISOString() });

@@ -5,6 +5,7 @@ import { openStream, setMark } from "./stream.js";
 const MOST_LINES = 3000,
   CHUNK = 200;
 const PLACES = ["line", "through", "at", "jump", "before", "later"];
+const on = document.addEventListener.bind(document);
 export const one = (selector, from = document) => from.querySelector(selector);
 export const panel = () => one(".logs[data-last-id]");
 export const number = (line) => Number(line.id.slice(1));
@@ -170,7 +171,7 @@ function resume() {
   else toEnd();
   show();
 }
-document.addEventListener(
+on(
   "scroll",
   (event) => {
     const box = panel();
@@ -184,7 +185,7 @@ document.addEventListener(
   },
   true,
 );
-document.addEventListener(
+on(
   "wheel",
   (event) => {
     const box = panel();
@@ -200,7 +201,7 @@ export function mark() {
   for (const line of box?.getElementsByClassName("l") || [])
     line.classList.toggle("is-marked", from > 0 && number(line) >= from && number(line) <= through);
 }
-document.addEventListener("click", (event) => {
+on("click", (event) => {
   const at = (selector) => event.target.closest(selector);
   if (at("#log-follow")) resume();
   const gap = at("a[data-later]");
@@ -208,18 +209,9 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     jump({ later: gap.dataset.later });
   }
-  if (at("[data-wrap]")) {
-    localStorage.setItem("wrap", document.body.classList.toggle("no-wrap") ? "off" : "on");
-    showWrap();
-  }
-  if (at(".log-card :is(.l time, [data-hit], [data-open-all])")) import("./log_tools.js").then(({ act }) => act(event));
+  if (at(".log-card :is(.l time, [data-hit], [data-open-all], [data-wrap])")) import("./log_tools.js").then(({ act }) => act(event));
 });
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-log-at]")) return;
-  event.preventDefault();
-  import("./log_tools.js").then(({ goToTime }) => goToTime(event.target));
-});
-document.addEventListener(
+on(
   "toggle",
   (event) => {
     const form = event.target.open && one("[data-log-at]", event.target);
@@ -227,7 +219,7 @@ document.addEventListener(
   },
   true,
 );
-document.addEventListener("keydown", (event) => {
+on("keydown", (event) => {
   if (event.target.matches("input,select,textarea")) return;
   if (event.key === "End") {
     event.preventDefault();
@@ -236,6 +228,7 @@ document.addEventListener("keydown", (event) => {
   if (["PageUp", "ArrowUp", "Home"].includes(event.key) && panel()?.contains(event.target)) pause();
 });
 
+const showHead = () => swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } });
 function follows() {
   const box = panel(),
     live = box?.dataset.live || "";
@@ -250,10 +243,10 @@ function follows() {
       receive(parts);
     },
     gap: (event) => receive([[0, "", told(event)]]),
-    changed: () => swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } }),
+    changed: showHead,
     alive() {},
     async end() {
-      await swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } });
+      await showHead();
       setMark("", "ended");
       if (panel()) panel().dataset.live = "";
       show();
@@ -266,7 +259,7 @@ function follows() {
     },
   });
 }
-function showWrap() {
+export function showWrap() {
   const off = localStorage.getItem("wrap") === "off";
   document.body.classList.toggle("no-wrap", off);
   one("[data-wrap]")?.setAttribute("aria-pressed", !off);
@@ -291,7 +284,7 @@ function begin() {
   follows();
   show();
 }
-document.addEventListener("parts", (event) => {
+on("parts", (event) => {
   if (event.target.id === "results") begin();
 });
 begin();

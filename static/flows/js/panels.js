@@ -204,6 +204,7 @@ export function startPanels() {
   editor.on("changeSelection", hide);
   editor.session.on("changeScrollTop", hide);
 
+  choose(elementAt());
   const wanted = new URLSearchParams(location.search).get("panel") || localStorage.getItem("editor-panel");
   if (wanted && wanted !== "topology" && one(`[role=tab][data-panel="${CSS.escape(wanted)}"]`)) show(wanted);
   return { show };

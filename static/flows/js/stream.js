@@ -1,6 +1,7 @@
 // Streams of events, and the page of an execution that follows one. The stream of an execution only rings.
 import { load, replaceParts } from "./console.js";
 
+const one = (selector) => document.querySelector(selector);
 const PARTS = ["#live-acts", "#live-head", "#live-body"];
 const GATHER_MS = 120;
 // What nothing rings for: what the page says of time that went by, and the newest lines in the drawer of a task.
@@ -8,14 +9,14 @@ const STALL_MS = 20000,
   DRAWER_MS = 4000;
 
 export function setMark(kind, text) {
-  const mark = document.querySelector(".live");
+  const mark = one(".live");
   if (!mark) return;
   mark.className = `live ${kind}`;
   mark.textContent = text;
 }
 
-// A stream of events. `on` holds functions by the names of events; `message` is one without a name, `end` the last one. A stream
-// that fails three times is replaced by asking (`on.ask`) every three seconds until it comes back.
+// A stream of events. `on` holds functions by the names of events, of which `end` is the last one and `alive` comes now and then.
+// A stream that fails three times is replaced by asking (`on.ask`) every three seconds until it comes back.
 export function openStream(address, on) {
   let source,
     closed = false,
@@ -26,10 +27,13 @@ export function openStream(address, on) {
     failures = 0;
   const hear = (name) => (event) => {
     heardAt = Date.now();
-    if (name === "end" || event.lastEventId === "end") {
-      close();
-      on.end?.(event);
-    } else on[name](event);
+    if (name === "end") close();
+    on[name](event);
+  };
+  const tellLoss = () => {
+    const lost = Date.now() - lostAt,
+      since = `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}`;
+    if (lost > 3000) setMark("is-lost", lost > 15000 ? since : "reconnecting");
   };
   const open = () => {
     source?.close();
@@ -38,30 +42,23 @@ export function openStream(address, on) {
     for (const name of Object.keys(on)) if (name !== "ask") source.addEventListener(name, hear(name));
     source.onopen = () => {
       lostAt = failures = 0;
-      clearTimeout(lostTimer);
+      clearInterval(lostTimer);
       clearInterval(askTimer);
       setMark("is-on", "live");
     };
     source.onerror = () => {
       if (closed) return;
+      if (!lostAt) lostTimer = setInterval(tellLoss, 1000);
       lostAt ||= Date.now();
       failures += 1;
-      if (failures === 3) askTimer = setInterval(on.ask || on.message, 3000);
-      clearTimeout(lostTimer);
-      lostTimer = setTimeout(() => {
-        const seconds = (Date.now() - lostAt) / 1000;
-        setMark(
-          "is-lost",
-          seconds > 14 ? `paused – showing the state of ${new Date(lostAt).toLocaleTimeString("en-GB")}` : "reconnecting",
-        );
-      }, 3000);
+      if (failures === 3) askTimer = setInterval(on.ask, 3000);
       if (source.readyState === EventSource.CLOSED) setTimeout(() => closed || open(), 1000 + 3000 * Math.random());
     };
   };
   const close = () => {
     closed = true;
     source.close();
-    clearTimeout(lostTimer);
+    clearInterval(lostTimer);
     clearInterval(askTimer);
     clearInterval(watch);
     document.removeEventListener("visibilitychange", show);
@@ -74,8 +71,8 @@ export function openStream(address, on) {
     else if (source.readyState === EventSource.CLOSED) open();
   };
   document.addEventListener("visibilitychange", show);
-  // A stream may stall without telling; one that promised signs of life is opened again.
-  const watch = setInterval(() => on.alive && !document.hidden && Date.now() - heardAt > 12000 && open(), 2000);
+  // A stream may stall without telling: one that gives no sign of life is opened again.
+  const watch = setInterval(() => !document.hidden && Date.now() - heardAt > 12000 && open(), 2000);
   open();
   return close;
 }
@@ -101,15 +98,15 @@ export function followExecution(place) {
       again = false;
       askedAt = Date.now();
       const { ok, page } = await load(location.href);
-      if (ok && !document.querySelector("dialog[open]")) {
-        replaceParts(page, isInHand(document.querySelector("#drawer")) ? PARTS : [...PARTS, "#drawer"]);
+      if (ok && !one("dialog[open]")) {
+        replaceParts(page, isInHand(one("#drawer")) ? PARTS : [...PARTS, "#drawer"]);
         ended = !page.querySelector("[data-follow]");
       }
     } while (again);
     waiting = false;
   };
   setInterval(() => {
-    const patience = document.querySelector("#drawer > aside") ? DRAWER_MS : STALL_MS;
+    const patience = one("#drawer > aside") ? DRAWER_MS : STALL_MS;
     if (!ended && !document.hidden && Date.now() - askedAt > patience) refresh();
   }, 1000);
   openStream(() => place.dataset.follow, {
