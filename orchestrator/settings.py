@@ -72,7 +72,8 @@ CELESTRA = {
     "encryption_key": _KEYS.encryption,
     "admin_user": env.read_text("CELESTRA_ADMIN_USER", "admin@celestra.local"),
     "admin_password": env.read_text("CELESTRA_ADMIN_PASSWORD"),
-    "worker_concurrency": env.read_count("CELESTRA_WORKER_CONCURRENCY", os.cpu_count() or 1, at_least=1, at_most=1024),
+    # Scripts mostly wait: on a small machine two of them must not keep everything else waiting.
+    "worker_concurrency": env.read_count("CELESTRA_WORKER_CONCURRENCY", max(4, os.cpu_count() or 1), at_least=1, at_most=1024),
     "worker_queues": env.read_list("CELESTRA_WORKER_QUEUES", ("default",)),
     "plugin_packages": env.read_list("CELESTRA_PLUGIN_PACKAGES", ("plugins.core", "plugins.scripts", "plugins.jdbc")),
     "lease_seconds": env.read_seconds("CELESTRA_LEASE_SECONDS", 30.0),

@@ -100,7 +100,7 @@ def _store_flows(system: SystemProcess) -> Pages:
     of_flow = f"flows/edit/{NAMESPACE}"
     return {
         f"{of_flow}/texts": 100, f"{of_flow}/texts/edit": 150, f"{of_flow}/texts/execute": 150, f"{of_flow}/texts/triggers": 8,
-        f"{of_flow}/texts/revisions": 0, f"{of_flow}/texts/dependencies": 0, f"{of_flow}/values/triggers": 0,
+        f"{of_flow}/texts/revisions": 0, f"{of_flow}/texts/dependencies": 0, f"{of_flow}/values/triggers": 5,
         f"{of_flow}/values/revisions": 5, f"{of_flow}/values/revisions?from=1&to=2": 100, f"{of_flow}/broken": 0,
         "flows": 1, f"flows?namespace={NAMESPACE}": 1, "flows/search?q=ran": 10, "triggers": 5,
     }  # fmt: skip
@@ -296,7 +296,7 @@ def _visit_as_browser(system: SystemProcess) -> Pages:
     for text in PAYLOADS[::10]:
         post("executions/view", act="save", name=text[:60], query=urlencode({"label": f"l0:{text}"}))
     post("executions", act="labels", execution=["nothing"], labels=f"l0:{PAYLOADS[0]}")
-    return {"audit": 5, "audit?q=ran": 1, "jobs": 1, "system": 10, "dashboards": 5, "blueprints": 0, "": 0, "settings": 0}
+    return {"audit": 5, "audit?q=ran": 1, "jobs": 0, "system": 10, "dashboards": 5, "blueprints": 0, "": 0, "settings": 0}
 
 
 __all__ = ["FLOW", "NAMESPACE", "PAYLOADS", "Pages", "fill", "offer", "run_inside"]

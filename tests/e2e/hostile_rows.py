@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.apps import apps
 from django.contrib.auth.models import Group, User
@@ -41,13 +42,14 @@ from flows.models import (
     Worker,
 )
 from flows.models.vault import write_secret
+from flows.triggers.backfill import Backfill, dump_backfill
 from tests.e2e.payloads import list_payloads
 
 NAMESPACE, FLOW = "hostile.texts", "values"
 # What stands in addresses has no slash; what breaks lines would be cut there.
 TEXTS = [text for text in list_payloads() if "/" not in text and text.isprintable() and "ran(" in text]
 TEXT = '"><img src=x onerror=ran(9000)>'
-MANY = 12
+MANY, DAY = 12, timedelta(days=1)
 
 BY_CALLS = frozenset(
     {
@@ -132,12 +134,12 @@ def write() -> None:
             family="polling",
             flow_revision=1,
             worker_id=text,
-            backfill={"start": "2025-01-01T00:00:00Z", "end": "2025-02-01T00:00:00Z", "labels": [{"key": text, "value": text}]},
+            backfill=dump_backfill(Backfill("b", at, at, paused=True, inputs={text: text}, labels=((text, text),))),
             state={text: text},
             evaluation={"at": at.isoformat(), "seconds": 1, "result": "FAILED", "message": text, "executionId": None},
         )
         Firing.objects.create(**trigger, scheduled_at=at, execution_id=execution.pk, fired_at=at)
-        FlowTriggerWindow.objects.create(**owner, condition_id=text, starts_at=at, ends_at=at, results={text: text})
+        FlowTriggerWindow.objects.create(**owner, condition_id=text, starts_at=at, ends_at=at + DAY, results={text: text})
         WebhookEvent.objects.create(**trigger, received_at=at, payload={text: text})
         LogEntry.objects.create(**ran, task_id=text, trigger_id=text, thread=text[:100], level=2, timestamp=at, message=text)
         Metric.objects.create(**ran, task_id=text, kind="counter", name=text, value=1, timestamp=at, tags={text: text})

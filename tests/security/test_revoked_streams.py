@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import AsyncClient
 
 from flows import streams
+from flows.api import sse
 from flows.models import ApiToken, Binding, UserSession
 from flows.operations.tokens import create_token
 
@@ -78,6 +79,17 @@ _STREAMS = (
 
 @pytest.mark.parametrize("path", _STREAMS)
 def test_a_stream_ends_when_the_role_is_taken_away(place: Filled, viewer: User, path: str) -> None:
+    address = path.format(**place.names())
+
+    assert asyncio.run(_follow(address, _basic(), lambda: Binding.objects.all().delete()))
+
+
+@pytest.mark.parametrize("path", _STREAMS[:2])
+def test_a_stream_that_has_nothing_to_look_at_ends_too(
+    place: Filled, viewer: User, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.2)
     address = path.format(**place.names())
 
     assert asyncio.run(_follow(address, _basic(), lambda: Binding.objects.all().delete()))

@@ -16,8 +16,7 @@ from tests.support.system_process import SystemProcess
 def running_system() -> Iterator[SystemProcess]:
     """One system for all tests that only use it: they must not stop it, and must keep to namespaces of their own."""
     folder = make_home_folder()
-    # Tests that leave a long script behind must not take the last worker process from those after them.
-    system = SystemProcess(folder / "home", CELESTRA_WORKER_CONCURRENCY="4")
+    system = SystemProcess(folder / "home")
     try:
         yield system.start().wait_ready()
     finally:
