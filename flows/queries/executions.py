@@ -134,7 +134,7 @@ def is_settled(execution_id: str) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an execution is. `mark` differs after every move of it or of one of its task runs; it is settled at the very end."""
+    """How far an execution is. `mark` differs after every move of it or of a task run; `is_settled` once all have ended."""
 
     mark: str
     is_settled: bool

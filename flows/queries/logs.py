@@ -27,7 +27,7 @@ from flows.queries.criteria import (
     split_list,
 )
 from flows.queries.pages import Page, Window, estimate_rows, order_rows, take_page
-from flows.queries.texts import match_log_text, match_namespace
+from flows.queries.texts import match_log_text, match_log_words, match_namespace
 from flows.queries.visibility import visible
 
 LEVEL_NUMBERS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "WARNING": 3, "ERROR": 4}
@@ -202,6 +202,28 @@ def check_pattern(pattern: str) -> None:
             cursor.execute("select '' ~ %s", [pattern])
     except DataError as error:
         raise CriteriaError(f'The pattern "{pattern[:60]}" cannot be read: {str(error).splitlines()[0]}.') from error
+
+
+def is_pattern(text: str) -> bool:
+    """Tell whether a searched text is a regular expression, which is written between slashes."""
+    return len(text) > 2 and text[0] == text[-1] == "/"
+
+
+def match_searched(text: str) -> Q:
+    """
+    Return what somebody searches in the lines of many executions: `/a pattern/`, `"a phrase"`, several words that all stand in a
+    line, or one word, which may also be the id of an execution or a part of the name of a flow.
+
+    A pattern has no index: narrow the lines down before. Raises CriteriaError for a pattern that cannot be read.
+    """
+    if is_pattern(text):
+        check_pattern(text[1:-1])
+        return Q(message__iregex=text[1:-1])
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        return match_log_text(Condition("q", Operation.EQUALS, text[1:-1]))
+    if len(text.split()) > 1:
+        return match_log_words(text)
+    return match_log_text(Condition("q", Operation.EQUALS, text))
 
 
 def list_task_metrics(execution_id: str, task_run_id: str, *, limit: int = 50) -> list[Metric]:

@@ -13,6 +13,7 @@ from flows.models.log import LOG_WORDS
 from flows.queries.criteria import Condition, CriteriaError, Operation, match_text
 
 MOST_FLOWS = 200
+MOST_WORDS = 20
 _plain_namespace = match_text("namespace")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -51,6 +52,19 @@ def match_log_text(condition: Condition) -> Q:
         query += ":*" if _WORD.search(text[-1]) else ""
         inside &= Q(SearchVectorExact(LOG_WORDS, SearchQuery(query, config="simple", search_type="raw")))
     return _apply(condition, found | inside)
+
+
+def match_log_words(text: str) -> Q:
+    """Return the condition that all words of a text stand in the message, each from the beginning of a word."""
+    words = text.split()[:MOST_WORDS]
+    found = Q()
+    for word in words:
+        found &= Q(message__icontains=word)
+    parts = _WORD.findall(text.lower())
+    if parts:
+        query = " & ".join(f"'{part}':*" for part in parts)
+        found &= Q(SearchVectorExact(LOG_WORDS, SearchQuery(query, config="simple", search_type="raw")))
+    return found
 
 
 def match_namespace(condition: Condition) -> Q:

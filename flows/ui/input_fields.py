@@ -317,7 +317,7 @@ def read_inputs(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]
 
 
 def show_stored(inputs: Sequence[Input], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored inputs of an execution by dotted id as somebody would have entered them; secrets and files are left out."""
+    """Return stored inputs by dotted id as somebody would have entered them; secrets and files are left out."""
     found: dict[str, Any] = {}
     for name, one in flatten(inputs):
         value: Any = values

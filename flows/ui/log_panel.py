@@ -43,6 +43,7 @@ class Log:
         searched: the text of the search, whose hits are marked.
         origin: what tells where a line comes from, when the lines belong to many executions.
         is_filtered: some lines may be missing.
+        note: what else the reader should know, empty for nothing.
         live_url: address of the stream of new lines, without the filters; empty when none will come.
     """
 
@@ -52,6 +53,7 @@ class Log:
     origin: Origin = Origin.NONE
     is_filtered: bool = False
     live_url: str = ""
+    note: str = ""
 
 
 def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
         "is_filtered": log.is_filtered,
         "has_many": bool(log.origin),
         "searched": log.searched,
+        "note": log.note,
         "live_url": f"{log.live_url}{write_query(request, **kept)}" if log.live_url else "",
     }
 

@@ -73,9 +73,7 @@ class FileSizes:
             return kind
 
 
-def list_entries(
-    values: Any, *, url: str, path: str = "", owner: str = "", sizes: FileSizes | None = None
-) -> list[Entry]:
+def list_entries(values: Any, *, url: str, path: str = "", owner: str = "", sizes: FileSizes | None = None) -> list[Entry]:
     """
     Return the members of a map as entries, in order; anything that is no map has none.
 

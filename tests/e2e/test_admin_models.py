@@ -25,6 +25,7 @@ CHANGED = ADDED - {Binding}
 DELETED = (KeyValue, Secret, Dashboard, Flow)
 """Models of which the test deletes the first row; each model with a button for it has its question opened."""
 DOWNLOADS = {"export"}
+SAID = ".messagelist > li, ul.gap-4:has(> li > .rounded-default) > li"
 PASSWORD = "Correct-horse-7"
 MODELS = sorted(admin.site._registry, key=lambda model: model.__name__)
 
@@ -106,7 +107,7 @@ def test_every_action_answers_in_words(owner: Watched) -> None:
                 continue
             with page.expect_navigation():
                 go.click()
-            said = page.locator(".messagelist li, #messages, [role=alert], .messagelist").count()
+            said = page.locator(SAID).count()
             if not said or page.locator("#changelist-form, #result_list").count() == 0:
                 faults.append(f"{model.__name__}, {name}: {page.title()}, {said} messages")
         faults += [f"{model.__name__}: {fault}" for fault in owner.take_faults()]

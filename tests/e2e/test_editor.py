@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import Watched, set_source, watch
-from tests.e2e.seeding import send
+from tests.e2e.seeding import send, wait_for_state
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
@@ -128,6 +128,7 @@ def test_errors_block_saving_and_warnings_do_not(console: Watched, system: Syste
     expect(page.locator("#problems .problem").first).to_be_visible()
     page.click("#save")
     expect(page.locator(".toasts .bad")).to_be_visible()
+    expect(page.locator("#problems button").first).to_be_focused()
     assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 1
 
     set_source(page, good.replace("message: three", "message: four"))
@@ -239,3 +240,57 @@ def test_f8_goes_from_problem_to_problem(console: Watched, system: SystemProcess
         rows.append(page.evaluate(CURSOR))
 
     assert rows == sorted(set(rows)) and len(rows) == 3
+
+
+def test_the_expression_under_the_pointer_is_evaluated_in_the_panel_beside_it(console: Watched, system: SystemProcess) -> None:
+    start = send(system, "POST", f"/executions/{NAMESPACE}/read")
+    wait_for_state(system, f"{NAMESPACE}/read/{start['id']}", "SUCCESS")
+    page = _open(console, "read")
+    set_source(page, FLOW.format(name="read").replace('"two"', '"{{ outputs.first.value }}"'))
+    expect(page.locator("#problems")).to_have_text("No problems.")
+    place = "{ const { pageX, pageY } = celestraEditor.renderer.textToScreenCoordinates(11, 22); return [pageX, pageY]; }"
+    x, y = page.evaluate(f"() => {place}")
+    page.mouse.move(x, y + 2)
+    page.mouse.move(x + 1, y + 4)
+    box = page.locator("#hover")
+    expect(box).to_contain_text("one")
+    # The box stays while the pointer goes into it.
+    page.mouse.move(x + 4, y + 40, steps=5)
+    box.get_by_role("button", name="Evaluate").click()
+
+    expect(page.locator("#panel textarea[name=expression]")).to_have_value("{{ outputs.first.value }}")
+    assert "panel=docs" in page.url
+    page.locator("#panel").get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.locator("#panel .evaluate pre")).to_have_text("one")
+    page.reload()
+    expect(page.locator("[role=tab][data-panel=docs]")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_columns_are_moved_by_keys_and_stay_so(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    width = "document.querySelector('#editor').offsetWidth"
+    before = page.evaluate(width)
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    narrow = page.evaluate(width)
+    page.reload()
+    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+
+    assert narrow < before - 20
+    assert page.evaluate(width) == narrow
+
+
+def test_search_replace_and_completion_write_no_styles_into_the_page(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    page.locator("#editor").click()
+    page.keyboard.press("Control+h")
+    expect(page.locator(".ace_search")).to_be_visible()
+    page.keyboard.press("Escape")
+    _complete(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: Log|")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".ace_doc-tooltip")).to_be_visible()
+
+    assert page.locator("style").count() == 0
+    assert console.faults == []

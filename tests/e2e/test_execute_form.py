@@ -148,6 +148,33 @@ def test_a_wrong_value_is_told_at_its_field_and_nothing_starts(
     assert send(flows, "GET", "/executions/search?filters[flowId][EQUALS]=every&size=1")["total"] == before
 
 
+def test_a_fault_in_json_is_marked_at_its_line(console: Watched, flows: SystemProcess) -> None:
+    console.open(f"flows/edit/{NAMESPACE}/every/execute")
+    page = console.page
+    # Two editors at once: the second is asked for while the files of the first are on their way.
+    page.evaluate("for (const name of ['options', 'extra']) document.querySelector(`[name='in.${name}']`).focus()")
+    expect(page.locator(".small-ace")).to_have_count(2)
+    page.evaluate(
+        "document.querySelector('[data-field=options] .small-ace').env.editor.setValue('{\\n  \"a\": 1,\\n  b: 2\\n}', 1)"
+    )
+    field = page.locator("[data-field=options]")
+    expect(field.locator(".error")).to_contain_text("Line 3, column 3")
+    expect(field.locator(".ace_gutter-cell.ace_error")).to_have_text("3")
+    expect(field.locator(".fault-line")).to_have_count(1)
+    write = "text => document.querySelector('[data-field=options] .small-ace').env.editor.setValue(text, 1)"
+    page.evaluate(write, '{\n  "a": 1,\n  b: 2\n}')
+    field = page.locator("[data-field=options]")
+    expect(field.locator(".error")).to_contain_text("Line 3, column 3")
+    expect(field.locator(".ace_gutter-cell.ace_error")).to_have_text("3")
+    expect(field.locator(".fault-line")).to_have_count(1)
+    page.evaluate(write, "{}")
+
+    expect(field.locator(".error")).to_have_count(0)
+    expect(field.locator(".ace_error")).to_have_count(0)
+    assert page.locator("style").count() == 0
+    assert console.faults == []
+
+
 def test_a_missing_value_is_asked_for(console: Watched, flows: SystemProcess) -> None:
     console.open(f"flows/edit/{NAMESPACE}/every/execute")
     page = console.page

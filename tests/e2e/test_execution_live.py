@@ -127,6 +127,20 @@ def test_the_overview_goes_from_running_to_its_end(console: Watched, running_sys
     _is_whole(console)
 
 
+def test_the_drawer_of_a_running_task_goes_on_with_it(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "gantt")
+    page.locator(".g-row a", has_text="work").first.click(timeout=15_000)
+    drawer = page.locator(".drawer")
+    expect(drawer.locator("> header [data-state=RUNNING]")).to_be_visible()
+    expect(drawer.locator("[data-drawer-close]")).to_be_focused()
+    expect(drawer.locator(".logs")).to_contain_text("step 4", timeout=15_000)
+
+    expect(drawer.locator("> header [data-state=SUCCESS]")).to_be_visible(timeout=10_000)
+    expect(drawer.locator("[data-drawer-close]")).to_be_focused()
+    _is_whole(console)
+
+
 def test_log_lines_come_once_each_while_the_end_stays_in_view(console: Watched, running_system: SystemProcess) -> None:
     execution = _start(running_system, STEPS, "steps")
     page = _watch(console, execution, "logs")

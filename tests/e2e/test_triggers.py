@@ -147,6 +147,10 @@ def test_a_backfill_is_paused_continued_and_cancelled(console: Watched, flows: S
     page.get_by_role("button", name="Pause", exact=True).click()
     eventually(lambda: (_trigger(flows, "paused").get("backfill") or {}).get("paused") is True)
     page.get_by_role("button", name=re.compile("Cancel the backfill")).click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog.get_by_role("button", name="Let it go on")).to_be_focused()
+    expect(dialog).to_contain_text("of the range is left")
+    dialog.get_by_role("button", name="Cancel the backfill").click()
     eventually(lambda: not _trigger(flows, "paused").get("backfill"))
 
     assert _count(flows, "paused") < 420

@@ -151,7 +151,9 @@ def test_a_part_of_a_bar_leads_to_the_executions_of_its_time_and_state(alice: Cl
 
 
 def test_figures_lead_to_lists_with_the_filters_of_the_page(alice: Client, flow: Flow) -> None:
-    context = alice.get("/ui/dashboards/default?from=2031-05-01T00:00:00Z&to=2031-05-02T00:00:00Z&namespace=company&label=a:b").context
+    context = alice.get(
+        "/ui/dashboards/default?from=2031-05-01T00:00:00Z&to=2031-05-02T00:00:00Z&namespace=company&label=a:b"
+    ).context
 
     assert context["list_url"] == (
         "/ui/executions?from=2031-05-01T00%3A00%3A00Z&to=2031-05-02T00%3A00%3A00Z&namespace=company&label=a%3Ab"

@@ -216,7 +216,7 @@ def test_a_plugin_can_be_tried_in_a_new_flow(alice: Client, flow: Flow) -> None:
 
 
 def test_the_files_of_the_namespace_are_a_tree_and_one_of_them_is_open(alice: Client, flow: Flow) -> None:
-    for path, content in (("/scripts/load.py", b"print('<b>')\n"), ("/image.png", b"\x89PNG\0")):
+    for path, content in (("/scripts/load.py", b"print('<b>')\n"), ("/image.png", b"\x89PNG\0"), ("/data.bin", b"\0<b>")):
         namespace_files.put_file(NAMESPACE, path, content, at=AT)
 
     def show(**more: Any) -> str:
@@ -228,6 +228,8 @@ def test_the_files_of_the_namespace_are_a_tree_and_one_of_them_is_open(alice: Cl
     assert "print(&#x27;&lt;b&gt;&#x27;)" in opened
     assert opened.count("data-file-close=") == 1
     assert "no characters" in show(file="/image.png")
+    assert '<img src="data:image/png;base64,iVBORwA=" alt="/image.png">' in show(file="/image.png")
+    assert "00 3c 62 3e" in show(file="/data.bin") and "<b>" not in show(file="/data.bin").partition("data-file-close")[2][:3000]
 
 
 def test_a_file_that_is_not_there_opens_nothing(alice: Client, flow: Flow) -> None:

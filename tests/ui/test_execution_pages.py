@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from flows.models import Dashboard, Execution, Flow, LogEntry, Metric, Role
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
@@ -340,6 +341,41 @@ def test_lines_of_all_executions_are_found_marked_and_downloaded(alice: Client, 
 
     assert "the <mark>warehouse</mark> burns" in page
     assert file == f"{AT.isoformat()} ERROR {NAMESPACE}/{FLOW_ID}/exec1 [hello] the warehouse burns\n"
+
+
+@pytest.mark.parametrize("page", ["/ui/logs", f"/ui/flows/edit/{NAMESPACE}/{FLOW_ID}/logs"])
+@pytest.mark.parametrize(
+    ("searched", "found"),
+    [
+        ("burns", ["the warehouse burns", "nothing burns in the warehouse"]),
+        ("warehouse burns", ["the warehouse burns", "nothing burns in the warehouse"]),
+        ("ware burn", ["the warehouse burns", "nothing burns in the warehouse"]),
+        ('"warehouse burns"', ["the warehouse burns"]),
+        ("/^the .*burns$/", ["the warehouse burns"]),
+    ],
+)
+def test_lines_of_many_executions_are_searched_by_words_phrase_and_pattern(
+    alice: Client, flow: Flow, page: str, searched: str, found: list[str]
+) -> None:
+    execution = save_execution()
+    for text in ("the warehouse burns", "nothing burns in the warehouse", "all is well"):
+        save_log(execution, text)
+
+    response = alice.get(page, {"q": searched, "from": "2031-01-01T00:00:00Z"})
+
+    assert [entry.message for entry in response.context["log"]["entries"]] == found
+
+
+def test_a_pattern_without_a_span_of_time_is_looked_for_in_the_last_day_and_says_so(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    save_log(execution, "old fire", timestamp=timezone.now() - timedelta(days=3))
+    save_log(execution, "new fire", timestamp=timezone.now())
+
+    response = alice.get("/ui/logs?q=/fire$/")
+
+    assert [entry.message for entry in response.context["log"]["entries"]] == ["new fire"]
+    assert "in the last 24 hours" in response.content.decode()
+    assert alice.get("/ui/logs?q=/(/").status_code == 422
 
 
 def test_a_line_leads_to_its_place_in_the_log_of_its_execution(alice: Client, flow: Flow) -> None:

@@ -270,6 +270,16 @@ def test_the_log_of_a_flow_holds_no_line_of_another(alice: Client, flow: Flow) -
     assert "of daily" in file and "of other" not in file and "of a flow below" not in file
 
 
+def test_a_line_of_a_flows_log_names_its_execution_instead_of_the_flow(alice: Client, flow: Flow) -> None:
+    save_log(save_execution("0AbCdEfGhIjKlMnOpQrStU"), "hello", task_id="hello")
+
+    own, every = (
+        re.findall(r'<a class="l-flow"[^>]*>([^<]*)', alice.get(url).content.decode()) for url in (f"{FLOW}/logs", "/ui/logs")
+    )
+
+    assert (own, every) == (["0AbCdEfG"], ["daily"])
+
+
 def test_the_overview_shows_twenty_runs_with_ratio_and_median(alice: Client, flow: Flow) -> None:
     for number in range(25):
         save_execution(

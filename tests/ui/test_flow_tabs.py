@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from flows.models import Flow, FlowRevision, KeyValue, Metric, NamespaceFile
+from flows.models import Binding, Firing, Flow, FlowRevision, KeyValue, Metric, NamespaceFile, Role, TriggerState
+from flows.operations.roles import write_built_in_roles
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_task_run
 
 FLOW = f"/ui/flows/edit/{NAMESPACE}/{FLOW_ID}"
@@ -70,6 +72,44 @@ def test_the_queue_of_a_flow_is_listed_and_can_be_cancelled(alice: Client) -> No
     assert [row.id for row in page.context["holders"]] == ["holder"]
     assert [row.id for row in page.context["waiting"]] == ["waits"]
     assert alice.get(f"{FLOW}/concurrency").context["waiting_count"] == 0
+
+
+def test_a_viewer_is_offered_nothing_in_the_queue_of_a_flow(client: Client, alice: Client) -> None:
+    save_flow(SOURCE + "concurrency:\n  limit: 1\n", concurrency_limit=1)
+    save_execution("holder", state="RUNNING", slot_held=True)
+    save_execution("waits", state="QUEUED")
+    write_built_in_roles()
+    viewer = User.objects.create_user("bob@example.org", password="Correct-horse-1")
+    Binding.objects.create(id="b1", role=Role.objects.get(name="viewer"), user=viewer, created_at=AT)
+    client.force_login(viewer)
+
+    page, owners = (browser.get(f"{FLOW}/concurrency") for browser in (client, alice))
+
+    assert page.context["holder_count"] == 1
+    assert "Run now" not in page.content.decode() and "Run now" in owners.content.decode()
+
+
+def test_the_runs_of_a_flow_are_counted_and_all_of_them_can_be_acted_on(alice: Client, flow: Flow) -> None:
+    for number in range(3):
+        save_execution(f"run{number}", state="FAILED" if number else "SUCCESS")
+
+    page = alice.get(f"{FLOW}/executions?state=FAILED")
+
+    assert page.context["total"] == "2"
+    assert f"/ui/executions/bulk?flow={FLOW_ID}&amp;namespace={NAMESPACE}&amp;state=FAILED" in page.content.decode()
+
+
+def test_the_question_before_a_backfill_is_cancelled_tells_what_stays(alice: Client, flow: Flow) -> None:
+    held = {"id": "b1", "start": "2031-05-01T00:00:00+00:00", "end": "2031-05-05T00:00:00+00:00", "paused": False}
+    TriggerState.objects.update(backfill={**held, "currentDate": "2031-05-02T00:00:00+00:00"})
+    names = {"namespace": NAMESPACE, "flow_id": FLOW_ID, "trigger_id": "nightly", "backfill_id": "b1"}
+    for hour in range(2):
+        Firing.objects.create(**names, scheduled_at=AT + timedelta(hours=hour), execution_id=f"f{hour}", fired_at=AT)
+
+    page = alice.get(f"{FLOW}/triggers").content.decode()
+
+    assert "The 2 executions that it started stay; 75 % of the range is left and will not run." in page
+    assert "manage.py triggers backfill company.team daily nightly --cancel" in page
 
 
 def test_revisions_are_compared_in_words_and_can_be_run(alice: Client, flow: Flow) -> None:

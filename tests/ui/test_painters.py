@@ -150,6 +150,16 @@ def test_the_count_of_a_loop_with_a_long_name_stands_inside_its_frame(sideways: 
     assert 12 + 7.4 * len(frame[2]) + 6.4 * len("Log") <= right - 6.5 * len(frame[4]) < right <= width - 22
 
 
+def test_a_task_that_starts_a_flow_leads_to_it_unless_an_expression_names_it() -> None:
+    facts = {"namespace": "company.team", "flowId": "child"}
+    known = _task("call", arrangement="subflow", properties=facts)
+    unknown = _task("other", arrangement="subflow", properties={**facts, "flowId": "{{ inputs.flow }}"})
+
+    picture = draw_topology(_flow(known, unknown, _task("log", properties=facts)))
+
+    assert re.findall(r'<a class="fold" href="([^"]+)"', picture) == ["/ui/flows/edit/company.team/child"]
+
+
 def test_a_difference_marks_the_changed_words_only() -> None:
     picture = paint_difference("id: a\nmessage: hello world\n", "id: a\nmessage: hello <there>\n")
 

@@ -236,7 +236,8 @@ def test_a_known_language_has_colours_and_a_huge_text_has_none() -> None:
 def test_files_are_listed_with_name_type_and_size(alice: Client, flow: Flow, store: Any) -> None:
     execution = save_execution()
     store("tasks/hello/run/0123456789abcdef-report.csv", b"a,b\n1,2\n")
-    files = {"report.csv": f"{FOLDER}/tasks/hello/run/0123456789abcdef-report.csv", "gone.txt": f"{FOLDER}/tasks/hello/run/gone.txt"}
+    folder = f"{FOLDER}/tasks/hello/run"
+    files = {"report.csv": f"{folder}/0123456789abcdef-report.csv", "gone.txt": f"{folder}/gone.txt"}
     foreign = "kestra:///company/other/flow/executions/other/tasks/a/b/secret.pdf"
     save_task_run(execution, "hello", outputs={"outputFiles": files, "uri": foreign, "broken": "kestra://no"})
 

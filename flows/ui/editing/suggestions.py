@@ -125,8 +125,9 @@ def _suggest_labels(data: Mapping[str, Any], prefix: str, last: LastRun | None) 
     """Labels that the text gives, and those that the last run had besides."""
     held = {label["key"]: label["value"] for label in last.execution.labels} if last else {}
     labels = data.get("labels")
-    pairs = [(str(one.get("key")), one.get("value")) for one in labels if isinstance(one, dict)] if isinstance(labels, list) else []
-    written = dict(labels) if isinstance(labels, dict) else dict(pairs)
+    listed = labels if isinstance(labels, list) else ()
+    pairs = {str(one.get("key")): one.get("value") for one in listed if isinstance(one, dict)}
+    written = labels if isinstance(labels, dict) else pairs
     for name, value in {**written, **held}.items():
         if "." not in str(name):
             yield _with_value(str(name), prefix, "label", value, name in held)

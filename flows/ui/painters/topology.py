@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from flows.language.flow import Flow
+from flows.language.flow import Flow, Task
 from flows.ui.looks import is_moving, look_of
 from flows.ui.painters.boxes import (
     FOLD_WIDTH,
@@ -235,6 +236,10 @@ class _Painter:
             classes, label, mark = " st-warning is-unknown", f"task {task.id}, its type is not installed", _MARKS["warning"]
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
+        called = find_called_flow(task)
+        has_button = called is not None or (box.is_folded and self._fold_link is not None)
+        # A long count takes its room from the type before it.
+        longest = 18 - max(0, len(found.note) - 8) if found else 18
         off = " is-off" if task.disabled else ""
         left, top, _, _ = self.frame_of(box)
         self.nodes.append(
@@ -244,11 +249,18 @@ class _Painter:
             f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'
             f'<path class="edge" d="M3.5 .5h-.0a3 3 0 0 0-3 3v{NODE_HEIGHT - 7}a3 3 0 0 0 3 3z"/>'
             f'<circle class="disc" cx="24" cy="22" r="10"/><path class="mark" transform="translate(24 22)" d="{mark}"/>'
-            f'<text class="name" x="42" y="19">{escape(_shorten(task.id))}</text>'
-            f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, 18))}</text>{note}</g>'
+            f'<text class="name" x="42" y="19">{escape(_shorten(task.id, LONGEST_TITLE if not has_button else 17))}</text>'
+            f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, longest))}</text>{note}</g>'
         )
         if box.is_folded:
             self._draw_fold(box, left + NODE_WIDTH - 22, top + 5, is_folded=True)
+        elif called:
+            address = reverse("ui:flow", args=called)
+            self.nodes.append(
+                f'<a class="fold" href="{escape(address)}" transform="translate({left + NODE_WIDTH - 22:.1f} {top + 5:.1f})" '
+                f'aria-label="Open flow {escape(called[1])}"><title>Open flow {escape(".".join(called))}</title>'
+                '<rect width="16" height="16" rx="4"/><path d="M5 11l6-6M6.5 5H11v4.5"/></a>'
+            )
 
     def _draw_frame(self, box: Box) -> None:
         classes, found = self._look(box)
@@ -357,6 +369,16 @@ def _bend_late(x1: float, y1: float, x2: float, y2: float, turn: float) -> str:
         f"M{x1:.1f} {y1:.1f}V{turn - radius:.1f}Q{x1:.1f} {turn:.1f} {x1 + side * radius:.1f} {turn:.1f}"
         f"H{x2 - side * radius:.1f}Q{x2:.1f} {turn:.1f} {x2:.1f} {turn + radius:.1f}V{y2:.1f}"
     )
+
+
+def find_called_flow(task: Task) -> tuple[str, str] | None:
+    """Return namespace and id of the flow that a task starts, or None when it starts none or an expression names it."""
+    if task.arrangement not in ("subflow", "for-each-item"):
+        return None
+    names = (task.properties.get("namespace"), task.properties.get("flowId"))
+    if not all(isinstance(name, str) and name and "{" not in name and "/" not in name for name in names):
+        return None
+    return str(names[0]), str(names[1])
 
 
 def list_task_lines(flow: Flow) -> dict[str, int]:

@@ -211,7 +211,7 @@ def check_text(request: HttpRequest) -> HttpResponse:
     answer: dict[str, Any] = {"problems": [present_problem(problem, source) for problem in problems]}
     if typed is not None:
         cards = draw_cards(typed, read_view(request, window=typed.window))
-        answer["picture"] = render_to_string("flows/dashboard/cards.html", {"cards": cards}, request)
+        answer["picture"] = render_to_string("flows/dashboard/cards.html", {"cards": cards, "is_preview": True}, request)
     return JsonResponse(answer)
 
 

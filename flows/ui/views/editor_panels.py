@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +30,7 @@ from flows.ui.editing.suggestions import show_value
 from flows.ui.editing.texts import read_spot
 from flows.ui.input_fields import make_fields
 from flows.ui.painters.diff import paint_difference
+from flows.ui.previews import IMAGES, make_preview
 from flows.ui.views.editor import last_run_of, names_of, read_body, read_number
 from flows.ui.views.namespaces import make_tree
 from flows.ui.views.plugins import list_properties
@@ -120,14 +123,21 @@ def _files(body: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _read_file(namespace: str, path: str) -> dict[str, Any]:
+    """Return a file as text that can be edited, or why it cannot be and what is in it."""
+    size = namespace_files.stat_file(namespace, path).size_bytes
     with namespace_files.open_file(namespace, path) as stream:
         content = stream.read(EDITED_BYTES + 1)
-    why_not = ""
+    shown: dict[str, Any] = {"shown": path, "is_text": False}
     if len(content) > EDITED_BYTES:
-        why_not = f"The file is larger than {EDITED_BYTES // 1024} KB, which is too much to edit here."
-    elif b"\0" in content:
-        why_not = "The file holds no characters."
-    return {"shown": path, "is_text": not why_not, "why_not": why_not, "text": content.decode("utf-8", "replace")}
+        return {**shown, "why_not": f"The file is larger than {EDITED_BYTES // 1024} KB, which is too much to edit here."}
+    if b"\0" not in content:
+        return {**shown, "is_text": True, "text": content.decode("utf-8", "replace")}
+    preview = make_preview(path, BytesIO(content), size)
+    kind = IMAGES.get(path.rpartition(".")[2].lower(), "")
+    # A picture stands in the page itself, where it can do nothing, and no address would serve it.
+    picture = f"data:{kind};base64,{b64encode(content).decode()}" if kind else ""
+    is_shown = bool(picture) or preview.kind in ("table", "archive", "hex")
+    return {**shown, "why_not": "The file holds no characters.", "preview": preview if is_shown else None, "picture": picture}
 
 
 def _blueprints(body: Mapping[str, Any], source: str) -> dict[str, Any]:

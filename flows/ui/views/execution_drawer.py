@@ -8,13 +8,14 @@ from typing import Any
 from django.http import HttpRequest
 
 from flows.language.flow import Task
-from flows.models import TaskRun
+from flows.models import Execution, TaskRun
 from flows.operations.executions import render_inputs
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
 from flows.queries.log_windows import in_time_order
 from flows.queries.logs import filter_logs, list_task_metrics
+from flows.queries.visibility import visible
 from flows.ui.painters.log_lines import paint_log_lines
 from flows.ui.stored_values import list_entries
 from flows.ui.views.execution_page import ExecutionPage, make_link, write_expression
@@ -24,6 +25,8 @@ from flows.ui.wording import read_history
 DRAWER_LINES = 100
 MOST_SIBLINGS = 50
 LONGEST_SOURCE = 60
+MOST_CALLED = 20
+_STARTS_OTHERS = frozenset({"subflow", "for-each-item", "loop", "template"})
 _CHANGEABLE_TO = ("SUCCESS", "WARNING", "FAILED", "SKIPPED", "CANCELLED")
 
 
@@ -58,8 +61,17 @@ def make_drawer(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
         "drawer_can_change": page.execution.state in TERMINAL and run.state in TERMINAL,
         "drawer_states": [state for state in _CHANGEABLE_TO if state != run.state],
         "drawer_bounds": _find_bounds(run),
+        **_make_called(run, task),
         **_make_inputs(request, page, run, task),
     }
+
+
+def _make_called(run: TaskRun, task: Task | None) -> dict[str, Any]:
+    """Return the executions that a task run started, the newest ones of many."""
+    if task is None or task.arrangement not in _STARTS_OTHERS:
+        return {"drawer_called": []}
+    called = visible(Execution).filter(caller_execution_id=run.execution_id, caller_task_run_id=run.id)
+    return {"drawer_called": list(called.order_by("-created_at")[:MOST_CALLED])}
 
 
 def _make_inputs(request: HttpRequest, page: ExecutionPage, run: TaskRun, task: Task | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 
-from flows.models import FlowRevision
+from flows.models import Flow, FlowRevision
 from flows.operations import flows as operations
 from flows.operations.bulk_acts import restore_flow
 from flows.primitives.callers import current_caller
@@ -103,6 +103,7 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
         "tab": tab,
         "tabs": TABS,
         "flow_url": reverse("ui:flow", args=[namespace, flow_id]),
+        **_describe_acts(found.flow),
         **maker(request, found),
     }
     crumbs = [
@@ -111,6 +112,18 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
         Crumb(flow_id, copies=flow_id),
     ]
     return answer_page(request, f"flows/flow/{tab}.html", context, title=flow_id, nav="flows", crumbs=crumbs)
+
+
+def _describe_acts(flow: Flow) -> dict[str, str]:
+    """Return what the acts on a flow say before they are done, and the same acts as commands."""
+    name = f"{flow.namespace} {flow.flow_id}"
+    revisions = "its revision comes" if flow.revision == 1 else f"its {flow.revision} revisions come"
+    return {
+        "toggle_command": f"manage.py flows {'enable' if flow.disabled else 'disable'} {name}",
+        "delete_command": f"manage.py flows delete {name} --yes",
+        "delete_says": f"The flow disappears from {flow.namespace} and its triggers stop. Its executions stay, and {revisions} "
+        "back when a flow of this name is saved again.",
+    }
 
 
 def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:

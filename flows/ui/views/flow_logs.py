@@ -7,18 +7,14 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils import timezone
 
-from flows.models import LogEntry
-from flows.queries.criteria import Condition, Operation, build_lookup
+from flows.queries.criteria import Condition, Operation
 from flows.queries.flows import FlowText, get_flow_row
-from flows.queries.logs import log_rules
-from flows.queries.visibility import visible
 from flows.streams import answer_stream
-from flows.ui.filters import LEVELS, Filters, read_filters, write_query
+from flows.ui.filters import LEVELS, Filters, write_query
 from flows.ui.log_panel import Log, answer_lines, make_panel, stream_log, wants_lines
 from flows.ui.painters.log_lines import Origin
-from flows.ui.views.logs import EVERY_EXECUTION, send_lines
+from flows.ui.views.logs import EVERY_EXECUTION, find_lines, send_lines
 
 FILTERS = ("q", "task", "execution", "level", "range", "from", "to")
 
@@ -63,13 +59,12 @@ def download_logs(request: HttpRequest, namespace: str, flow_id: str) -> HttpRes
 
 def _read_log(request: HttpRequest, namespace: str, flow_id: str) -> tuple[Filters, Log]:
     fixed = (Condition("namespace", Operation.EQUALS, namespace), Condition("flowId", Operation.EQUALS, flow_id))
-    filters = read_filters(request, names=FILTERS, fixed=fixed)
-    rows = visible(LogEntry).filter(build_lookup(filters.criteria, log_rules(at=timezone.now())))
-    searched = filters.values["q"]
+    filters, rows, note = find_lines(request, FILTERS, fixed=fixed)
     return filters, Log(
         rows=rows,
         hits=rows,
-        searched=f'"{searched}"' if searched else "",
+        searched=filters.values["q"],
+        note=note,
         origin=Origin.EXECUTION,
         is_filtered=bool(filters.chips),
         live_url=reverse("ui:live-flow-logs", args=[namespace, flow_id]),

@@ -73,7 +73,13 @@ def show_triggers(request: HttpRequest, found: FlowText) -> dict[str, Any]:
 def _describe_trigger(view: TriggerView, *, at: datetime) -> dict[str, Any]:
     state, trigger = view.state, view.trigger
     dates = list_schedule_dates(trigger, at=at, count=NEXT_DATES) if trigger else []
-    row: dict[str, Any] = {"state": state, "trigger": trigger, "dates": [(date, True) for date in dates]}
+    name = f"{state.namespace} {state.flow_id} {state.trigger_id}"
+    row: dict[str, Any] = {
+        "state": state,
+        "trigger": trigger,
+        "dates": [(date, True) for date in dates],
+        "commands": {"restart": f"manage.py triggers restart {name}", "cancel": f"manage.py triggers backfill {name} --cancel"},
+    }
     if trigger is not None:
         row["words"] = say_schedule(trigger)
         row["properties"] = [(name, write_value(value)) for name, value in trigger.properties.items()]
@@ -88,14 +94,14 @@ def _describe_backfill(state: TriggerState, kept: Backfill) -> dict[str, Any]:
     passed = 1.0
     if kept.current is not None and kept.end > kept.start:
         passed = min(1.0, max(0.0, (kept.current - kept.start) / (kept.end - kept.start)))
-    count = count_backfill_runs(state)
-    started = "1 execution that it started stays" if count == 1 else f"{count:,} executions that it started stay"
+    count, left = count_backfill_runs(state), 100 - round(100 * passed)
+    kept_runs = "The execution that it started stays" if count == 1 else f"The {count:,} executions that it started stay"
     return {
         "backfill": kept,
         "percent": round(100 * passed),
         "runs": list_backfill_runs(state),
         "fired_count": count,
-        "cancel_says": f"The {started}; {100 - round(100 * passed)} % of the range is left and will not run.",
+        "cancel_says": f"{kept_runs if count else 'It has started nothing'}; {left} % of the range is left and will not run.",
     }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -9,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.models import LogEntry
-from flows.queries.criteria import build_lookup
+from flows.queries.criteria import Condition, Criteria, build_lookup
 from flows.queries.flows import list_flow_namespaces
-from flows.queries.logs import iterate_logs, log_rules
+from flows.queries.logs import is_pattern, iterate_logs, log_rules, match_searched
 from flows.queries.visibility import visible
 from flows.streams import answer_stream
 from flows.ui.choices import lead_to_defaults
@@ -21,6 +24,7 @@ from flows.ui.page import answer_page
 from flows.ui.painters.log_lines import Origin
 
 MOST_DOWNLOADED = 100_000
+PATTERN_SPAN = timedelta(days=1)
 EVERY_EXECUTION = ""
 FILTERS = ("q", "namespace", "flow", "task", "execution", "level", "range", "from", "to")
 
@@ -50,26 +54,41 @@ def follow_logs(request: HttpRequest) -> HttpResponseBase:
 
 
 def _read_log(request: HttpRequest) -> tuple[Filters, Log]:
-    filters, rows = _find_lines(request)
-    searched = filters.values["q"]
+    filters, rows, note = find_lines(request, FILTERS)
     return filters, Log(
         rows=rows,
         hits=rows,
-        searched=f'"{searched}"' if searched else "",
+        searched=filters.values["q"],
+        note=note,
         origin=Origin.FLOW,
         is_filtered=bool(filters.chips),
         live_url=reverse("ui:live-logs"),
     )
 
 
-def _find_lines(request: HttpRequest) -> tuple[Filters, QuerySet[LogEntry]]:
-    filters = read_filters(request, names=FILTERS)
-    return filters, visible(LogEntry).filter(build_lookup(filters.criteria, log_rules(at=timezone.now())))
+def find_lines(
+    request: HttpRequest, names: Sequence[str], *, fixed: Sequence[Condition] = ()
+) -> tuple[Filters, QuerySet[LogEntry], str]:
+    """
+    Return the filters of a log of many executions, the lines that they leave, and what to say about that.
+
+    Lines are searched for words, a phrase or a pattern. No index finds a pattern, so it is looked for in a span of time only.
+    Raises CriteriaError for a pattern that cannot be read.
+    """
+    at = timezone.now()
+    filters = read_filters(request, names=names, fixed=fixed, find_text=lambda _: Criteria())
+    text = filters.values["q"]
+    rows = visible(LogEntry).filter(build_lookup(filters.criteria, log_rules(at=at)))
+    note = ""
+    if is_pattern(text) and not any(filters.values.get(name) for name in ("range", "from", "execution")):
+        rows = rows.filter(timestamp__gte=at - PATTERN_SPAN)
+        note = "The pattern was looked for in the last 24 hours; choose a time range for others."
+    return filters, rows.filter(match_searched(text)) if text else rows, note
 
 
 def download_logs(request: HttpRequest) -> HttpResponseBase:
     """Answer with the newest lines that match as a text file, newest first, at most 100,000, written while they are read."""
-    return send_lines(_find_lines(request)[1])
+    return send_lines(find_lines(request, FILTERS)[1])
 
 
 def send_lines(rows: QuerySet[LogEntry]) -> HttpResponseBase:

@@ -202,19 +202,12 @@ export function showTheme() {
 }
 systemIsDark.addEventListener("change", showTheme);
 
-// Where one was lately: [address, name, kind], kept in this browser for each person.
+// Where one was lately, as addresses, kept in this browser for each person.
 const RECENT = `recent ${one(".nav .bottom a")?.textContent}`;
-export const listRecent = () =>
-  JSON.parse(localStorage.getItem(RECENT) || "[]").filter(([url]) => !location.pathname.startsWith(url));
+export const listRecent = () => JSON.parse(localStorage.getItem(RECENT) || "[]");
 function keepRecent() {
-  const found =
-    /^\/ui\/(?:(flow)s\/edit\/[^/]+\/[^/]+|(execution)s\/[^/]+\/[^/]+\/[^/]+|(namespace|blueprint)s\/[^/]+)/.exec(location.pathname);
-  if (!found || one(".big-error")) return;
-  const [url, ...kinds] = found,
-    kind = kinds.find(Boolean),
-    names = all(".crumbs > :is(a, h1)").map((node) => node.textContent.trim());
-  const entry = [url, kind === "execution" ? names.slice(-2).join(" / ") : names.pop(), kind];
-  localStorage.setItem(RECENT, JSON.stringify([entry, ...listRecent()].slice(0, 6)));
+  if (/^\/ui\/(flows\/edit|executions|namespaces|blueprints)\/./.test(location.pathname) && !one(".big-error"))
+    localStorage.setItem(RECENT, JSON.stringify([location.pathname, ...listRecent()].slice(0, 20)));
 }
 
 // What the palette does comes when it is first asked for; who types at once already types into its field.
@@ -343,7 +336,11 @@ document.addEventListener("click", async (event) => {
 if (one("#bulk-run")) import("./bulk.js");
 if (location.hash === "#execute") one("a[data-execute]")?.click();
 
-// A text that the server checks when one leaves its field.
+// A text that the server checks: while one writes, or where no editor grows when one leaves its field.
+document.addEventListener("grown", async ({ target }) => {
+  const form = target.closest("form[data-check-url]");
+  if (form) (await import("./checked_text.js")).wireChecks(form);
+});
 document.addEventListener("change", ({ target }) => {
   const form = target.closest("form[data-check-url]");
   if (form) swap(form.dataset.checkUrl, ["#checks"], { method: "POST", body: new FormData(form) });

@@ -5,7 +5,8 @@ const one = (selector, from = document) => from.querySelector(selector);
 const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 const field = one("dialog.palette input"),
   list = one("dialog.palette ul");
-const MOST_ACTIONS = 6;
+const MOST_ACTIONS = 6,
+  MOST_RECENT = 6;
 let timer,
   run = 0;
 
@@ -23,12 +24,25 @@ function listActions(text) {
   }
   return found.slice(0, MOST_ACTIONS);
 }
+// The things of the pages that were open lately, each once, without that of this page.
+const THING = /^\/ui\/(?:(flow)s\/edit\/[^/]+\/[^/]+|(execution)s\/[^/]+\/[^/]+\/[^/]+|(namespace|blueprint)s\/[^/]+)/;
+function listThings() {
+  const found = new Map();
+  for (const path of listRecent()) {
+    const [url, ...kinds] = THING.exec(path) || [],
+      kind = kinds.find(Boolean),
+      names = (url || "").split("/").map(decodeURIComponent);
+    if (kind && !found.has(url) && !location.pathname.startsWith(url))
+      found.set(url, { url, kind, text: names.slice(kind === "execution" ? -2 : -1).join(" / "), note: "recent" });
+  }
+  return [...found.values()].slice(0, MOST_RECENT);
+}
 async function fill(text) {
   const mine = ++run;
   const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text)).catch(() => null);
   if (mine !== run || !answer?.ok) return;
   const { found } = await answer.json();
-  const recent = text ? [] : listRecent().map(([url, name, kind]) => ({ url, text: name, kind, note: "recent" }));
+  const recent = text ? [] : listThings();
   const known = new Set(recent.map(({ url }) => url));
   const rest = found.filter(({ url }) => !known.has(url));
   show(text ? [...rest.slice(0, 6), ...listActions(text), ...rest.slice(6)] : [...recent, ...listActions(""), ...rest]);
