@@ -72,7 +72,7 @@ def test_a_slash_leads_to_the_filter(console: Watched, path: str) -> None:
     expect(console.page.locator("main input[type=search]").first).to_have_value("")
 
 
-def test_the_question_mark_lists_the_keys_and_escape_closes_the_list(console: Watched) -> None:
+def test_the_question_mark_lists_the_keys_and_escape_closes_the_list(console: Watched, executions: list[str]) -> None:
     console.open("executions")
     page = console.page
     page.keyboard.press("?")

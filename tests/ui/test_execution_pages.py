@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from flows.models import Dashboard, Execution, Flow, LogEntry, Metric, Role
+from tests.security.world import add_person
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
 
 pytestmark = pytest.mark.django_db
@@ -209,6 +211,59 @@ def test_a_page_follows_until_the_last_task_after_the_end_has_ended(alice: Clien
 
     assert 'data-follow="/ui/live/executions/exec1?seen=SUCCESS.' in waiting
     assert "data-follow" not in alice.get(f"{EXECUTION}/logs?order=task").content.decode()
+
+
+CALLS = """id: daily
+namespace: company.team
+tasks:
+  - {id: hello, type: io.kestra.plugin.core.log.Log, message: hi}
+  - {id: call, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: child}
+  - {id: again, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: child}
+  - {id: gone, type: io.kestra.plugin.core.flow.Subflow, namespace: company.team, flowId: missing}
+"""
+CHILD = """id: child
+namespace: company.team
+tasks:
+  - id: graph
+    type: io.kestra.plugin.core.flow.Dag
+    tasks:
+      - task: {id: first, type: io.kestra.plugin.core.log.Log, message: a}
+      - task: {id: hello, type: io.kestra.plugin.core.log.Log, message: b}
+        dependsOn: [first]
+"""
+
+
+def test_a_called_flow_is_opened_in_the_picture_with_the_states_of_its_execution(alice: Client) -> None:
+    save_flow(CALLS)
+    save_flow(CHILD, flow_id="child")
+    execution = save_execution()
+    save_task_run(execution, "hello")
+    call = save_task_run(execution, "call", number=2)
+    inner = save_execution("exec2", flow_id="child", caller_execution_id="exec1", caller_task_run_id=call.id)
+    save_task_run(inner, "first", state="FAILED")
+
+    with CaptureQueriesContext(connection) as queries:
+        page = alice.get(f"{EXECUTION}/topology?open=call&open=again&open=gone&open=nothing").content.decode()
+    closed = alice.get(f"{EXECUTION}/topology").content.decode()
+
+    assert re.search(r'class="node st-failed" id="n-call/first"', page)
+    assert re.search(r'class="node is-unreached" id="n-again/hello"', page)
+    assert re.search(r'class="node st-good[^"]*" id="n-hello"', page)
+    assert 'aria-label="Fold call"' in page
+    assert "open=call" in closed and "n-call/" not in closed
+    assert len(queries) <= 15
+
+
+def test_a_called_flow_that_one_may_not_see_stays_closed(client: Client, alice: Client) -> None:
+    save_flow(CALLS.replace("company.team, flowId", "other.team, flowId"))
+    save_flow(CHILD.replace("company.team", "other.team"), flow_id="child", namespace="other.team")
+    save_task_run(save_execution(), "call")
+    client.force_login(add_person("bob@example.org", "viewer", NAMESPACE))
+
+    page = client.get(f"{EXECUTION}/topology?open=call")
+
+    assert page.status_code == 200
+    assert "n-call/" not in page.content.decode()
 
 
 def test_two_executions_are_compared(alice: Client, flow: Flow) -> None:

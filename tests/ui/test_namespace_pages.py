@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -155,6 +156,27 @@ def test_a_tab_shows_what_a_search_finds_and_says_when_nothing_does(alice: Clien
     assert "rate_of_growth" in found.lower()
     assert "rate_of_growth" not in nothing.lower()
     assert "Nothing matches" in nothing
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"/ui/namespaces/company.empty/{tab}" for tab in ("kv", "secrets", "files", "flows", "executions")),
+        "/ui/groups",
+        "/ui/users?tab=services",
+        "/ui/system",
+        "/ui/audit?q=nothing-has-this",
+        "/ui/plugins?q=nothing-has-this",
+    ],
+)
+def test_an_empty_place_says_what_belongs_there_and_where_to_read_on(alice: Client, url: str) -> None:
+    Namespace.objects.create(id="company.empty")
+
+    empty = alice.get(url).content.decode().partition('class="empty"')[2]
+    documents = re.findall(r'href="(/ui/docs/[^"#]+)', empty)
+
+    assert "<h2>" in empty and "<p>" in empty
+    assert [alice.get(document).status_code for document in documents] == [200]
 
 
 def test_a_namespace_is_described_in_the_console(alice: Client, flow: Flow) -> None:

@@ -96,13 +96,13 @@ def _paint_heading(row: TreeHeading, span: int, sign: str) -> str:
         f'<tr class="tree-head"><th scope="rowgroup" colspan="{span}" class="tree-row i{row.depth}">{sign} '
         f'<a href="{escape(row.url)}" title="Only {name}">{escape(row.namespace.rpartition(".")[2])}</a> '
         f'<span class="faint small">{counted}</span> '
-        f'<a class="small" href="{reverse("ui:namespace", args=[row.namespace])}">open</a></th></tr>'
+        f'<a class="small" href="{escape(reverse("ui:namespace", args=[row.namespace]))}">open</a></th></tr>'
     )
 
 
 def _paint_row(row: FlowRow, columns: Sequence[str], at: datetime, rights: frozenset[str], signs: Mapping[str, str]) -> str:
     flow = row.flow
-    url = reverse("ui:flow", args=[flow.namespace, flow.flow_id])
+    url = escape(reverse("ui:flow", args=[flow.namespace, flow.flow_id]))
     name, key = escape(flow.flow_id), escape(f"{flow.namespace}/{flow.flow_id}")
     marks = '<span class="chip">disabled</span>' if flow.disabled else ""
     if flow.problem:
@@ -152,7 +152,7 @@ def _paint_last(row: FlowRow) -> str:
     if not row.runs:
         return '<span class="faint">never</span>'
     last = row.runs[0]
-    url = reverse("ui:execution", args=[row.flow.namespace, row.flow.flow_id, last.id])
+    url = escape(reverse("ui:execution", args=[row.flow.namespace, row.flow.flow_id, last.id]))
     return f'<a href="{url}">{badge(last.state)}</a> <span class="faint small">{age(last.created_at)}</span>'
 
 

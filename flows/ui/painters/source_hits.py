@@ -21,7 +21,7 @@ def paint_hits(hit: SourceHit, text: str, *, is_pattern: bool) -> SafeString:
     """Return the first hits of one flow, each with three lines before and after it; what lies close together is one piece."""
     flow, lines = hit.revision.flow, hit.revision.source.splitlines()
     pattern = compile_search(text, case_sensitive=False, whole_word=False, is_pattern=is_pattern)
-    url = reverse("ui:flow-tab", args=[flow.namespace, flow.flow_id, "edit"])
+    url = escape(reverse("ui:flow-tab", args=[flow.namespace, flow.flow_id, "edit"]))
     numbers = [number for number, _ in hit.lines[:MOST_HITS]]
     parts = []
     for first, last in list_pieces(numbers, len(lines)):

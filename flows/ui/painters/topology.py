@@ -30,6 +30,9 @@ from flows.ui.painters.boxes import (
 MARGIN = 24
 TRIGGER_ROW, TRIGGER_HEIGHT, TRIGGER_GAP = 54, 34, 40
 LONGEST_TITLE = 22
+INSIDE = "/"
+"""Divides the id of a call from those of the tasks of the called flow that are drawn in its place."""
+
 _RADIUS = 7
 _COMMAND = re.compile(r"([A-Za-z])([^A-Za-z]*)")
 _TURNED = {"H": "V", "V": "H", "h": "v", "v": "h"}
@@ -68,6 +71,8 @@ def draw_topology(
     title: str = "Topology",
     folded: Collection[str] = (),
     fold_link: Callable[[str], str] | None = None,
+    opened: Collection[str] = (),
+    open_link: Callable[[str], str] | None = None,
     sideways: bool = False,
 ) -> SafeString:
     """
@@ -77,10 +82,12 @@ def draw_topology(
         states: by task id, for the picture of an execution; tasks that are missing there were not reached and are faded.
         folded: ids of groups that are drawn as one box.
         fold_link: from the id of a group to the address that folds or unfolds it; without it nothing can be folded.
+        opened: ids of calls that are drawn as groups with the tasks of the called flow.
+        open_link: from the id of a call to the address that opens or closes it; without it no call can be opened.
         sideways: the flow runs to the right instead of downwards.
     """
     whole = arrange_flow(flow, folded=folded, sideways=sideways)
-    painter = _Painter(states, fold_link, sideways=sideways)
+    painter = _Painter(states, fold_link, open_link, frozenset(opened), sideways=sideways)
     painter.draw(whole)
     _, _, inner_width, inner_height = painter.frame_of(whole)
     count = len(flow.triggers)
@@ -145,6 +152,11 @@ def transpose(path: str) -> str:
     return "".join(parts)
 
 
+def _name(task_id: str) -> str:
+    """Return the id of a task as its own flow writes it."""
+    return task_id.rpartition(INSIDE)[2]
+
+
 def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
@@ -152,8 +164,18 @@ def _shorten(text: str, longest: int = LONGEST_TITLE) -> str:
 class _Painter:
     """Collects what is behind (frames), between (lines) and in front (nodes)."""
 
-    def __init__(self, states: Mapping[str, NodeState] | None, fold_link: Callable[[str], str] | None, *, sideways: bool) -> None:
+    def __init__(
+        self,
+        states: Mapping[str, NodeState] | None,
+        fold_link: Callable[[str], str] | None,
+        open_link: Callable[[str], str] | None,
+        opened: frozenset[str],
+        *,
+        sideways: bool,
+    ) -> None:
         self._sideways = sideways
+        self._open_link = open_link
+        self._opened = opened
         self._states = states
         self._fold_link = fold_link
         self._reached: dict[int, bool] = {}
@@ -237,7 +259,7 @@ class _Painter:
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
         called = find_called_flow(task)
-        has_button = called is not None or (box.is_folded and self._fold_link is not None)
+        button_count = int(called is not None or box.is_folded) + int(called is not None and self._open_link is not None)
         # A long count takes its room from the type before it.
         longest = 18 - max(0, len(found.note) - 8) if found else 18
         off = " is-off" if task.disabled else ""
@@ -249,9 +271,11 @@ class _Painter:
             f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'
             f'<path class="edge" d="M3.5 .5h-.0a3 3 0 0 0-3 3v{NODE_HEIGHT - 7}a3 3 0 0 0 3 3z"/>'
             f'<circle class="disc" cx="24" cy="22" r="10"/><path class="mark" transform="translate(24 22)" d="{mark}"/>'
-            f'<text class="name" x="42" y="19">{escape(_shorten(task.id, LONGEST_TITLE if not has_button else 17))}</text>'
+            f'<text class="name" x="42" y="19">{escape(_shorten(_name(task.id), LONGEST_TITLE - 5 * button_count))}</text>'
             f'<text class="type" x="42" y="33">{escape(_shorten(box.subtitle, longest))}</text>{note}</g>'
         )
+        if called and self._open_link is not None:
+            self._draw_fold(box, left + NODE_WIDTH - 42, top + 5, is_folded=True, link=self._open_link)
         if box.is_folded:
             self._draw_fold(box, left + NODE_WIDTH - 22, top + 5, is_folded=True)
         elif called:
@@ -279,12 +303,13 @@ class _Painter:
             f'<g class="frame{classes}{" is-side" if box.is_dashed else ""}"{facts}{link} '
             f'transform="translate({left:.1f} {top:.1f})">'
             f'<rect width="{width:.1f}" height="{height:.1f}" rx="9"/>'
-            f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(box.title, LONGEST_HEAD))} '
+            f'<text class="head" x="12" y="{HEAD - 9}">{escape(_shorten(_name(box.title), LONGEST_HEAD))} '
             f'<tspan class="type">{escape(_shorten(box.subtitle, LONGEST_KIND))}</tspan></text>{note}'
             f"{self._paint_strip(width, found)}</g>"
         )
         if task:
-            self._draw_fold(box, left + width - 24, top + 7, is_folded=False)
+            closes = self._open_link if task.id in self._opened else self._fold_link
+            self._draw_fold(box, left + width - 24, top + 7, is_folded=False, link=closes)
 
     def _paint_strip(self, width: float, found: NodeState | None) -> str:
         if found is None or not found.strip:
@@ -296,12 +321,13 @@ class _Painter:
             for index, state in enumerate(found.strip)
         )
 
-    def _draw_fold(self, box: Box, x: float, y: float, *, is_folded: bool) -> None:
-        if self._fold_link is None or box.task is None:
+    def _draw_fold(self, box: Box, x: float, y: float, *, is_folded: bool, link: Callable[[str], str] | None = None) -> None:
+        link = link or self._fold_link
+        if link is None or box.task is None:
             return
         verb, cross = ("Show what is in", "M4 8h8M8 4v8") if is_folded else ("Fold", "M4 8h8")
         self.nodes.append(
-            f'<a class="fold" data-part href="{escape(self._fold_link(box.task.id))}" transform="translate({x:.1f} {y:.1f})" '
+            f'<a class="fold" data-part href="{escape(link(box.task.id))}" transform="translate({x:.1f} {y:.1f})" '
             f'aria-label="{verb} {escape(box.task.id)}"><rect width="16" height="16" rx="4"/><path d="{cross}"/></a>'
         )
 

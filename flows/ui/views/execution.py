@@ -30,8 +30,9 @@ from flows.ui.stored_values import list_entries
 from flows.ui.views.execution_drawer import make_drawer
 from flows.ui.views.execution_logs import answer_log_lines, make_logs
 from flows.ui.views.execution_page import ExecutionPage, find_paused_task, get_named
-from flows.ui.views.execution_pictures import list_node_states, make_gantt, make_topology
+from flows.ui.views.execution_pictures import make_gantt, make_topology
 from flows.ui.views.execution_values import make_dependencies, make_metrics, make_outputs
+from flows.ui.views.node_states import list_node_states
 from flows.ui.waiting import explain_wait
 from flows.ui.wording import read_history, split_labels
 

@@ -22,7 +22,7 @@ from flows.ui.wording import short_type
 _SURE = frozenset({"sequence", "parallel", "dag", "working-directory", "allow-failure"})
 """Arrangements that run every task in them once. Of the others nobody knows beforehand."""
 
-_TOGGLES = frozenset({"fold", "unfold"})
+_TOGGLES = frozenset({"fold", "unfold", "open"})
 
 
 class ExecutionPage:
@@ -106,7 +106,7 @@ def make_link(request: HttpRequest) -> Callable[..., str]:
     """
     Return a function from changes of the query to an address of the same page.
 
-    An empty value removes a name. `fold` and `unfold` are lists: what is in one is taken out, what is not is put in.
+    An empty value removes a name. `fold`, `unfold` and `open` are lists: what is in one is taken out, what is not is put in.
     """
 
     def link(**changes: str) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
 
-from flows.models import TaskRun
 from flows.primitives.states import TERMINAL
 from flows.ui.filters import LISTED_STATES
-from flows.ui.gantt_rows import MOST_ROWS, filter_rows, find_gaps, list_iteration_states, list_rows, worst_state
+from flows.ui.gantt_rows import MOST_ROWS, filter_rows, find_gaps, list_rows
 from flows.ui.painters.boxes import choose_folds
 from flows.ui.painters.gantt import FIRST_ROWS, Frame, paint_gantt, paint_gantt_table
-from flows.ui.painters.topology import NodeState, draw_topology
+from flows.ui.painters.topology import draw_topology
 from flows.ui.views.execution_page import ExecutionPage, make_link
-from flows.ui.wording import read_history, write_duration
-
-LONGEST_STRIP = 60
+from flows.ui.views.execution_subflows import open_subflows
 
 
 def make_gantt(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
@@ -87,10 +83,17 @@ def make_topology(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     folded = choose_folds(page.definition, folded=request.GET.getlist("fold"), unfolded=request.GET.getlist("unfold"))
     link = make_link(request)
     wanted = "unfold" if choose_folds(page.definition) else "fold"
-    states = list_node_states(page)
+    opened = request.GET.getlist("open")
+    flow, states = open_subflows(page, page.definition, opened)
     as_table, sideways = request.GET.get("as") == "table", request.GET.get("way") == "right"
     picture = draw_topology(
-        page.definition, states, folded=folded, fold_link=lambda task_id: link(**{wanted: task_id}), sideways=sideways
+        flow,
+        states,
+        folded=folded,
+        fold_link=lambda task_id: link(**{wanted: task_id}),
+        opened=opened,
+        open_link=lambda task_id: link(open=task_id),
+        sideways=sideways,
     )
     nodes = [(task, states.get(task.id)) for task in page.definition.all_tasks()] if as_table else ()
     return {
@@ -101,31 +104,3 @@ def make_topology(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
         "sideways": sideways,
         "way_url": link(way="" if sideways else "right"),
     }
-
-
-def list_node_states(page: ExecutionPage) -> dict[str, NodeState]:
-    """Return what the picture says of each task: one run by its state and length, many by the worst state and a count."""
-    by_task: dict[str, list[TaskRun]] = defaultdict(list)
-    loops: dict[str, list[TaskRun]] = defaultdict(list)
-    for run in page.runs:
-        by_task[run.task_id].append(run)
-        if run.iteration is not None and run.parent_id:
-            loops[run.parent_id].append(run)
-    states = {}
-    for task_id, runs in by_task.items():
-        state = worst_state([run.state for run in runs])
-        strip: tuple[str, ...] = ()
-        if len(runs) == 1 and runs[0].id in loops:
-            iterations = list_iteration_states(loops[runs[0].id])
-            note = f"{sum(one in TERMINAL for one in iterations)} / {len(iterations)}"
-            size = -(-len(iterations) // LONGEST_STRIP)
-            strip = tuple(worst_state(iterations[index : index + size]) for index in range(0, len(iterations), size))
-        elif len(runs) == 1:
-            history = read_history(runs[0].histories)
-            end = history[-1][1] if state in TERMINAL else page.at
-            note = write_duration(end - history[0][1])
-        else:
-            counts = Counter(run.state in TERMINAL for run in runs)
-            note = f"{counts[True]} / {len(runs)}"
-        states[task_id] = NodeState(state, note, f"?task={runs[0].id}", strip)
-    return states

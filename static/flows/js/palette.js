@@ -8,9 +8,11 @@ const field = one("dialog.palette input"),
 const MOST_ACTIONS = 6,
   MOST_RECENT = 6;
 let timer,
-  run = 0;
+  run = 0,
+  picked = "";
 
 export function startPalette() {
+  picked = "";
   fill(field.value);
 }
 
@@ -50,7 +52,8 @@ async function fill(text) {
 function show(rows) {
   list.replaceChildren(...rows.map(make));
   if (!rows.length) list.textContent = "Nothing matches.";
-  mark(0);
+  // What somebody moved to stays marked when more is found.
+  mark(Math.max(0, picked ? rows.findIndex(({ text }) => text === picked) : 0));
 }
 function make({ url, kind, text, note, node }, index) {
   const row = document.createElement("li"),
@@ -81,6 +84,7 @@ function mark(at) {
   rows[at]?.scrollIntoView({ block: "nearest" });
 }
 field.addEventListener("input", () => {
+  picked = "";
   clearTimeout(timer);
   timer = setTimeout(() => fill(field.value), 90);
 });
@@ -91,6 +95,7 @@ one("dialog.palette").addEventListener("keydown", (event) => {
   if (step && rows.length) {
     event.preventDefault();
     mark((at + step + rows.length) % rows.length);
+    picked = one("[aria-selected=true] span:nth-of-type(2)", list).textContent;
   }
   if (event.key === "Enter") {
     event.preventDefault();
