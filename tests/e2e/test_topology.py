@@ -353,3 +353,27 @@ def test_the_picture_zooms_finds_a_task_and_becomes_a_table(console: Watched, ru
 
     expect(page.locator("table.list td", has_text="side_by_side")).to_be_visible()
     assert console.faults == []
+
+
+def test_groups_fold_and_called_flows_open_in_place(console: Watched, running_system: SystemProcess) -> None:
+    inner = _flow(_leaf("inside")).replace("id: drawn", "id: called")
+    call = f"{{id: call, type: {CORE}.flow.Subflow, namespace: {NAMESPACE}, flowId: called, wait: true}}"
+    outer = _flow(_group("together", "Sequential", _leaf("held")), call).replace("id: drawn", "id: calling")
+    for source in (inner, outer):
+        send(running_system, "POST", "/flows", source)
+    execution = start_execution(running_system, f"{NAMESPACE}/calling")
+    wait_for_state(running_system, execution, "SUCCESS")
+    page = console.page
+    console.open(f"executions/{execution}/topology")
+    page.get_by_role("link", name="Fold together").click()
+    expect(page.locator("#n-held")).to_have_count(0)
+    page.get_by_role("link", name="Show what is in call").click()
+    expect(page.locator("[id='n-call/inside'].st-good")).to_be_visible()
+    assert "open=call" in page.url and "fold=together" in page.url
+    page.reload()
+    expect(page.locator("[id='n-call/inside'] .name")).to_have_text("inside")
+    page.get_by_role("link", name="Fold call").click()
+
+    expect(page.locator("#n-call")).to_be_visible()
+    expect(page.get_by_role("link", name="Open flow called")).to_have_attribute("href", f"/ui/flows/edit/{NAMESPACE}/called")
+    assert console.faults == []

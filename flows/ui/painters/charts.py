@@ -25,19 +25,20 @@ def draw_run_strip(runs: Sequence[Run], *, at: datetime) -> SafeString:
     """Return one bar per run, oldest first: height is the duration, colour the state, and each is a link."""
     if not runs:
         return SafeString("")
-    lengths = [((run.ended_at or at) - run.created_at).total_seconds() for run in runs]
-    longest = max(*lengths, 0.001)
+    lengths = [(run.ended_at or at) - run.created_at for run in runs]
+    longest = max(*lengths, timedelta(milliseconds=1))
     # A page holds a thousand of these: classes instead of numbers, and no more of the id than is needed.
     bars = "".join(
-        _paint_bar(run, seconds, max(2, round(_STEPS * seconds / longest))) for run, seconds in zip(runs, lengths, strict=True)
+        _paint_bar(run, length, max(2, round(_STEPS * (length / longest)))) for run, length in zip(runs, lengths, strict=True)
     )
     return SafeString(f'<span class="strip" role="group" aria-label="last {len(runs)} runs">{bars}</span>')
 
 
-def _paint_bar(run: Run, seconds: float, height: int) -> str:
-    words = f"{run.state} in {write_duration(timedelta(seconds=seconds))}, {run.created_at:%b %d %H:%M} UTC"
-    address = f"/ui/e/{quote(run.id[:SHORT_ID])}"
-    return f'<a class="st-{look_of(run.state).name} b{height}" href="{address}" tabindex="-1" title="{words}"></a>'
+def _paint_bar(run: Run, length: timedelta, height: int) -> str:
+    begin = run.id[:SHORT_ID]
+    words = f"{run.state} in {write_duration(length)}, {run.created_at:%b %d %H:%M} UTC"
+    address = begin if begin.isalnum() else quote(begin)
+    return f'<a class="st-{look_of(run.state).name} b{height}" href="/ui/e/{address}" tabindex="-1" title="{words}"></a>'
 
 
 def draw_value_bars(values: Sequence[tuple[str, float]], *, own: str) -> SafeString:

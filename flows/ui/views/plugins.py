@@ -15,6 +15,7 @@ from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 from flows.ui.families import family_of
 from flows.ui.page import Crumb, answer_page
+from flows.ui.painters.yaml_source import paint_yaml
 
 MOST_NAMES = 3
 _KINDS = {"task": "Tasks", "trigger": "Triggers", "condition": "Conditions", "runner": "Task runners"}
@@ -47,6 +48,7 @@ def show_plugin(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "entry": entry,
         "short": short,
+        "examples": [(text, paint_yaml(text)) for text in entry.examples],
         "properties": list_properties(entry.schema),
         "outputs": list_properties(entry.outputs),
         "kind": _KINDS.get(entry.kind, entry.kind),

@@ -248,7 +248,9 @@ document.addEventListener("click", async (event) => {
   const part = at("a[data-part]");
   if (part && !event.metaKey && !event.ctrlKey) {
     event.preventDefault();
-    if (await swap(part.href, ["#results"])) history.replaceState(null, "", part.href);
+    // A link in a picture has an address that may change by itself.
+    const href = part.href.baseVal ?? part.href;
+    if (await swap(href, ["#results"])) history.replaceState(null, "", href);
   }
   const rowMenu = at("[data-row-menu]");
   if (rowMenu) (await import("./row_menu.js")).openMenu(rowMenu);
