@@ -112,4 +112,5 @@ async def follow_log(
                 told_at = time.monotonic()
                 await viewer.check()
                 yield write_event("alive", {})
-            await asyncio.sleep(GATHER_SECONDS)
+            # The first change is told at once; those that follow closely are told together.
+            await asyncio.sleep(max(0.0, now + GATHER_SECONDS - time.monotonic()))
