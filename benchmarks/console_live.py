@@ -83,37 +83,32 @@ def _start(measured: MeasuredSystem, flow_id: str) -> str:
     return str(execution["id"])
 
 
-def _measure_states(browser: Browser, measured: MeasuredSystem) -> Figure:
+def _observe(browser: Browser, measured: MeasuredSystem, flow_id: str, tab: str, watch: str) -> tuple[str, dict[str, float]]:
+    """Watch an execution on a page from its start to its end; return its id, and when things appeared, in ms since the epoch."""
     page = sign_in(browser, measured.system)
-    execution_id = _start(measured, "steps")
-    page.goto(f"{measured.system.base_url}/ui/executions/{NAMESPACE}/steps/{execution_id}/gantt")
-    page.evaluate(_WATCH_STEPS)
+    execution_id = _start(measured, flow_id)
+    page.goto(f"{measured.system.base_url}/ui/executions/{NAMESPACE}/{flow_id}/{execution_id}/{tab}")
+    page.evaluate(watch)
     eventually(lambda: measured.find_end_state(execution_id) is not None, within=90)
     page.wait_for_timeout(1000)
     seen: dict[str, float] = page.evaluate("window.seen")
-    ends = {
-        row[0]: datetime.fromisoformat(row[1][-1][1]).timestamp() * 1000
-        for row in measured.query("select id, histories from flows_taskrun where execution_id = %s", execution_id)
-    }
     page.context.close()
+    return execution_id, seen
+
+
+def _measure_states(browser: Browser, measured: MeasuredSystem) -> Figure:
+    execution_id, seen = _observe(browser, measured, "steps", "gantt", _WATCH_STEPS)
+    rows = measured.query("select id, histories from flows_taskrun where execution_id = %s", execution_id)
+    ends = {run_id: datetime.fromisoformat(histories[-1][1]).timestamp() * 1000 for run_id, histories in rows}
     return _report_delays("change of state to the page", seen, ends, 150)
 
 
 def _measure_drops(browser: Browser, measured: MeasuredSystem) -> Figure:
-    page = sign_in(browser, measured.system)
-    execution_id = _start(measured, "drops")
-    page.goto(f"{measured.system.base_url}/ui/executions/{NAMESPACE}/drops/{execution_id}/logs")
-    page.evaluate(_WATCH_LINES)
-    eventually(lambda: measured.find_end_state(execution_id) is not None, within=90)
-    page.wait_for_timeout(1000)
-    seen: dict[str, float] = page.evaluate("window.seen")
-    written = {
-        message: moment.timestamp() * 1000
-        for message, moment in measured.query(
-            "select message, timestamp from flows_logentry where execution_id = %s and message like 'drop %%'", execution_id
-        )
-    }
-    page.context.close()
+    execution_id, seen = _observe(browser, measured, "drops", "logs", _WATCH_LINES)
+    rows = measured.query(
+        "select message, timestamp from flows_logentry where execution_id = %s and message like 'drop %%'", execution_id
+    )
+    written = {message: moment.timestamp() * 1000 for message, moment in rows}
     return _report_delays("log line, from its writing to the page", seen, written, 500)
 
 

@@ -21,7 +21,6 @@ FOLDER = Path(settings.BASE_DIR) / "docs"
 LEFT_OUT = frozenset({"decisions", "benchmarks.md", "status.md", "tasks"})
 """What is for those who change the product, not for those who use it; the pages of plugins say what the lists of types say."""
 
-
 START = "language/README"
 _LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
