@@ -128,6 +128,8 @@ class WakeUps:
                                 self._wake([message["channel"].decode()])
                 except (RedisError, OSError) as error:
                     self._pubsub = None
+                    # From now on they look by themselves.
+                    self._wake(list(self._waiting))
                     log.warning("stream.wake_ups_lost", extra={"reason": str(error)})
                     await asyncio.sleep(RECONNECT_SECONDS)
         finally:
@@ -181,8 +183,9 @@ class Listening:
         now = time.monotonic()
         self._due_at = self._due_at or now + self._patience
         left = self._due_at - now
+        timeout = min(left, at_most)
         try:
-            await asyncio.wait_for(self._event.wait(), min(left, at_most))
+            await asyncio.wait_for(self._event.wait(), None if math.isinf(timeout) else timeout)
         except TimeoutError:
             if at_most < left:
                 return False
