@@ -66,6 +66,8 @@
   const controls = [];
   for (const node of document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")) {
     if (node.closest("svg") || !isSeen(node) || isLayered(node)) continue;
+    // A slider of which only the knob can be taken lets the hand through everywhere else.
+    if (getComputedStyle(node).pointerEvents === "none") continue;
     for (const rect of node.getClientRects()) {
       const box = meet(rect, clipOf(node.parentElement));
       if (isBox(box)) controls.push({ node, box });

@@ -19,6 +19,7 @@ NOT_LINKED = {
     "execution-file-raw": "a download, and the bytes of pictures in previews",
     "flow-bare": "old addresses of flows, kept for bookmarks",
     "job": "linked from the list of jobs as soon as somebody acted on many; test_starting_and_many.py opens one",
+    "live-execution": "a stream for the script of an execution's page",
     "live-log": "a stream for the script of a log",
     "live-logs": "a stream for the script of a log",
     "login": "the walk is signed in; the journey begins there",

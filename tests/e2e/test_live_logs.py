@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -18,8 +16,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 NAMESPACE = "e2e.logs"
 MOST_LINES = 3_000
-LONGEST_TASK_MS = 100
-"""Of the processor, not of the clock: tests share the machine with other work. `benchmarks.console` measures frames."""
 
 SHELL = """id: {name}
 namespace: {namespace}
@@ -64,51 +60,21 @@ def _wait_for_end(system: SystemProcess, execution_id: str, *, within: float) ->
     eventually(lambda: read() in ENDED, within=within)
 
 
-def _record_tasks(page: Page) -> Callable[[], float]:
-    """Begin to record; the returned function ends it and returns the processor milliseconds of the page's longest task."""
-    browser = page.context.browser
-    assert browser is not None
-    session = browser.new_browser_cdp_session()
-    events: list[dict[str, Any]] = []
-    ended: list[object] = []
-    session.on("Tracing.dataCollected", lambda part: events.extend(part["value"]))
-    session.on("Tracing.tracingComplete", lambda event: ended.append(event))
-    session.send("Tracing.start", {"traceConfig": {"includedCategories": ["toplevel"]}, "transferMode": "ReportEvents"})
-
-    def stop() -> float:
-        session.send("Tracing.end")
-        while not ended:
-            page.wait_for_timeout(50)
-        threads = {
-            (event["pid"], event["tid"])
-            for event in events
-            if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
-        }
-        times = [event.get("tdur", 0) for event in events if (event["pid"], event["tid"]) in threads]
-        assert len(times) > 100, "the browser told nothing about its tasks"
-        return max(times) / 1000
-
-    return stop
-
-
 def _newest(page: Page) -> str:
     return str(page.evaluate(NEWEST))
 
 
-def test_a_flood_is_followed_to_its_end_without_a_freeze(console: Watched, running_system: SystemProcess) -> None:
+def test_a_flood_is_followed_to_its_end(console: Watched, running_system: SystemProcess) -> None:
     page = console.page
     execution_id = _open_log(console, running_system, "flood", FLOOD.format(seconds=20))
     page.evaluate(WATCH)
-    stop = _record_tasks(page)
 
     _wait_for_end(running_system, execution_id, within=90)
 
     eventually(lambda: _newest(page) == "20 line 2000", within=10)
     most, away = page.evaluate("[window.most, window.away]")
-    longest = stop()
     assert most <= MOST_LINES
     assert away <= 8, "a page that follows stays at the end"
-    assert longest <= LONGEST_TASK_MS
     expect(page.locator(".live")).to_have_text("ended", timeout=20_000)
     assert console.take_faults() == []
 

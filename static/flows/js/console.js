@@ -43,9 +43,18 @@ export function replaceParts(page, selectors) {
   return count;
 }
 
+// Answers may overtake each other: a part shows the one that was asked for last.
+const newest = {};
+let asks = 0;
 export async function swap(url, selectors, options) {
+  const mine = ++asks;
+  for (const selector of selectors) newest[selector] = mine;
   const { ok, page, status } = await load(url, options);
-  if (page && (ok || status === 422)) replaceParts(page, selectors);
+  if (page && (ok || status === 422))
+    replaceParts(
+      page,
+      selectors.filter((selector) => newest[selector] === mine),
+    );
   return ok || status === 422;
 }
 

@@ -97,8 +97,11 @@ export function followExecution(place) {
       await new Promise((done) => setTimeout(done, Math.max(0, askedAt + GATHER_MS - Date.now())));
       again = false;
       askedAt = Date.now();
-      const { ok, page } = await load(location.href);
-      if (ok && !one("dialog[open]")) {
+      const address = location.href,
+        { ok, page } = await load(address);
+      // A drawer that was opened meanwhile is not in this answer.
+      if (address !== location.href) again = true;
+      else if (ok && !one("dialog[open]")) {
         replaceParts(page, isInHand(one("#drawer")) ? PARTS : [...PARTS, "#drawer"]);
         ended = !page.querySelector("[data-follow]");
       }
