@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from flows.models import LogEntry
 
 LINES_PER_SECOND = 2_500
-MOST_AT_ONCE = 3_000
+MOST_AT_ONCE = 2_300
 """As many lines as a page holds; sending more would be in vain."""
 
 LOOK_BACK = 1_000

@@ -72,7 +72,13 @@ def paint_parts(entries: Sequence[Any], *, origin: Origin = Origin.NONE, marked:
 
 
 async def follow_log(
-    channel: str, look: Callable[[], Look], paint: Callable[[NewLines], list[bytes]], viewer: Viewer, *, seen: Any = None
+    channel: str,
+    look: Callable[[], Look],
+    paint: Callable[[NewLines], list[bytes]],
+    viewer: Viewer,
+    *,
+    seen: Any = None,
+    gather_seconds: float = GATHER_SECONDS,
 ) -> AsyncGenerator[bytes, None]:
     """
     Yield events as lines are written: those of `paint`, `changed` when something else changed, `alive` now and then, and `end`.
@@ -82,6 +88,7 @@ async def follow_log(
         look: blocking; reads what is new.
         paint: turns lines into events; runs with `look`, off the event loop and in the name of the viewer.
         seen: the mark of what the page shows already; None for that of the first look.
+        gather_seconds: the shortest time between two looks.
     """
     began_at = told_at = time.monotonic()
     ended_at = 0.0
@@ -113,4 +120,4 @@ async def follow_log(
                 await viewer.check()
                 yield write_event("alive", {})
             # The first change is told at once; those that follow closely are told together.
-            await asyncio.sleep(max(0.0, now + GATHER_SECONDS - time.monotonic()))
+            await asyncio.sleep(max(0.0, now + gather_seconds - time.monotonic()))

@@ -10,6 +10,9 @@ from flows.queries.log_tail import NewLines
 from flows.streams import Viewer, answer_stream
 from flows.ui.live import Look, follow_log
 
+GATHER_SECONDS = 0.03
+"""A ring costs little: the page itself gathers those that follow closely."""
+
 
 def follow_execution(request: HttpRequest, execution_id: str) -> HttpResponseBase:
     """
@@ -23,5 +26,5 @@ def follow_execution(request: HttpRequest, execution_id: str) -> HttpResponseBas
         found = find_progress(execution_id)
         return Look(NewLines(), found.mark if found else "", found is None or found.is_settled)
 
-    frames = follow_log(execution_id, look, lambda _: [], viewer, seen=request.GET.get("seen") or None)
-    return answer_stream(frames)
+    seen = request.GET.get("seen") or None
+    return answer_stream(follow_log(execution_id, look, lambda _: [], viewer, seen=seen, gather_seconds=GATHER_SECONDS))

@@ -2,7 +2,7 @@
 import { showClock, swap } from "./console.js";
 import { openStream, setMark } from "./stream.js";
 
-const MOST_LINES = 3000,
+const MOST_LINES = 2300,
   CHUNK = 200;
 const PLACES = ["line", "through", "at", "jump", "before", "later"];
 const on = document.addEventListener.bind(document);

@@ -3,7 +3,7 @@ import { load, replaceParts } from "./console.js";
 
 const one = (selector) => document.querySelector(selector);
 const PARTS = ["#live-acts", "#live-head", "#live-body"];
-const GATHER_MS = 120;
+const GATHER_MS = 80;
 // What nothing rings for: what the page says of time that went by, and the newest lines in the drawer of a task.
 const STALL_MS = 20000,
   DRAWER_MS = 4000;
