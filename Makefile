@@ -11,7 +11,7 @@ BROWSERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up test lint format conformance faults e2e bench flower
+.PHONY: help install install-dev up test lifecycle lint format conformance faults e2e bench flower
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ up: $(VENV)/.installed var/static/.installed ## Start the whole system here; Ctr
 
 test: $(VENV)/.installed-dev ## Run all tests (ARGS="-k word")
 	@$(RUN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lifecycle: $(VENV)/.installed-dev ## Start, stop, drain and kill whole installations
+	@$(RUN)/python -m pytest tests/system tests/management -m lifecycle -n 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types, imports between layers, and migrations
 	$(RUN)/ruff check .

@@ -63,6 +63,7 @@ def _call(port: int, path: str) -> int:
 
 
 @pytest.mark.system
+@pytest.mark.lifecycle
 def test_a_server_starts_chosen_roles_and_follows_a_folder(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "watched.yml"
     path.write_text(FLOW.format(id="watched", namespace="company.team", message="one"))
@@ -71,13 +72,13 @@ def test_a_server_starts_chosen_roles_and_follows_a_folder(home: Path, tmp_path:
         str(ROOT / "manage.py"),
         "server",
         "--roles",
-        "web,scheduler",
+        "web,scheduler,indexer",
         "--port",
         str(port),
         "--management-port",
         str(management),
     ]
-    words += ["--flow-path", str(tmp_path), "--no-tutorials", "--grace", "2s"]
+    words += ["--flow-path", str(tmp_path), "--no-tutorials", "--no-indexer", "--grace", "2s"]
     system = SystemProcess(home, port=port, command=words).start().wait_ready()
     try:
         eventually(lambda: system.call("GET", "/api/v1/main/flows/company.team/watched")[0] == 200)
@@ -152,6 +153,7 @@ def test_one_part_runs_beside_a_system_until_it_is_asked_to_stop(
 def test_a_part_that_cannot_be_is_wrong_usage(run: Run) -> None:
     answers = [
         run("server", "--roles", "web,cook"),
+        run("server", "--roles", "indexer"),
         run("server", "--port", "0"),
         run("server", "--flow-path", "/nowhere/at/all"),
         run("worker", "--group", "no/name"),
@@ -160,7 +162,7 @@ def test_a_part_that_cannot_be_is_wrong_usage(run: Run) -> None:
         run("scheduler", "--interval", "soon"),
     ]
 
-    assert [answer.status for answer in answers] == [2] * 7
+    assert [answer.status for answer in answers] == [2] * 8
     assert all(answer.err for answer in answers)
 
 

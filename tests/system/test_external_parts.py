@@ -10,7 +10,7 @@ import redis
 from flows.conf import get_settings
 from tests.support.system_process import SystemProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.lifecycle]
 
 
 def test_a_system_with_an_outer_broker_starts_none_of_its_own(home: Path, broker_url: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.lifecycle]
 
 
 def list_processes_of(home: Path) -> list[str]:

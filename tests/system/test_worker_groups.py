@@ -10,7 +10,7 @@ import pytest
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.lifecycle]
 
 SCRIPT = "io.kestra.plugin.scripts.shell.Script"
 FLOW = f"""\
