@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,6 +53,10 @@ SHORTEST_PREFIX = 8
 """So many characters of an id may stand for it: fewer would name the time more than the execution."""
 
 
+DETAILS = ("histories", "attempts", "outputs")
+"""Columns of a task run that may be large."""
+
+_MOVES = Func("histories", function="jsonb_array_length", output_field=IntegerField())
 _DURATION = ExpressionWrapper(F("ended_at") - F("created_at"), output_field=DurationField())
 SORTABLE = {
     "id": "id",
@@ -100,18 +104,19 @@ def get_whole_execution(execution_id: str) -> tuple[Execution, list[TaskRun]]:
         return get_execution(execution_id), list_task_runs(execution_id)
 
 
-def list_task_runs(execution_id: str, *, with_outputs: bool = True) -> list[TaskRun]:
+def list_task_runs(execution_id: str, *, details: Collection[str] = DETAILS) -> list[TaskRun]:
     """
     Return the task runs of an execution in the order of their creation; unknown executions have none.
 
     Args:
-        with_outputs: whether outputs are read, which may be large; without them each run reads its own when it is asked.
+        details: which of the columns that may be large are read; without one each run reads its own when it is asked.
     """
     read = [
-        "seq", "id", "execution_id", "task_id", "parent_id", "iteration", "value", "state", "histories", "attempts", "dynamic",
-        *(["outputs"] if with_outputs else []),
+        "seq", "id", "execution_id", "task_id", "parent_id", "iteration", "value", "state", "created_at", "ended_at", "dynamic",
+        *details,
     ]  # fmt: skip
-    return list(visible(TaskRun).filter(execution_id=execution_id).only(*read).order_by("seq"))
+    found = visible(TaskRun).filter(execution_id=execution_id).only(*read).order_by("seq")
+    return list(found.annotate(move_count=_MOVES))
 
 
 def get_task_run(execution_id: str, task_run_id: str) -> TaskRun:
@@ -141,9 +146,9 @@ class Progress:
 
 
 def measure_progress(execution: Execution, runs: Iterable[TaskRun]) -> Progress:
-    """Return how far an execution is whose task runs are at hand."""
+    """Return how far an execution is whose task runs `list_task_runs` has read."""
     found = list(runs)
-    moves = sum(len(run.histories) for run in found)
+    moves = sum(run.move_count for run in found)  # type: ignore[attr-defined]
     settled = execution.state in TERMINAL and all(run.state in TERMINAL for run in found)
     return _make_progress(execution.state, execution.version, len(found), moves, is_settled=settled)
 
@@ -153,9 +158,8 @@ def find_progress(execution_id: str) -> Progress | None:
     found = visible(Execution).filter(pk=execution_id).values_list("state", "version").first()
     if found is None:
         return None
-    moves = Func("histories", function="jsonb_array_length", output_field=IntegerField())
     facts = visible(TaskRun).filter(execution_id=execution_id).order_by()
-    counts = facts.aggregate(count=Count("pk"), moves=Sum(moves), live=Count("pk", filter=~Q(state__in=TERMINAL)))
+    counts = facts.aggregate(count=Count("pk"), moves=Sum(_MOVES), live=Count("pk", filter=~Q(state__in=TERMINAL)))
     settled = found[0] in TERMINAL and not counts["live"]
     return _make_progress(found[0], found[1], counts["count"], counts["moves"] or 0, is_settled=settled)
 

@@ -20,9 +20,12 @@ GAP_SHARE = 0.3
 _WAITING = frozenset({"CREATED", "RESTARTED", "QUEUED"})
 _TOLERANCE = timedelta(milliseconds=5)
 
-_WORST_FIRST = (
-    State.RUNNING, State.RETRYING, State.PAUSED, State.BREAKPOINT, State.KILLING, State.FAILED, State.KILLED, State.CANCELLED,
-    State.WARNING, State.CREATED, State.RESTARTED, State.SUCCESS,
+_WORST_FIRST = tuple(
+    str(state.value)
+    for state in (
+        State.RUNNING, State.RETRYING, State.PAUSED, State.BREAKPOINT, State.KILLING, State.FAILED, State.KILLED,
+        State.CANCELLED, State.WARNING, State.CREATED, State.RESTARTED, State.SUCCESS,
+    )
 )  # fmt: skip
 
 
@@ -64,7 +67,7 @@ class GanttRow:
 def worst_state(states: Collection[str]) -> str:
     """Return the state that speaks for many: what still goes on first, then what went wrong. `states` must not be empty."""
     held = set(states)
-    return next((one.value for one in _WORST_FIRST if one.value in held), next(iter(held)))
+    return next((one for one in _WORST_FIRST if one in held), next(iter(held)))
 
 
 def list_rows(

@@ -355,6 +355,32 @@ def test_the_picture_zooms_finds_a_task_and_becomes_a_table(console: Watched, ru
     assert console.faults == []
 
 
+def test_what_is_under_the_pointer_stays_there_while_the_picture_grows(console: Watched, running_system: SystemProcess) -> None:
+    send(running_system, "POST", "/flows", _flow(*(_leaf(f"step{number}") for number in range(30))))
+    execution = start_execution(running_system, f"{NAMESPACE}/drawn")
+    wait_for_state(running_system, execution, "SUCCESS")
+    page = console.page
+    console.open(f"executions/{execution}/topology")
+    before = page.locator("#n-step5 .card").bounding_box()
+    assert before is not None
+    x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    for _ in range(6):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+
+    # It is stretched at first and laid out anew afterwards; both look the same.
+    for settled in (False, True):
+        if settled:
+            expect(page.locator("svg.topology")).to_have_css("transform", "none")
+        after = page.locator("#n-step5 .card").bounding_box()
+        assert after is not None
+        assert after["width"] > before["width"] * 1.5
+        assert abs(after["y"] + after["height"] / 2 - y) < 4
+    assert console.faults == []
+
+
 def test_groups_fold_and_called_flows_open_in_place(console: Watched, running_system: SystemProcess) -> None:
     inner = _flow(_leaf("inside")).replace("id: drawn", "id: called")
     call = f"{{id: call, type: {CORE}.flow.Subflow, namespace: {NAMESPACE}, flowId: called, wait: true}}"

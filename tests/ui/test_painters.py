@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from flows.models import LogEntry
 from flows.models.encryption import ENVELOPE_TYPE
 from flows.ui.looks import LOOKS, write_style_rules
 from flows.ui.markdown import render_markdown
-from flows.ui.painters.boxes import Box, arrange_flow, choose_folds, list_boxes
+from flows.ui.painters.boxes import Box, arrange_flow, choose_folds, list_boxes, recall_arrangement
 from flows.ui.painters.dependency_graph import GraphNode, draw_dependencies
 from flows.ui.painters.diff import count_changes, paint_difference
 from flows.ui.painters.json_tree import paint_branch, paint_tree
 from flows.ui.painters.log_lines import paint_log_lines, paint_message
-from flows.ui.painters.topology import NodeState, draw_topology, transpose
+from flows.ui.painters.paths import transpose
+from flows.ui.painters.topology import NodeState, draw_topology
 from flows.ui.wording import write_duration
 
 AT = datetime(2031, 5, 4, tzinfo=UTC)
@@ -83,6 +85,17 @@ def test_boxes_beside_each_other_never_overlap(sideways: bool) -> None:
     pairs = _pairs_of_siblings(arrange_flow(NESTED, sideways=sideways))
 
     assert [(one.title, other.title) for one, other in pairs if _overlaps(one, other)] == []
+
+
+def test_an_arrangement_is_kept_for_one_flow_and_one_choice_of_folds_and_direction() -> None:
+    same = replace(NESTED)
+    kept = recall_arrangement(NESTED)
+    group = next(task.id for task in NESTED.all_tasks() if task.branches)
+
+    assert recall_arrangement(NESTED) is kept
+    assert recall_arrangement(same) is not kept
+    assert recall_arrangement(NESTED, sideways=True) is not kept
+    assert len(list(list_boxes(recall_arrangement(NESTED, folded=[group])))) < len(list(list_boxes(kept)))
 
 
 @pytest.mark.parametrize("sideways", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from flows.language.flow import Flow, Task
 
@@ -68,10 +69,36 @@ def arrange_flow(flow: Flow, *, folded: Collection[str] = (), sideways: bool = F
     return _arrange_whole(_fold_tasks(flow.tasks, frozenset(folded)), flow, sideways=sideways)
 
 
+class _Same:
+    """A flow that equals only itself: comparing two large ones by what they hold would cost more than a layout."""
+
+    __slots__ = ("flow",)
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+
+    def __hash__(self) -> int:
+        return id(self.flow)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.flow is self.flow
+
+
+def recall_arrangement(flow: Flow, *, folded: Collection[str] = (), sideways: bool = False) -> Box:
+    """Return what `arrange_flow` returns, the same boxes for the same flow object: they are for reading only."""
+    return _arrange_once(_Same(flow), frozenset(folded), sideways)
+
+
+@lru_cache(maxsize=32)
+def _arrange_once(same: _Same, folded: frozenset[str], sideways: bool) -> Box:
+    return arrange_flow(same.flow, folded=folded, sideways=sideways)
+
+
 def choose_folds(flow: Flow, *, folded: Collection[str] = (), unfolded: Collection[str] = ()) -> frozenset[str]:
     """Return which groups to fold: those that were asked for, and in a flow of more than 300 tasks all that were not unfolded."""
-    groups = {task.id for task in flow.all_tasks() if any(task.branches.values())}
-    if sum(1 for _ in flow.all_tasks()) > FOLD_ABOVE:
+    tasks = list(flow.all_tasks())
+    groups = {task.id for task in tasks if any(task.branches.values())}
+    if len(tasks) > FOLD_ABOVE:
         return frozenset(groups - set(unfolded))
     return frozenset(groups & set(folded))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 
 from django.urls import reverse
@@ -25,7 +25,9 @@ from flows.ui.painters.boxes import (
     arrange_flow,
     label_space,
     label_width,
+    recall_arrangement,
 )
+from flows.ui.painters.paths import bend, bend_late, transpose
 
 MARGIN = 24
 TRIGGER_ROW, TRIGGER_HEIGHT, TRIGGER_GAP = 54, 34, 40
@@ -33,9 +35,6 @@ LONGEST_TITLE = 22
 INSIDE = "/"
 """Divides the id of a call from those of the tasks of the called flow that are drawn in its place."""
 
-_RADIUS = 7
-_COMMAND = re.compile(r"([A-Za-z])([^A-Za-z]*)")
-_TURNED = {"H": "V", "V": "H", "h": "v", "v": "h"}
 _PASSED = frozenset({"SUCCESS", "WARNING", "SKIPPED"})
 
 _MARKS = {
@@ -86,7 +85,9 @@ def draw_topology(
         open_link: from the id of a call to the address that opens or closes it; without it no call can be opened.
         sideways: the flow runs to the right instead of downwards.
     """
-    whole = arrange_flow(flow, folded=folded, sideways=sideways)
+    # Executions of a revision share its flow, and live pictures are drawn again and again; the text of an editor is always new.
+    arrange = arrange_flow if states is None else recall_arrangement
+    whole = arrange(flow, folded=folded, sideways=sideways)
     painter = _Painter(states, fold_link, open_link, frozenset(opened), sideways=sideways)
     painter.draw(whole)
     _, _, inner_width, inner_height = painter.frame_of(whole)
@@ -126,10 +127,10 @@ def _draw_triggers(flow: Flow, start: tuple[float, float], *, sideways: bool) ->
     for number, trigger in enumerate(flow.triggers):
         if sideways:
             left, top = float(MARGIN), y + (number - (count - 1) / 2) * TRIGGER_ROW - TRIGGER_HEIGHT / 2
-            line = transpose(_bend_late(top + TRIGGER_HEIGHT / 2, left + NODE_WIDTH, y, x, left + NODE_WIDTH + TRIGGER_GAP / 2))
+            line = transpose(bend_late(top + TRIGGER_HEIGHT / 2, left + NODE_WIDTH, y, x, left + NODE_WIDTH + TRIGGER_GAP / 2))
         else:
             left, top = x - total / 2 + number * (NODE_WIDTH + 16), MARGIN - 6.0
-            line = _bend(left + NODE_WIDTH / 2, MARGIN + 30, x, y)
+            line = bend(left + NODE_WIDTH / 2, MARGIN + 30, x, y)
         parts.append(f'<path class="line is-trigger" d="{line}"/>')
         parts.append(
             f'<g class="node is-trigger{" is-off" if trigger.disabled else ""}" transform="translate({left:.1f} {top:.1f})" '
@@ -142,14 +143,11 @@ def _draw_triggers(flow: Flow, start: tuple[float, float], *, sideways: bool) ->
     return parts
 
 
-def transpose(path: str) -> str:
-    """Return a path mirrored at the diagonal, so that what ran downwards runs to the right. It knows the commands used here."""
-    parts = []
-    for letter, numbers in _COMMAND.findall(path):
-        held = numbers.split()
-        pairs = [(held[index + 1], held[index]) for index in range(0, len(held) - 1, 2)] if len(held) > 1 else [tuple(held)]
-        parts.append(_TURNED.get(letter, letter) + " ".join(number for pair in pairs for number in pair))
-    return "".join(parts)
+@cache
+def _find_look(state: str) -> tuple[str, str, str]:
+    """Return the classes of a node in some state, the path of its mark, and the word for readers of the screen."""
+    look = look_of(state).name
+    return f" st-{look}{' is-moving' if is_moving(state) else ''}", _MARKS[look], escape(state.lower())
 
 
 def _name(task_id: str) -> str:
@@ -245,19 +243,24 @@ class _Painter:
         found = self._states.get(box.task.id)
         if found is None:
             return " is-unreached", None
-        return f" st-{look_of(found.state).name}{' is-moving' if is_moving(found.state) else ''}", found
+        return _find_look(found.state)[0], found
 
     def _draw_task(self, box: Box) -> None:
         task = box.task
         if task is None:
             return
         classes, found = self._look(box)
-        label = f"task {task.id}, {found.state.lower()}, {found.note}" if found else f"task {task.id}"
-        mark = _MARKS[look_of(found.state).name] if found else ""
+        # Pictures have many nodes: every text is escaped once, and what equal states share is found once.
+        name, kind = escape(task.id), escape(task.type)
+        mark, told, link, note = "", "", "", ""
+        if found is not None:
+            written = escape(found.note)
+            _, mark, word = _find_look(found.state)
+            told = f", {word}, {written}"
+            link = f' data-url="{escape(found.url)}"' if found.url else ""
+            note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{written}</text>' if written else ""
         if task.role == "unknown":
-            classes, label, mark = " st-warning is-unknown", f"task {task.id}, its type is not installed", _MARKS["warning"]
-        link = f' data-url="{escape(found.url)}"' if found and found.url else ""
-        note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{escape(found.note)}</text>' if found and found.note else ""
+            classes, told, mark = " st-warning is-unknown", ", its type is not installed", _MARKS["warning"]
         called = find_called_flow(task)
         button_count = int(called is not None or box.is_folded) + int(called is not None and self._open_link is not None)
         # A long count takes its room from the type before it.
@@ -265,9 +268,9 @@ class _Painter:
         off = " is-off" if task.disabled else ""
         left, top, _, _ = self.frame_of(box)
         self.nodes.append(
-            f'<g class="node{classes}{off}" id="n-{escape(task.id)}" data-task="{escape(task.id)}" '
+            f'<g class="node{classes}{off}" id="n-{name}" data-task="{name}" '
             f'data-line="{task.position[0]}"{link} transform="translate({left:.1f} {top:.1f})" tabindex="0" role="button" '
-            f'aria-label="{escape(label)}"><title>{escape(task.id)}: {escape(task.type)}</title>'
+            f'aria-label="task {name}{told}"><title>{name}: {kind}</title>'
             f'<rect class="card" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="7"/>'
             f'<path class="edge" d="M3.5 .5h-.0a3 3 0 0 0-3 3v{NODE_HEIGHT - 7}a3 3 0 0 0 3 3z"/>'
             f'<circle class="disc" cx="24" cy="22" r="10"/><path class="mark" transform="translate(24 22)" d="{mark}"/>'
@@ -341,10 +344,10 @@ class _Painter:
             lane_end = lane.y + lane.height
             way = self._lane_way(box, lane)
             left = self._way(lane.children[-1], Box("dot")) if lane.children else way
-            self._line(_bend(middle, top + 6, centre, lane.y), way)
+            self._line(bend(middle, top + 6, centre, lane.y), way)
             if lane.children:
                 self._arrow_head(centre, lane.y, way=way)
-            self._line(_bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2), left)
+            self._line(bend_late(centre, lane_end, middle, bottom - 6, bottom - FORK / 2), left)
             if not lane.children:
                 self._line(f"M{centre:.1f} {lane.y:.1f}V{lane_end:.1f}", way)
             if label:
@@ -370,7 +373,7 @@ class _Painter:
             start, end = above.y + above.height, below.y
             turn = start + (end - start) / 2 if end - start < 60 else end - 20
             way = self._way(above, below)
-            self._line(_bend_late(above.middle, start, below.middle, end, turn), way)
+            self._line(bend_late(above.middle, start, below.middle, end, turn), way)
             self._arrow_head(below.middle, end, way=way)
 
     def _arrow(self, x: float, start: float, end: float, *, way: str) -> None:
@@ -379,22 +382,6 @@ class _Painter:
 
     def _arrow_head(self, x: float, y: float, *, way: str) -> None:
         self._line(f"M{x - 3.5:.1f} {y - 6:.1f}h7l-3.5 6z", way, "tip")
-
-
-def _bend(x1: float, y1: float, x2: float, y2: float) -> str:
-    """Return a line that goes sideways right below its start and then straight down."""
-    return _bend_late(x1, y1, x2, y2, y1 + 9)
-
-
-def _bend_late(x1: float, y1: float, x2: float, y2: float, turn: float) -> str:
-    if abs(x1 - x2) < 1:
-        return f"M{x1:.1f} {y1:.1f}V{y2:.1f}"
-    side = 1 if x2 > x1 else -1
-    radius = min(_RADIUS, abs(x2 - x1) / 2, max(0.0, abs(turn - y1)), max(0.0, abs(y2 - turn)))
-    return (
-        f"M{x1:.1f} {y1:.1f}V{turn - radius:.1f}Q{x1:.1f} {turn:.1f} {x1 + side * radius:.1f} {turn:.1f}"
-        f"H{x2 - side * radius:.1f}Q{x2:.1f} {turn:.1f} {x2:.1f} {turn + radius:.1f}V{y2:.1f}"
-    )
 
 
 def find_called_flow(task: Task) -> tuple[str, str] | None:

@@ -51,7 +51,12 @@ HEAD = "head"
 
 MOST_REPLAYS = 10
 MOST_REPLAY_POINTS = 300
-TABS_WITH_OUTPUTS = ("overview", "outputs")
+DETAILS_OF_TABS = {
+    "overview": queries.DETAILS,
+    "gantt": ("histories", "attempts"),
+    "logs": ("attempts",),
+    "outputs": queries.DETAILS,
+}
 
 
 def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution_id: str, tab: str = "overview") -> HttpResponse:
@@ -74,7 +79,7 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     if maker is None:
         raise NotFoundError(f'An execution has no tab "{tab}".', code="unknown-tab")
     at = timezone.now()
-    page = ExecutionPage(execution, at, with_outputs=tab in TABS_WITH_OUTPUTS)
+    page = ExecutionPage(execution, at, details=DETAILS_OF_TABS.get(tab, ()))
     url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
     caller = current_caller()
     paused = find_paused_task(execution, page.runs)

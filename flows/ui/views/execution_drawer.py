@@ -13,6 +13,7 @@ from flows.operations.executions import render_inputs
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
+from flows.queries.executions import DETAILS
 from flows.queries.log_windows import in_time_order
 from flows.queries.logs import filter_logs, list_task_metrics
 from flows.queries.visibility import visible
@@ -38,6 +39,8 @@ def make_drawer(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     run = next((one for one in page.runs if one.id == wanted), None) if wanted else None
     if run is None:
         return {"drawer": None}
+    if missing := run.get_deferred_fields() & set(DETAILS):
+        run.refresh_from_db(fields=missing)
     history = read_history(run.histories)
     moments = [moment for _, moment in history[1:]]
     end = history[-1][1] if run.state in TERMINAL else page.at

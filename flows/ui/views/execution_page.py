@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -26,19 +26,19 @@ _TOGGLES = frozenset({"fold", "unfold", "open"})
 
 
 class ExecutionPage:
-    """One execution with its task runs and its flow: three queries, whatever the tab. Few tabs need all outputs."""
+    """One execution with its task runs and its flow: three queries, whatever the tab. Few tabs need all details of the runs."""
 
-    def __init__(self, execution: Execution, at: datetime, *, with_outputs: bool = True) -> None:
+    def __init__(self, execution: Execution, at: datetime, *, details: Collection[str] = queries.DETAILS) -> None:
         self.execution = execution
         self.at = at
-        self.runs = queries.list_task_runs(execution.id, with_outputs=with_outputs)
+        self.runs = queries.list_task_runs(execution.id, details=details)
         self.definition: TypedFlow | None = None
         self.newest_revision = execution.flow_revision
         try:
             found = get_flow_text(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
         except FlowsError:
             return
-        self.definition, self.newest_revision = found.definition, found.flow.revision
+        self.definition, self.newest_revision = found.definition, found.flow.revision or execution.flow_revision
         self.source = found.revision.source
 
     source = ""

@@ -9,7 +9,7 @@ from flows.primitives.states import TERMINAL
 from flows.ui.gantt_rows import list_iteration_states, worst_state
 from flows.ui.painters.topology import NodeState
 from flows.ui.views.execution_page import ExecutionPage
-from flows.ui.wording import read_history, write_duration
+from flows.ui.wording import write_duration
 
 LONGEST_STRIP = 60
 
@@ -32,9 +32,8 @@ def list_node_states(page: ExecutionPage) -> dict[str, NodeState]:
             size = -(-len(iterations) // LONGEST_STRIP)
             strip = tuple(worst_state(iterations[index : index + size]) for index in range(0, len(iterations), size))
         elif len(runs) == 1:
-            history = read_history(runs[0].histories)
-            end = history[-1][1] if state in TERMINAL else page.at
-            note = write_duration(end - history[0][1])
+            ended_at = runs[0].ended_at if state in TERMINAL else None
+            note = write_duration((ended_at or page.at) - runs[0].created_at)
         else:
             counts = Counter(run.state in TERMINAL for run in runs)
             note = f"{counts[True]} / {len(runs)}"

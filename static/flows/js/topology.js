@@ -1,21 +1,50 @@
 // The picture of an execution: larger and smaller, search, follow what runs, and the picture as a file.
 const one = (selector, from = document) => from.querySelector(selector);
 const canvas = () => one("#live-body.canvas");
-let zoom = 0;
+// `zoom` is what the reader wants, `drawn` the size at which the browser has laid out the picture; 0 fits the width.
+let zoom = 0,
+  drawn = 0,
+  settling = 0;
 
 function resize() {
   const picture = one(".topology", canvas());
+  clearTimeout(settling);
   if (!picture) return;
+  drawn = zoom;
   canvas().classList.toggle("fit", !zoom);
+  picture.style.transform = picture.style.willChange = "";
   const box = picture.viewBox.baseVal;
   picture.setAttribute("width", box.width * (zoom || 1));
   picture.setAttribute("height", box.height * (zoom || 1));
 }
-function change(step) {
+// A new size lays out every text of the picture again: while the zoom moves it is only stretched, and drawn sharply afterwards.
+function stretch(picture, frame) {
+  const width = picture.viewBox.baseVal.width,
+    indent = (size) => Math.max(0, (frame.width - size) / 2);
+  picture.style.willChange = "transform";
+  picture.style.transformOrigin = "0 0";
+  picture.style.transform = `translateX(${indent(width * zoom) - indent(width * drawn)}px) scale(${zoom / drawn})`;
+  clearTimeout(settling);
+  settling = setTimeout(resize, 150);
+}
+function change(step, at) {
   const picture = one(".topology", canvas());
-  zoom ||= picture.getBoundingClientRect().width / picture.viewBox.baseVal.width;
+  if (!picture) return;
+  const box = canvas(),
+    frame = box.getBoundingClientRect();
+  if (!zoom) {
+    zoom = picture.getBoundingClientRect().width / picture.viewBox.baseVal.width;
+    resize();
+  }
+  const before = zoom,
+    old = picture.getBoundingClientRect();
   zoom = Math.min(3, Math.max(0.1, zoom * step));
-  resize();
+  stretch(picture, frame);
+  // What is under the pointer, or in the middle, stays where it is.
+  const fresh = picture.getBoundingClientRect(),
+    x = at ? at.clientX : frame.left + frame.width / 2,
+    y = at ? at.clientY : frame.top + frame.height / 2;
+  box.scrollBy(fresh.left - x + ((x - old.left) * zoom) / before, fresh.top - y + ((y - old.top) * zoom) / before);
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-zoom]");
@@ -31,7 +60,7 @@ document.addEventListener(
   (event) => {
     if (!event.ctrlKey || !event.target.closest("#live-body.canvas")) return;
     event.preventDefault();
-    change(event.deltaY < 0 ? 1.1 : 0.9);
+    change(event.deltaY < 0 ? 1.1 : 0.9, event);
   },
   { passive: false },
 );
@@ -89,6 +118,7 @@ function copy() {
     const style = getComputedStyle(node);
     for (const name of KEPT) if (style.getPropertyValue(name)) fresh[index].setAttribute(name, style.getPropertyValue(name));
   });
+  twin.removeAttribute("style");
   twin.querySelectorAll(".fold").forEach((node) => node.remove());
   const { width, height } = picture.viewBox.baseVal,
     ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
