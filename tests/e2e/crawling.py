@@ -87,11 +87,11 @@ def find_shape(address: str) -> Shape | None:
     return Shape(match.app_name, match.url_name or "", tab, tuple(sorted({key for key, _ in parse_qsl(parts.query)})))
 
 
-def crawl(watched: Watched, start: str = "/ui/") -> Crawl:
-    """Follow the links from the start page, look at every kind of page found, and return what was wrong."""
+def crawl(watched: Watched, *starts: str) -> Crawl:
+    """Follow the links from some pages, look at every kind of page found, and return what was wrong."""
     found = Crawl()
-    watched.open(start)
-    _find_pages(watched, start, found)
+    watched.open(starts[0])
+    _find_pages(watched, starts, found)
     found.broken += _find_broken(watched, found)
     for shape, addresses in sorted(found.pages.items(), key=lambda item: (item[0].app == ADMIN, item[0])):
         for number, address in enumerate(addresses):
@@ -100,8 +100,9 @@ def crawl(watched: Watched, start: str = "/ui/") -> Crawl:
     return found
 
 
-def _find_pages(watched: Watched, start: str, found: Crawl) -> None:
-    waiting, known = [watched.base_url + start], {watched.base_url + start}
+def _find_pages(watched: Watched, starts: Iterable[str], found: Crawl) -> None:
+    waiting = [watched.base_url + start for start in starts]
+    known = set(waiting)
     asked: dict[Shape, int] = defaultdict(int)
     while waiting:
         address = waiting.pop(0)

@@ -20,6 +20,7 @@ NOT_LINKED = {
     "flow-bare": "old addresses of flows, kept for bookmarks",
     "job": "linked from the list of jobs as soon as somebody acted on many; test_starting_and_many.py opens one",
     "live-execution": "a stream for the script of an execution's page",
+    "live-flow-logs": "a stream for the script of a log",
     "live-log": "a stream for the script of a log",
     "live-logs": "a stream for the script of a log",
     "login": "the walk is signed in; the journey begins there",
@@ -37,6 +38,9 @@ NOT_LINKED = {
 }
 """Routes that answer GET and that no link of the console leads to, each with the reason."""
 
+LINES = "/ui/flows/edit/company.sales/notify/logs"
+"""A page that looks different for most flows, which have run seldom: it has lines."""
+
 
 @pytest.fixture(scope="module")
 def walked(browser: Browser, signed_in: Any, seeded: Seeded) -> Crawl:
@@ -45,7 +49,7 @@ def walked(browser: Browser, signed_in: Any, seeded: Seeded) -> Crawl:
     context = browser.new_context(viewport=size, storage_state=signed_in, reduced_motion="reduce")  # type: ignore[arg-type]
     watched = watch(context, seeded.system.base_url)
     _begin_job(watched)
-    found = crawl(watched)
+    found = crawl(watched, "/ui/", LINES)
     context.close()
     return found
 

@@ -46,3 +46,9 @@ def test_metrics_stand_in_the_documentation_that_programs_read() -> None:
     entry = next(entry for entry in ENTRIES if entry.type.endswith("core.http.Request"))
 
     assert "- `response.length` (counter, bytes): " in write_documentation(entry)
+
+
+def test_a_search_finds_a_type_by_a_property_within_another_one(alice: Client) -> None:
+    page = alice.get("/ui/plugins", {"q": "followredirects"}).content.decode()
+
+    assert '#p-options">options.followRedirects</a>' in page

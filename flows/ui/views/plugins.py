@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -27,11 +27,13 @@ def list_plugins(request: HttpRequest) -> HttpResponse:
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     count = 0
     for entry in get_registry().list_entries():
-        names = list(entry.schema.get("properties") or ())
+        names = list(_list_names(entry.schema))
         about = f"{entry.type} {entry.title} {entry.description}".lower()
         if all(word in about or any(word in name.lower() for name in names) for word in words):
             by_property = [name for name in names if any(word in name.lower() and word not in about for word in words)]
-            groups[entry.type.rpartition(".")[0]].append({"entry": entry, "by": by_property[:MOST_NAMES]})
+            groups[entry.type.rpartition(".")[0]].append(
+                {"entry": entry, "by": [(name, name.partition(".")[0]) for name in by_property[:MOST_NAMES]]}
+            )
             count += 1
     shown = [
         {"name": name.removeprefix("io.kestra.plugin."), "rows": rows, "family": family_of(rows[0]["entry"].type)}
@@ -39,6 +41,16 @@ def list_plugins(request: HttpRequest) -> HttpResponse:
     ]
     context = {"groups": shown, "text": request.GET.get("q", ""), "count": count}
     return answer_page(request, "flows/plugin_list.html", context, title="Plugins", nav="plugins")
+
+
+def _list_names(schema: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Yield the names of properties; those inside another one as a path such as `options.followRedirects`."""
+    for name, facts in (schema.get("properties") or {}).items():
+        yield before + name
+        for shape in (facts, *facts.get("anyOf", ())):
+            yield from _list_names(shape, f"{before}{name}.")
+            if isinstance(shape.get("items"), dict):
+                yield from _list_names(shape["items"], f"{before}{name}.")
 
 
 def show_plugin(request: HttpRequest, name: str) -> HttpResponse:

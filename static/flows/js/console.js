@@ -399,8 +399,10 @@ document.addEventListener("keydown", (event) => {
     return one("summary", menu).focus();
   }
   if (event.key === "Escape" && one(".drawer") && !one("dialog[open]")) return drawer("close");
+  // The field of a dialog that was closed a moment ago may still have the focus.
   const typing =
-    event.target.matches?.("input,textarea,select,[contenteditable]") || event.target.closest?.(".ace_editor,dialog");
+    event.target.closest?.("input,textarea,select,[contenteditable],.ace_editor,dialog") &&
+    !event.target.closest("dialog:not([open])");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("keys") === "off") return;
   if (afterG) {
     afterG = false;

@@ -21,7 +21,7 @@ function listActions(text) {
   const found = [];
   for (const node of all("header.top .tools :is(a.btn, button.btn, .item):not([data-palette], [disabled])")) {
     const words = (node.textContent.trim() || node.ariaLabel || "").replace(/\s+/g, " ").replace(/ Ctrl .*/, "");
-    if (words && words.toLowerCase().includes(text.toLowerCase()) && !found.some((other) => other.text === words))
+    if (words && words.toLowerCase().includes(text.trim().toLowerCase()) && !found.some((other) => other.text === words))
       found.push({ text: words, kind: "action", note: "on this page", node });
   }
   return found.slice(0, MOST_ACTIONS);
@@ -47,7 +47,12 @@ async function fill(text) {
   const recent = text ? [] : listThings();
   const known = new Set(recent.map(({ url }) => url));
   const rest = found.filter(({ url }) => !known.has(url));
-  show(text ? [...rest.slice(0, 6), ...listActions(text), ...rest.slice(6)] : [...recent, ...listActions(""), ...rest]);
+  if (!text) return show([...recent, ...listActions(""), ...rest]);
+  // Whoever writes the whole word means the button that has it.
+  const actions = listActions(text),
+    named = actions.filter((action) => action.text.toLowerCase() === text.trim().toLowerCase()),
+    others = actions.filter((action) => !named.includes(action));
+  show([...named, ...rest.slice(0, 6), ...others, ...rest.slice(6)]);
 }
 function show(rows) {
   list.replaceChildren(...rows.map(make));
