@@ -14,7 +14,7 @@ from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
 SCREENS = Path(os.environ.get("CELESTRA_SCREENS") or Path(__file__).resolve().parents[2] / "var" / "e2e")
-"""Where pictures of the pages go, with an `index.html` to leaf through them."""
+"""Where pictures of the pages go, with `console.html` and `admin.html` to leaf through them."""
 
 LONGEST_ACT = 15_000
 """Milliseconds for a click, a key or a load; a page that needs longer is at fault."""
@@ -29,6 +29,11 @@ _CHOOSE_THEME = """theme => {
   document.documentElement.dataset.theme = theme;
   document.dispatchEvent(new Event("theme"));
 }"""
+_KEEP_CHOICE = """([name, value]) => fetch("/ui/settings", {
+  method: "POST",
+  headers: { "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content },
+  body: new URLSearchParams({ name, value }),
+}).then((answer) => answer.status)"""
 # A page that is left while its stream is open ends that request itself.
 _ENDED_BY_LEAVING = "net::ERR_ABORTED"
 
@@ -96,6 +101,11 @@ def sign_in(watched: Watched, system: SystemProcess) -> None:
     watched.page.fill("#password", system.password)
     watched.page.click("button.primary")
     expect(watched.page.locator("nav.nav")).to_have_count(1)
+
+
+def forget_columns(watched: Watched) -> None:
+    """Leave the columns of the editor as it comes: the account remembers them, and other tests begin with them."""
+    assert watched.page.evaluate(_KEEP_CHOICE, ["editor-columns", "code~code.topology"]) == 204
 
 
 def set_source(page: Page, text: str) -> None:

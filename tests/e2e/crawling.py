@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 import axe_playwright_python
 from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser
 
-from tests.e2e.browsing import DESK, PHONE, SCREENS, THEMES, Watched, make_file_name
+from tests.e2e.browsing import DESK, PHONE, SCREENS, THEMES, Watched, make_file_name, watch
+from tests.e2e.seeding import Seeded
 
 LOOKS = (Path(__file__).parent / "looks.js").read_text()
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -34,10 +36,14 @@ INDEX = """<!doctype html>
   img { height: 420px; margin: 4px; border: 1px solid #8888; vertical-align: top }
 </style>
 <h1>Pages of the console</h1>
+<p><a href="console.html">console</a> <a href="admin.html">administration</a></p>
 <nav>{links}</nav>
 {rows}
 """
 _LINK = re.compile(r"""<a\b[^>]*?\shref=["']([^"']*)""")
+
+STARTS = ("/ui/", "/ui/flows/edit/company.sales/notify/logs")
+"""Where the walk begins. Most flows have run seldom; the second page is that of one with lines."""
 
 INSTANCES = 2
 QUERIES_OF_A_SHAPE = 3
@@ -87,17 +93,38 @@ def find_shape(address: str) -> Shape | None:
     return Shape(match.app_name, match.url_name or "", tab, tuple(sorted({key for key, _ in parse_qsl(parts.query)})))
 
 
-def crawl(watched: Watched, *starts: str) -> Crawl:
-    """Follow the links from some pages, look at every kind of page found, and return what was wrong."""
+def walk(browser: Browser, signed_in: Any, seeded: Seeded, *, part: str) -> Crawl:
+    """
+    Follow the links from a few pages, look at every kind of page found in one part of the site, and return what was wrong.
+
+    Args:
+        signed_in: what a browser keeps of somebody who has signed in.
+        part: `console` or `admin`. Each follows all links, and looks at its own pages only.
+    """
+    size = {"width": DESK[0], "height": DESK[1]}
+    context = browser.new_context(viewport=size, storage_state=signed_in, reduced_motion="reduce")  # type: ignore[arg-type]
+    watched = watch(context, seeded.system.base_url)
+    _begin_job(watched)
     found = Crawl()
-    watched.open(starts[0])
-    _find_pages(watched, starts, found)
-    found.broken += _find_broken(watched, found)
-    for shape, addresses in sorted(found.pages.items(), key=lambda item: (item[0].app == ADMIN, item[0])):
-        for number, address in enumerate(addresses):
+    _find_pages(watched, STARTS, found)
+    found.broken += _find_broken(watched, [link for link in found.links if _is_in(part, find_shape(link))], found)
+    for shape, addresses in sorted(found.pages.items()):
+        for number, address in enumerate(addresses if _is_in(part, shape) else ()):
             _look_at(watched, shape, address, found, is_first=number == 0)
-    _write_index(found)
+    context.close()
+    _write_index(found, part)
     return found
+
+
+def _is_in(part: str, shape: Shape | None) -> bool:
+    return (shape is not None and shape.app == ADMIN) is (part == ADMIN)
+
+
+def _begin_job(watched: Watched) -> None:
+    # Only the console makes jobs.
+    watched.open("flows/bulk?namespace=company.sales&act=enable")
+    watched.page.locator("main form[method=post] button.primary").click()
+    watched.page.wait_for_url("**/ui/jobs/*")
 
 
 def _find_pages(watched: Watched, starts: Iterable[str], found: Crawl) -> None:
@@ -139,10 +166,10 @@ def _find_pages(watched: Watched, starts: Iterable[str], found: Crawl) -> None:
     found.reached |= {shape for path in watched.requested if (shape := find_shape(path))}
 
 
-def _find_broken(watched: Watched, found: Crawl) -> list[str]:
-    """Ask for every linked address once and return those that answer with an error, each with a page that links to it."""
+def _find_broken(watched: Watched, links: Iterable[str], found: Crawl) -> list[str]:
+    """Ask for linked addresses once and return those that answer with an error, each with a page that links to it."""
     cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in watched.page.context.cookies(watched.base_url))
-    wanted = [link for link in found.links if (shape := find_shape(link)) is None or shape.route not in LEAVES]
+    wanted = [link for link in links if (shape := find_shape(link)) is None or shape.route not in LEAVES]
     parts = [wanted[number::ASKERS] for number in range(ASKERS)]
     with ThreadPoolExecutor(ASKERS) as pool:
         statuses = dict(pair for asked in pool.map(lambda part: _ask_for(part, cookies), parts) for pair in asked)
@@ -213,7 +240,7 @@ def _take_picture(watched: Watched, shape: str, look: str, found: Crawl) -> None
     found.pictures[shape][look] = name
 
 
-def _write_index(found: Crawl) -> None:
+def _write_index(found: Crawl, part: str) -> None:
     """Write a page to leaf through: one row for each kind of page, its four looks side by side."""
     looks = [f"{theme} {size[0]}" for size in (DESK, PHONE) for theme in THEMES]
     links, rows = [], []
@@ -228,5 +255,5 @@ def _write_index(found: Crawl) -> None:
         rows.append(f'<section id="{anchor}"><h2>{html.escape(shape)}</h2>{pictures}</section>')
     text = INDEX.replace("{links}", " ".join(links)).replace("{rows}", "".join(rows))
     SCREENS.mkdir(parents=True, exist_ok=True)
-    (SCREENS / "index.html").write_text(text, encoding="utf-8")
-    (SCREENS / "faults.txt").write_text("\n".join((*found.broken, *found.faults, *found.violations)), encoding="utf-8")
+    (SCREENS / f"{part}.html").write_text(text, encoding="utf-8")
+    (SCREENS / f"{part}-faults.txt").write_text("\n".join((*found.broken, *found.faults, *found.violations)), encoding="utf-8")

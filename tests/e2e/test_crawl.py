@@ -1,4 +1,4 @@
-"""Every kind of page, found by following links from the start: whole, clean, named, in both themes, at a desk and on a phone."""
+"""Every kind of page of the console, found by following links: whole, clean, named, in both themes, at a desk and on a phone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from flows.ui.urls import urlpatterns
-from tests.e2e.browsing import DESK, Watched, watch
-from tests.e2e.crawling import Crawl, crawl
+from tests.e2e.crawling import Crawl, walk
 from tests.e2e.seeding import Seeded
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -38,27 +37,11 @@ NOT_LINKED = {
 }
 """Routes that answer GET and that no link of the console leads to, each with the reason."""
 
-LINES = "/ui/flows/edit/company.sales/notify/logs"
-"""A page that looks different for most flows, which have run seldom: it has lines."""
-
 
 @pytest.fixture(scope="module")
 def walked(browser: Browser, signed_in: Any, seeded: Seeded) -> Crawl:
     """One walk, looked at by all tests of this module."""
-    size = {"width": DESK[0], "height": DESK[1]}
-    context = browser.new_context(viewport=size, storage_state=signed_in, reduced_motion="reduce")  # type: ignore[arg-type]
-    watched = watch(context, seeded.system.base_url)
-    _begin_job(watched)
-    found = crawl(watched, "/ui/", LINES)
-    context.close()
-    return found
-
-
-def _begin_job(watched: Watched) -> None:
-    # Only the console makes jobs.
-    watched.open("flows/bulk?namespace=company.sales&act=enable")
-    watched.page.locator("main form[method=post] button.primary").click()
-    watched.page.wait_for_url("**/ui/jobs/*")
+    return walk(browser, signed_in, seeded, part="console")
 
 
 def test_every_link_leads_somewhere(walked: Crawl) -> None:
