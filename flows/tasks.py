@@ -15,6 +15,7 @@ from flows.engine.runner_sweep import sweep_runners
 from flows.engine.visits import visit_execution, visit_scope
 from flows.engine.worker import find_run, list_gone_owners, run_attempt
 from flows.operations import bulk_jobs
+from flows.operations.dry_polls import DRY_POLL, poll_dry
 from flows.operations.polling import poll_trigger
 from flows.operations.services import SERVICES
 
@@ -43,6 +44,12 @@ def visit(self: Any, *, execution_id: str, scope: str | None = None, task_id: st
 def poll(*, namespace: str, flow_id: str, trigger_id: str, **_: Any) -> None:
     """Ask one polling trigger whether something is there."""
     poll_trigger(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id)
+
+
+@shared_task(name=DRY_POLL)
+def look(*, namespace: str, flow_id: str, trigger_id: str, **_: Any) -> dict[str, Any]:
+    """Let one polling trigger look without starting anything, and tell what it found."""
+    return poll_dry(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id)
 
 
 @shared_task(name=dispatch.BULK)

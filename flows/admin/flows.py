@@ -79,7 +79,7 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def find_source(row: Flow) -> str:
     """Return the newest text of a flow, empty when it has none."""
-    return FlowRevision.objects.filter(flow=row, revision=row.revision).values_list("source", flat=True).first() or ""
+    return FlowRevision.objects.filter(flow=row, revision=row.newest_revision).values_list("source", flat=True).first() or ""
 
 
 @admin.register(Flow)
@@ -166,7 +166,7 @@ class FlowAdmin(OperatedAdmin):
 
     @admin.display(description="revisions")
     def revision_links(self, row: Flow) -> SafeString:
-        return link_to_list(FlowRevision, f"All revisions up to {row.revision}", flow__id__exact=row.pk)
+        return link_to_list(FlowRevision, f"All revisions up to {row.newest_revision}", flow__id__exact=row.pk)
 
     @admin.display(description="last executions")
     def recent_executions(self, row: Flow) -> SafeString:
@@ -260,11 +260,11 @@ class FlowRevisionAdmin(HistoryAdmin):
 
     resource = Resource.FLOW
     namespace_field = "flow__namespace"
-    list_display = ("flow", "revision", "deleted", "saved_by", "origin", "created_at")
+    list_display = ("flow", "revision", "draft", "deleted", "saved_by", "origin", "created_at")
     list_select_related = ("flow",)
     search_fields = ("flow__flow_id", "flow__namespace")
     ordering = ("-id",)
-    fields = ("flow", "revision", "deleted", "saved_by", "origin", "message", "created_at", "text")
+    fields = ("flow", "revision", "draft", "deleted", "saved_by", "origin", "message", "created_at", "text")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "flow__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -77,7 +77,7 @@ QUERY = Value("q", "Part of the text, in any letter case.")
 NAMESPACE = Value("namespace", "Only this namespace and what is below it.")
 REVISION = Value("revision", "A number; the newest one when missing.", {"type": "integer", "minimum": 1})
 LABELS = Value("labels", "A label as `key:value`.", many=True)
-DRAFT = Value("draft", "Accepted for compatibility; every saved text is a revision.", FLAG)
+DRAFT = Value("draft", "Whether the text is only kept: executions and triggers go on with the newest published revision.", FLAG)
 DELETE_OTHERS = Value("delete", "Whether flows that are not sent are deleted.", FLAG)
 DELETE_PARTS = (
     Value("deleteLogs", "Whether log lines go, too.", FLAG),

@@ -10,11 +10,12 @@ from flows.api.answers import encode_json, format_moment
 from flows.conf import DEFAULT_TENANT, get_settings
 from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import label_pairs
-from flows.models import Execution, Flow, KeyValue, LogEntry, Metric, TaskRun
-from flows.operations.flows import DocumentCheck
+from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, Metric, TaskRun
+from flows.operations.flow_checks import DocumentCheck
 from flows.primitives.durations import format_duration
 from flows.primitives.problems import Severity
 from flows.primitives.states import TERMINAL, State
+from flows.queries.flows import UNUSABLE_DRAFT
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 _NO_TIME = timedelta(0)
@@ -163,13 +164,14 @@ def present_status_event(execution: Execution) -> dict[str, Any]:
 
 def present_flow(
     row: Flow, definition: TypedFlow | None, *, revision: int | None = None, updated_at: datetime | None = None,
-    deleted: bool | None = None, source: str | None = None,
+    draft: bool | None = None, deleted: bool | None = None, source: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """
     Return a flow: its document as data, with the server's own fields laid over it.
 
     Args:
         definition: None for a stored text that cannot be used any more; then only the names and the reason are known.
+        revision, draft: its number and whether it is a draft, for another one than that saved last.
         source: the text, when it was asked for.
 
     Source: REST API, 9.1.
@@ -179,10 +181,10 @@ def present_flow(
         "id": row.flow_id,
         "namespace": row.namespace,
         "tenantId": DEFAULT_TENANT,
-        "revision": revision if revision is not None else row.revision,
+        "revision": revision if revision is not None else row.newest_revision,
         "updated": format_moment(updated_at or row.updated_at),
         "disabled": definition.disabled if definition is not None else row.disabled,
-        "draft": False,
+        "draft": (revision is None and row.draft_revision is not None) if draft is None else draft,
         "deleted": row.deleted if deleted is None else deleted,
     }
     if isinstance(data.get("inputs"), list):
@@ -190,7 +192,8 @@ def present_flow(
     if definition is not None and definition.labels:
         data["labels"] = label_pairs(definition.labels)
     elif definition is None:
-        data |= {"tasks": [], "exception": row.problem or "The stored source cannot be used any more."}
+        unusable = UNUSABLE_DRAFT if data["draft"] else "The stored source cannot be used any more."
+        data |= {"tasks": [], "exception": row.problem or unusable}
     if source is not None:
         data["source"] = source
     return data
@@ -223,9 +226,12 @@ _REDUCED_TASK = ("id", "type", "version", "inputs")
 _TASK_LISTS = ("tasks", "then", "else", "errors", "finally", "afterExecution")
 
 
-def present_executable_flow(row: Flow, definition: TypedFlow | None, *, revision: int | None = None) -> dict[str, Any]:
-    """Return a flow as a form for executions needs it: tasks and triggers reduced to what they are."""
-    data = present_flow(row, definition, revision=revision)
+def present_executable_flow(row: Flow, definition: TypedFlow | None, *, of: FlowRevision | None = None) -> dict[str, Any]:
+    """
+    Return a flow as a form for executions needs it: tasks and triggers reduced to what they are. `of` is another revision than
+    the published one.
+    """
+    data = present_flow(row, definition, revision=of.revision if of else row.revision, draft=of is not None and of.draft)
     for name in ("tasks", "errors", "finally", "afterExecution"):
         if isinstance(data.get(name), list):
             data[name] = [_reduce_task(task) for task in data[name]]

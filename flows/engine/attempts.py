@@ -6,7 +6,7 @@ import random
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.engine.board import Run
+from flows.engine.board import Board, Run
 from flows.engine.retries import next_attempt_at
 from flows.language.flow import Retry
 from flows.primitives.states import State
@@ -23,6 +23,13 @@ def open_attempt(run: Run, *, owner: str, at: datetime) -> None:
         attempt["workerId"] = owner
     run.attempts.append(attempt)
     run.is_changed = True
+
+
+def skip_run(board: Board, run: Run) -> None:
+    """End a run whose `when` is false: SKIPPED, with one attempt that says so."""
+    open_attempt(run, owner="", at=board.at)
+    close_attempt(run, State.SKIPPED, at=board.at)
+    board.move(run, State.SKIPPED)
 
 
 def close_attempt(run: Run, state: State, *, at: datetime) -> None:

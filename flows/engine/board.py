@@ -135,6 +135,8 @@ class Root:
     failures: int
     concurrency_limit: int | None = None
     """Limit of the newest revision of the flow; read with the row, never written back."""
+    seen_count: int = 0
+    """How many entries `histories` had when the row was read."""
     has_listeners: bool = False
     """Whether any flow listens to the ends of others; read with the row."""
     is_changed: bool = False

@@ -29,12 +29,13 @@ FlowKey = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class LoadedFlow:
-    """One revision, ready to run: the typed flow, its number, its text and its graph."""
+    """One revision, ready to run: the typed flow, its number, its text, its graph, and whether it is a draft."""
 
     flow: TypedFlow
     revision: int
     source: str
     graph: Graph
+    draft: bool = False
 
 
 _cache: OrderedDict[FlowKey, LoadedFlow] = OrderedDict()
@@ -59,18 +60,27 @@ def missing_flow(namespace: str, flow_id: str, revision: int | None = None) -> N
     return NotFoundError(message, code="flow-revision-not-found")
 
 
+def unpublished_flow(namespace: str, flow_id: str) -> InvalidError:
+    """Return the error about a flow of which only drafts were saved, so that nothing of it can run."""
+    message = f'Flow "{namespace}/{flow_id}" has only drafts: save a published revision first.'
+    return InvalidError(message, code="flow-not-published")
+
+
 def get_flow(namespace: str, flow_id: str, revision: int | None = None) -> LoadedFlow:
     """
-    Return a revision of a flow, the newest when `revision` is None.
+    Return a revision of a flow, the newest published one when `revision` is None: whatever starts by itself asks for that.
 
     Raises:
         NotFoundError: there is no such flow or revision, or the flow was deleted and no revision was asked for.
-        InvalidError: the stored text cannot be used any more (a plugin was removed); the message says why.
+        InvalidError: the stored text cannot be used (a plugin was removed, or it is a draft with faults), or no revision was
+            asked for and none is published; the message says why.
     """
     if revision is None:
-        revision = _find_newest(namespace, flow_id)
+        revision = _find_published(namespace, flow_id)
         if revision is None:
             raise missing_flow(namespace, flow_id)
+        if not revision:
+            raise unpublished_flow(namespace, flow_id)
     key = (namespace, flow_id, revision)
     found = _recall(key)
     return found if found is not None else _remember(key, _load(*key))
@@ -88,7 +98,7 @@ def read_flows(keys: Iterable[FlowKey]) -> dict[FlowKey, LoadedFlow]:
     defaults = dict(Namespace.objects.exclude(plugin_defaults=[]).values_list("id", "plugin_defaults"))
     namespaces, flow_ids, numbers = (set(column) for column in zip(*missing, strict=True))
     rows = FlowRevision.objects.filter(flow__namespace__in=namespaces, flow__flow_id__in=flow_ids, revision__in=numbers)
-    texts = {tuple(key): text for *key, text in rows.values_list("flow__namespace", "flow__flow_id", "revision", "source")}
+    texts = {(row.flow.namespace, row.flow.flow_id, row.revision): row for row in rows.select_related("flow")}
     for key in missing:
         if key not in texts:
             continue
@@ -115,8 +125,8 @@ def _remember(key: FlowKey, loaded: LoadedFlow) -> LoadedFlow:
     return loaded
 
 
-def _find_newest(namespace: str, flow_id: str) -> int | None:
-    """Return the number of the newest revision of a flow that is not deleted: the one query of every start."""
+def _find_published(namespace: str, flow_id: str) -> int | None:
+    """Return the published revision of a flow that is not deleted, 0 when it has only drafts: the one query of every start."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT revision FROM flows_flow WHERE namespace = %s AND flow_id = %s AND NOT deleted", [namespace, flow_id]
@@ -135,19 +145,20 @@ def _load(namespace: str, flow_id: str, revision: int) -> LoadedFlow:
     row = FlowRevision.objects.filter(flow__namespace=namespace, flow__flow_id=flow_id, revision=revision).first()
     if row is None:
         raise missing_flow(namespace, flow_id, revision)
-    return _parse(namespace, flow_id, revision, row.source, list_namespace_defaults(namespace))
+    return _parse(namespace, flow_id, revision, row, list_namespace_defaults(namespace))
 
 
-def _parse(namespace: str, flow_id: str, revision: int, source: str, defaults: Sequence[PluginDefault]) -> LoadedFlow:
-    result = parse_flow(source, get_registry(), namespace_defaults=defaults)
+def _parse(namespace: str, flow_id: str, revision: int, row: FlowRevision, defaults: Sequence[PluginDefault]) -> LoadedFlow:
+    result = parse_flow(row.source, get_registry(), namespace_defaults=defaults)
     if result.flow is None:
         reasons = "; ".join(str(problem) for problem in result.problems if problem.severity == "ERROR")
+        what = "is a draft with faults" if row.draft else "cannot be used any more"
         raise InvalidError(
-            f'Flow "{namespace}/{flow_id}" revision {revision} cannot be used any more: {reasons}',
+            f'Flow "{namespace}/{flow_id}" revision {revision} {what}: {reasons}',
             code="invalid-flow",
             problems=result.problems,
         )
-    return LoadedFlow(result.flow, revision, source, build_graph(result.flow))
+    return LoadedFlow(result.flow, revision, row.source, build_graph(result.flow), row.draft)
 
 
 def list_namespace_defaults(namespace: str) -> list[PluginDefault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.engine.graph import Node
@@ -106,12 +106,32 @@ def _decide_normal(lists: Lists, states: Mapping[str, State]) -> Decision | None
     if lists.mode == "dag":
         depends_on = lists.depends_on or {}
         present = {node.id for node in lists.normal}
-        # A task that is disabled is not in the list, and nobody waits for it.
-        waits_for = {node.id: present.intersection(depends_on.get(node.id, ())) for node in missing}
-        ready = [node for node in missing if all(states.get(other) in TERMINAL for other in waits_for[node.id])]
+        ready = [
+            node for node in missing if all(states.get(other) in TERMINAL for other in list_awaited(node.id, depends_on, present))
+        ]
     if lists.concurrent:
         ready = ready[: max(0, lists.concurrent - alive_count)]
     return Decision(create=tuple(ready)) if ready else WAIT
+
+
+def list_awaited(task_id: str, depends_on: Mapping[str, Sequence[str]], present: Collection[str]) -> set[str]:
+    """
+    Return the children of a Dag that a child waits for. One that is disabled is not `present`: what it depends on is waited
+    for in its place.
+    """
+    found: set[str] = set()
+    passed = {task_id}
+    pending = list(depends_on.get(task_id, ()))
+    while pending:
+        other = pending.pop()
+        if other in passed:
+            continue
+        passed.add(other)
+        if other in present:
+            found.add(other)
+        else:
+            pending += depends_on.get(other, ())
+    return found
 
 
 def _continue_tail(nodes: Sequence[Node], states: Mapping[str, State]) -> Decision | None:

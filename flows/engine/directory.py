@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.engine import transitions
-from flows.engine.attempts import close_attempt, note_on_attempt, open_attempt
+from flows.engine.attempts import close_attempt, note_on_attempt, open_attempt, skip_run
 from flows.engine.board import Run
 from flows.engine.context import apply_updates, make_attempt_context
 from flows.engine.decide import apply_allowances
@@ -129,7 +129,7 @@ class DirectoryRun:
                     turn.board.move(run, State.FAILED)
                     return run.id, State.FAILED
                 if not holds:
-                    turn.board.move(run, State.SKIPPED)
+                    skip_run(turn.board, run)
                     return run.id, State.SKIPPED
             open_attempt(run, owner="", at=turn.board.at)
             turn.board.move(run, State.RUNNING)

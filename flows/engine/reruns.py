@@ -12,7 +12,7 @@ from flows.engine.boards import load_board
 from flows.engine.catalog import LoadedFlow
 from flows.engine.graph import Node
 from flows.engine.rows import NewExecution, insert_execution
-from flows.engine.starting import first_deadline
+from flows.engine.starting import first_deadline, refuse_draft
 from flows.engine.templates import FROZEN, get_graph
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
@@ -21,20 +21,22 @@ from flows.primitives.states import State
 if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
+RESTARTED_LABEL = "system.restarted"
 _TAIL_BRANCHES = frozenset({"errors", "finally", "afterExecution"})
 _SEEDS = frozenset({State.FAILED, State.PAUSED, State.KILLED, State.CANCELLED, State.RETRYING})
 
 
-def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, actor: str = "") -> None:
+def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, only: str | None = None, actor: str = "") -> None:
     """
     Set an ended or paused execution back to what failed, and to RESTARTED.
 
     Task runs that failed begin again with a new attempt, their ancestors go on, everything below `errors`, `finally` and
     `afterExecution` is removed, all else is kept. `changed` gives one task run another end state instead of running it again.
+    `only` names the one task run that begins again, or one above those that do; others that failed stay failed.
 
     Raises:
         ConflictError: it still runs.
-        InvalidError: nothing of it failed, or the task run to change is unknown.
+        InvalidError: nothing of it, or of the task run that is named, failed.
         NotFoundError: the execution does not have the task run.
 
     Source: flow language, 10.4 and 10.6.
@@ -44,11 +46,20 @@ def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, act
     if not root.is_terminal and root.state != State.PAUSED:
         raise ConflictError(f"Execution {root.id} is {root.state}; only an ended or paused execution can be restarted.")
     transitions.read_all(board)
-    if changed is not None and changed[0] not in board.runs:
-        raise NotFoundError(f'Execution {root.id} has no task run "{changed[0]}".', code="task-run-not-found")
+    named = changed[0] if changed else only
+    if named is not None and named not in board.runs:
+        raise NotFoundError(f'Execution {root.id} has no task run "{named}".', code="task-run-not-found")
     keep = changed[0] if changed else None
     _remove_tails(board, keep)
     seeds = [board.runs[keep]] if keep else list_seeds(board)
+    if only is not None:
+        seeds = [run for run in seeds if only in (run.id, *(ancestor.id for ancestor in board.ancestors(run)))]
+        if not seeds:
+            raise InvalidError(
+                f'Task run "{only}" of execution {root.id} did not fail, or stands in a branch that a restart runs anew: '
+                "restart the execution without naming a task run, or replay it from there.",
+                code="nothing-to-restart",
+            )
     if not seeds:
         raise InvalidError(
             f"No task found to restart execution {root.id} from: none of its task runs failed. Use a replay instead.",
@@ -71,6 +82,8 @@ def prepare_restart(turn: Turn, *, changed: tuple[str, State] | None = None, act
     root.progress["restarted"] = True
     root.outputs = None
     root.error = ""
+    if changed is None and all(label["key"] != RESTARTED_LABEL for label in root.labels):
+        root.labels = [*root.labels, {"key": RESTARTED_LABEL, "value": "true"}]
     root.attempt_number += 1
     root.dispatched_at = board.at
     board.recount()
@@ -146,12 +159,13 @@ def copy_for_replay(
     its successors are left out, predecessors and independent branches keep state and outputs. Source: flow language, 10.5.
 
     Raises:
-        NotFoundError, InvalidError: there is no such execution or task run.
+        NotFoundError, InvalidError: there is no such execution or task run, or a draft is asked for.
         ConflictError: a replay from a task run of an execution that still runs.
     """
     source = transitions.read_root(execution_id, lock=True)
     if source is None:
         raise NotFoundError(f'Execution not found: there is no execution "{execution_id}".', code="execution-not-found")
+    refuse_draft(loaded, source.kind)
     board = load_board(source, at=at)
     is_partial = task_run_id is not None or from_failure
     if is_partial:

@@ -144,6 +144,22 @@ class RootScope:
             root.is_changed = True
 
     @staticmethod
+    def note_news(turn: Turn) -> None:
+        """
+        Note that a state which the execution only passes through must be told when a flow listens to such states, and for
+        those who listen where the states begin that were not told yet.
+        """
+        root = turn.board.root
+        if root.kind != "NORMAL" or not root.has_listeners or len(root.histories) == root.seen_count:
+            return
+        is_untold = root.announce_at is None and root.state not in (State.CREATED, State.PAUSED) and not root.is_terminal
+        if is_untold and transitions.has_early_listeners():
+            root.announce_at = turn.board.at
+            root.is_changed = True
+        if root.announce_at is not None:
+            root.progress["news"] = min(int(root.progress.get("news", root.seen_count)), root.seen_count)
+
+    @staticmethod
     def _go_on_after(turn: Turn, states: dict[str, State]) -> None:
         after = turn.board.graph.list_branch("afterExecution")
         if not after or turn.board.root.state == State.RETRIED:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.engine.catalog import LoadedFlow, find_current, get_flow
 from flows.engine.environment import FlowEnvironment
+from flows.engine.playground import KIND
 from flows.engine.rows import NewExecution
 from flows.engine.stores import RunStorage
 from flows.expressions import ExpressionError, is_truthy, render
@@ -65,9 +66,10 @@ def prepare_execution(request: StartRequest) -> NewExecution:
     Raises:
         NotFoundError: there is no such flow or revision.
         ConflictError: the flow is disabled, or executions start one another too deeply.
-        InvalidError: inputs, labels or a blocking check; `problems` lists every fault of the inputs.
+        InvalidError: a draft, inputs, labels or a blocking check; `problems` lists every fault of the inputs.
     """
     loaded = request.loaded or get_runnable_flow(request.namespace, request.flow_id, request.revision)
+    refuse_draft(loaded, request.kind)
     if loaded.flow.disabled:
         raise _refuse_disabled(request.namespace, request.flow_id)
     if request.depth > _DEEPEST:
@@ -129,6 +131,17 @@ def get_runnable_flow(namespace: str, flow_id: str, revision: int | None) -> Loa
     return loaded
 
 
+def refuse_draft(loaded: LoadedFlow, kind: str) -> None:
+    """Raise InvalidError when an execution of this kind may not run the revision: a draft runs in the playground alone."""
+    if loaded.draft and kind != KIND:
+        name = f"{loaded.flow.namespace}/{loaded.flow.id}"
+        raise InvalidError(
+            f'Revision {loaded.revision} of flow "{name}" is a draft, which runs in the playground alone: publish it, or start '
+            "the flow without naming a revision.",
+            code="flow-is-draft",
+        )
+
+
 def _refuse_disabled(namespace: str, flow_id: str) -> ConflictError:
     return ConflictError(f'Flow "{namespace}/{flow_id}" is disabled. Enable it to start executions.', code="flow-disabled")
 
@@ -141,13 +154,16 @@ def resolve_for(
     at: datetime,
     inputs: Sequence[Input] | None = None,
     extra: Mapping[str, Any] | None = None,
+    environment: FlowEnvironment | None = None,
+    keeps_files: bool = True,
 ) -> ResolvedInputs:
     """
     Return the resolved inputs of a flow, or of a pause when `inputs` are given; FILE inputs are stored under the execution's
-    id. `extra` are variables that defaults may use besides the flow's own.
+    id, unless `keeps_files` is False. `extra` are variables that defaults may use besides the flow's own; `environment` answers
+    their functions, by default as a start does.
     """
     flow = loaded.flow
-    environment = FlowEnvironment(flow.namespace, at=at)
+    environment = environment or FlowEnvironment(flow.namespace, at=at)
     base: dict[str, Any] = {
         "flow": {"id": flow.id, "namespace": flow.namespace, "revision": loaded.revision},
         "vars": flow.variables,
@@ -161,7 +177,7 @@ def resolve_for(
         return render(value, {**base, **variables}, typed=typed, environment=environment)
 
     def store(input_id: str, file: Any) -> str:
-        return store_input_file(flow.namespace, flow.id, execution_id, input_id, file)
+        return store_input_file(flow.namespace, flow.id, execution_id, input_id, file) if keeps_files else str(file)
 
     declared = flow.inputs if inputs is None else inputs
     return resolve_inputs(declared, supplied, render=render_value, store_file=store, encrypt=encrypt_text, at=at)
@@ -207,11 +223,13 @@ def _join_labels(loaded: LoadedFlow, request: StartRequest, execution_id: str) -
     return list(joined.items())
 
 
-def list_failing_checks(loaded: LoadedFlow, values: Mapping[str, Any], at: datetime) -> list[Check]:
+def list_failing_checks(
+    loaded: LoadedFlow, values: Mapping[str, Any], at: datetime, *, environment: FlowEnvironment | None = None
+) -> list[Check]:
     """Return the checks of a flow that do not hold for these input values."""
     if not loaded.flow.checks:
         return []
-    environment = FlowEnvironment(loaded.flow.namespace, at=at)
+    environment = environment or FlowEnvironment(loaded.flow.namespace, at=at)
     variables = {
         "flow": {"id": loaded.flow.id, "namespace": loaded.flow.namespace, "revision": loaded.revision},
         "inputs": to_variables(loaded.flow.inputs, values, decrypt_envelope),

@@ -55,7 +55,21 @@ def read_root(execution_id: str, *, lock: bool) -> Root | None:
     names = (*_ROOT_COLUMNS, "concurrency_limit", "has_listeners")
     values = {name: _load(value) if name in _ROOT_JSON else value for name, value in zip(names, row, strict=True)}
     values["state"] = State(values["state"])
-    return Root(seen=values["state"], **values)
+    return Root(seen=values["state"], seen_count=len(values["histories"]), **values)
+
+
+_PASSED_THROUGH = ("QUEUED", "RUNNING", "PAUSING", "BREAKPOINT", "RESTARTED", "RETRYING", "KILLING")
+
+
+def has_early_listeners() -> bool:
+    """Tell whether a flow that listens names a state that others only pass through, which is told to nobody else."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM flows_flow l JOIN flows_flowrevision r ON r.flow_id = l.id AND r.revision = l.revision"
+            " WHERE l.listens AND NOT l.deleted AND NOT l.disabled AND r.source ~ %s)",
+            [rf"\y({'|'.join(_PASSED_THROUGH)})\y"],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def read_chain(board: Board, run_id: str) -> Run | None:

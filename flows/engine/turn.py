@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
-from flows.engine.attempts import close_attempt, open_attempt
+from flows.engine.attempts import close_attempt, open_attempt, skip_run
 from flows.engine.board import Board, Run, Scope
 from flows.engine.decide import apply_allowances
 from flows.engine.endings import (
@@ -178,7 +178,7 @@ class Turn:
         except ExpressionError as error:
             self.end_run(run, State.FAILED, reason=error.message)
             return False
-        self.board.move(run, State.SKIPPED)
+        skip_run(self.board, run)
         self.mark_dirty(run.scope)
         return False
 
@@ -314,6 +314,7 @@ class Turn:
         """Write rows, logs and metrics in the open transaction."""
         dispatch.stamp(self)
         RootScope.note_pause(self)
+        RootScope.note_news(self)
         transitions.write_board(self.board)
         logs, metrics = self.recorder.take()
         with connection.cursor() as cursor:

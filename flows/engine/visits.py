@@ -165,7 +165,8 @@ def _refuse_slot(turn: Turn) -> None:
     board = turn.board
     root = board.root
     current = find_current(root.namespace, root.flow_id)
-    flow = get_flow(root.namespace, root.flow_id, current.revision).flow if current else board.graph.flow
+    published = current.revision if current else 0
+    flow = get_flow(root.namespace, root.flow_id, published).flow if published else board.graph.flow
     behavior = flow.concurrency.behavior if flow.concurrency else "QUEUE"
     if root.state == State.QUEUED:
         return
@@ -301,11 +302,12 @@ def announce_changes(execution_id: str, services: Services) -> None:
     if root.is_terminal:
         for waiting_id in list_next_queued(root.namespace, root.flow_id):
             dispatch.send_execution(waiting_id)
-    if root.is_terminal or root.state == State.PAUSED:
+    if root.is_terminal or root.state == State.PAUSED or root.has_listeners:
         services.announce(execution_id, datetime.now(UTC))
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE flows_execution SET announce_at = NULL WHERE id = %s AND announce_at = %s", [execution_id, root.announce_at]
+            "UPDATE flows_execution SET announce_at = NULL, progress = progress - 'news' WHERE id = %s AND announce_at = %s",
+            [execution_id, root.announce_at],
         )
 
 

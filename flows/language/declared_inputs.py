@@ -194,6 +194,12 @@ def _check_options(reading: Reading, kind: Any, options: Mapping[str, Any], owne
             hint="Write the inputs out.",
             severity=Severity.WARNING,
         )
+    _check_bounds(reading, options, owner, path)
+    if isinstance(options.get("rows"), dict):
+        _check_bounds(reading, options["rows"], f'"rows" of {owner}', (*path, "rows"))
+
+
+def _check_bounds(reading: Reading, options: Mapping[str, Any], owner: str, path: Path) -> None:
     low, high = options.get("min"), options.get("max")
     if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low > high:
         reading.report("bounds", f'{owner} has a "min" of {low}, which is more than its "max" of {high}.', (*path, "min"))

@@ -20,6 +20,7 @@ INPUT_TYPES = (
     "SECRET", "EMAIL", "SELECT", "ENUM", "MULTISELECT", "ARRAY", "OBJECT", "TABLE", "FORM", "REUSABLE_INPUTS",
 )  # fmt: skip
 ITEM_TYPES = tuple(name for name in INPUT_TYPES if name not in {"ARRAY", "MULTISELECT", "FORM", "REUSABLE_INPUTS", "TABLE"})
+INPUT_ITEM_TYPES = tuple(name for name in ITEM_TYPES if name not in {"SECRET", "SELECT", "OBJECT"})
 OUTPUT_TYPES = tuple(name for name in INPUT_TYPES if name not in {"SELECT", "FORM", "REUSABLE_INPUTS"})
 COLUMN_TYPES = tuple(
     name
@@ -339,8 +340,8 @@ INPUT_OPTIONS: dict[str, dict[str, Shape]] = {
     },
     "SELECT": _SELECT,
     "ENUM": {"values": _SELECT["values"]},
-    "MULTISELECT": {**_SELECT, "itemType": choice(*ITEM_TYPES)},
-    "ARRAY": {"itemType": choice(*ITEM_TYPES)},
+    "MULTISELECT": {**_SELECT, "itemType": choice(*INPUT_ITEM_TYPES)},
+    "ARRAY": {"itemType": choice(*INPUT_ITEM_TYPES)},
     "OBJECT": {"properties": part("columns", "The entries of the mapping.")},
     "TABLE": {
         "columns": part("columns", "The columns of every row."),

@@ -141,7 +141,7 @@ def _read_flow(reading: Reading, written: dict[str, Any], namespace_defaults: Se
         variables=_mapping(checked.get("variables")),
         errors=reading_lists["errors"],
         finally_=reading_lists["finally"],
-        after_execution=(*after, *read_listeners(reading, checked.get("listeners"), ("listeners",))),
+        after_execution=(*read_listeners(reading, checked.get("listeners"), ("listeners",)), *after),
         triggers=read_triggers(reading, checked.get("triggers"), ("triggers",)),
         concurrency=read_concurrency(checked.get("concurrency")),
         retry=read_retry(reading, checked.get("retry"), ("retry",), _OWNER),

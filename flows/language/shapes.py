@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any
 
 from flows.language.reading import MAX_PROBLEMS, Reading, list_words, show_value, suggest_name
@@ -197,6 +198,12 @@ class _Shape:
                 parse_duration(value)
             except DurationError as error:
                 faults.append(_Fault("wrong-value", f"{self._name(path)} must be a duration: {error}.", path))
+        elif form == "network":
+            try:
+                ip_network(value.strip(), strict=False)
+            except ValueError:
+                words = "an address or a network such as 10.0.0.0/8"
+                faults.append(_Fault("wrong-value", f"{self._name(path)} must be {words}, but is {show_value(value)}.", path))
         elif form == "regex":
             fault = find_pattern_fault(value)
             if fault is not None:

@@ -139,7 +139,8 @@ def _read_branches(
             task = read_task(reading, value, here)
             branches[name] = (task,) if task else ()
         else:
-            branches[name] = read_tasks(reading, value, here, read.owner, needed=name in needed)
+            is_empty_default = arrangement == "switch" and name == "defaults" and value == []
+            branches[name] = read_tasks(reading, value, here, read.owner, needed=name in needed or is_empty_default)
     return {name: tasks for name, tasks in branches.items() if tasks}, depends_on
 
 
@@ -151,7 +152,10 @@ def _read_cases(reading: Reading, read: PluginReading, path: Path) -> dict[str, 
     if not isinstance(value, Mapping):
         reading.report("wrong-type", f'Property "cases" of {read.owner} must be a mapping from value to tasks.', (*path, "cases"))
         return {}
-    return {f"{CASE_PREFIX}{key}": read_tasks(reading, tasks, (*path, "cases", key), read.owner) for key, tasks in value.items()}
+    return {
+        f"{CASE_PREFIX}{key}": read_tasks(reading, tasks, (*path, "cases", key), read.owner, needed=True)
+        for key, tasks in value.items()
+    }
 
 
 def _read_dag(reading: Reading, value: Any, path: Path, owner: str) -> tuple[tuple[Task, ...], dict[str, tuple[str, ...]]]:

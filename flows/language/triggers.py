@@ -108,6 +108,17 @@ def _check_flow_trigger(reading: Reading, read: PluginReading, conditions: tuple
             )
         if (window.get("from") is None) != (window.get("to") is None):
             reading.report("window", f'The window of {read.owner} must have both "from" and "to".', (*path, "window"))
+    older = own.get("preconditions")
+    span = older.get("timeWindow") if isinstance(older, dict) else None
+    has_deadline = any(isinstance(one, dict) and one.get("deadline") is not None for one in (window, span))
+    if own.get("onMiss") is not None and not has_deadline:
+        reading.report(
+            "window",
+            f'Property "onMiss" of {read.owner} has no effect: only a window with a deadline can be missed.',
+            (*path, "onMiss"),
+            hint='Write "window: {deadline: 09:00:00}".',
+            severity=Severity.WARNING,
+        )
     least, entries = own.get("minSatisfied"), own.get("dependsOn")
     if str(own.get("mode", "")).upper() == "AT_LEAST" and isinstance(entries, list):
         if not isinstance(least, int):

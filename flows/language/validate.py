@@ -9,6 +9,7 @@ from typing import Any
 from flows.language.declared_inputs import find_circle
 from flows.language.flow import Flow, Task, Trigger
 from flows.language.reading import MAX_PROBLEMS, Reading, suggest_name
+from flows.language.references import find_dashed_references, find_unsupplied_inputs
 from flows.primitives.problems import Place, Problem
 
 _ITEM_SUFFIXES = ("_split", "_items", "_merge")
@@ -34,6 +35,9 @@ def find_problems(flow: Flow) -> Iterator[Problem]:
     tasks = list(flow.all_tasks())
     yield from _find_double_tasks(tasks)
     yield from _find_double_triggers(flow.triggers)
+    yield from _find_double_preconditions(flow.triggers)
+    yield from find_unsupplied_inputs(flow)
+    yield from find_dashed_references(flow, tasks)
     for task in tasks:
         if task.arrangement == "dag":
             yield from _find_dag_problems(task)
@@ -84,6 +88,20 @@ def _find_double_triggers(triggers: tuple[Trigger, ...]) -> Iterator[Problem]:
                 "duplicate-trigger",
                 f"Duplicate trigger id with name [{trigger.id}], first used in line {other.position[0]}.",
                 "Rename one of the two.",
+            )
+
+
+def _find_double_preconditions(triggers: tuple[Trigger, ...]) -> Iterator[Problem]:
+    first: dict[str, Trigger] = {}
+    for trigger in triggers:
+        block = trigger.properties.get("preconditions")
+        name = block.get("id") if isinstance(block, Mapping) else None
+        if isinstance(name, str) and first.setdefault(name, trigger) is not trigger:
+            yield _problem(
+                trigger,
+                "duplicate-preconditions",
+                f'Duplicate preconditions with id [{name}]: those of the trigger "{first[name].id}" have it, too.',
+                "What is met is remembered under this id: rename one of the two.",
             )
 
 

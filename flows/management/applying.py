@@ -17,14 +17,15 @@ from flows.management.selection import add_yes
 from flows.management.targets import Target
 from flows.management.targets.flows import Name
 from flows.management.terminal import Exit, Terminal, UsageError
-from flows.operations.flows import DocumentCheck, text_to_store
+from flows.operations.flow_checks import DocumentCheck
+from flows.operations.flows import text_to_store
 from flows.operations.trigger_rows import STATEFUL_FAMILIES
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError, InvalidError
 
 VALIDATE_COLUMNS = ("file", "flow", "status", "constraints", "warnings", "infos", "deprecations")
 APPLY_COLUMNS = ("file", "flow", "namespace", "revision", "action", "error")
-WRITING_ACTIONS = frozenset({"created", "updated", "deleted"})
+WRITING_ACTIONS = frozenset({"created", "updated", "draft", "deleted"})
 
 
 def add_validate(actions: Any) -> None:
@@ -47,6 +48,7 @@ def add_apply(actions: Any) -> None:
     parser.add_argument("--delete", action="store_true", help="delete flows of the touched namespaces that no file holds")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first flow that cannot be saved")
     parser.add_argument("--disable-triggers", action="store_true", help="switch the schedules and polls of these flows off")
+    parser.add_argument("--draft", action="store_true", help="keep the texts as drafts, which run nothing and may have faults")
     add_dry_run(parser)
     add_yes(parser)
 
@@ -109,11 +111,13 @@ def _say_faults(terminal: Terminal, document: FlowDocument, check: Json) -> None
 
 def apply_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     """Save every document, each in a transaction of its own; nothing is saved when one of them is invalid."""
+    if options.draft and (options.delete or options.disable_triggers):
+        raise UsageError("A draft changes nothing that runs: give --draft without --delete and --disable-triggers.")
     target = open_target(options)
     documents = _read_moved(options)
     checks = [target.flows.check(document.text) for document in _count(terminal, "checked", documents)]
     _refuse_doubles(documents, checks)
-    if any("constraints" in check for check in checks):
+    if any(not _is_savable(check, options) for check in checks):
         rows = [_describe_refusal(document, check) for document, check in zip(documents, checks, strict=True)]
         for document, check in zip(documents, checks, strict=True):
             _say_faults(terminal, document, check)
@@ -126,6 +130,11 @@ def apply_paths(terminal: Terminal, options: argparse.Namespace) -> int:
     if _has_failure(rows):
         return Exit.FAILED
     return conclude(options, would_change=any(row["action"] in WRITING_ACTIONS for row in rows))
+
+
+def _is_savable(check: Json, options: argparse.Namespace) -> bool:
+    """Tell whether a checked document can be saved. Of a draft only the names need to be good, which the save looks at."""
+    return "constraints" not in check or (options.draft and "namespace" in check and "flow" in check)
 
 
 def diff_paths(terminal: Terminal, options: argparse.Namespace) -> int:
@@ -203,7 +212,7 @@ def _refuse_doubles(documents: Sequence[FlowDocument], checks: Sequence[Json]) -
     seen: dict[Name, str] = {}
     for document, check in zip(documents, checks, strict=True):
         name = _name_of(check)
-        if "constraints" in check:
+        if "?" in name:
             continue
         if name in seen:
             raise InvalidError(f"Flow {_label(name)} stands in {seen[name]} and in {document.label}: keep one of them.")
@@ -229,15 +238,16 @@ def _save_one(terminal: Terminal, target: Target, document: FlowDocument, name: 
     stored = target.flows.find(*name)
     if stored is not None and not options.override:
         raise InvalidError(f"Flow {_label(name)} already exists, and --no-override protects it.", code="flow-exists")
+    known = stored["revision"] if stored is not None else 0
     if options.dry_run:
-        if stored is None:
-            return {"revision": 1, "action": "created"}
-        differs = stored["source"] != text_to_store(document.text)
-        return {"revision": stored["revision"] + differs, "action": "updated" if differs else "unchanged"}
-    stopped = _list_triggers(terminal, document, name) if options.disable_triggers else ()
-    saved = target.flows.save(document.text, name, is_new=stored is None, stopped_triggers=stopped)
-    action = "created" if stored is None else "updated" if saved["revision"] != stored["revision"] else "unchanged"
-    return {"revision": saved["revision"], "action": action}
+        is_same = stored is not None and stored["source"] == text_to_store(document.text) and stored["draft"] is options.draft
+        revision = known if is_same else known + 1
+    else:
+        stopped = _list_triggers(terminal, document, name) if options.disable_triggers else ()
+        saved = target.flows.save(document.text, name, is_new=stored is None, draft=options.draft, stopped_triggers=stopped)
+        revision = saved["revision"]
+    changed = "draft" if options.draft else "created" if stored is None else "updated"
+    return {"revision": revision, "action": "unchanged" if revision == known else changed}
 
 
 def _list_triggers(terminal: Terminal, document: FlowDocument, name: Name) -> list[str]:

@@ -13,13 +13,14 @@ from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import label_pairs
 from flows.models import Execution, Flow, FlowRevision, KeyValue, LogEntry, Secret, TaskRun, TriggerState
-from flows.operations.flows import DocumentCheck
+from flows.operations.flow_checks import DocumentCheck
 from flows.operations.namespace_files import FileFacts
 from flows.operations.namespaces import NamespaceInfo
 from flows.operations.triggers import is_locked
 from flows.primitives.durations import format_duration
 from flows.primitives.problems import Severity
 from flows.primitives.states import TERMINAL
+from flows.queries.flows import UNUSABLE_DRAFT
 
 Json = dict[str, Any]
 Shape = Mapping[str, Any]
@@ -46,8 +47,11 @@ EXECUTION: Shape = {
     "taskRunList": _TASK_RUN,
 }
 FLOW: Shape = dict.fromkeys(
-    ("id", "namespace", "tenantId", "revision", "description", "labels", "disabled", "deleted", "updated", "exception", "source")
-)
+    (
+        "id", "namespace", "tenantId", "revision", "description", "labels", "disabled", "draft", "deleted", "updated",
+        "exception", "source",
+    )
+)  # fmt: skip
 LOG: Shape = dict.fromkeys(
     (
         "namespace", "flowId", "executionId", "taskId", "taskRunId", "triggerId", "attemptNumber", "timestamp", "level", "thread",
@@ -194,10 +198,11 @@ def present_flow(row: Flow) -> Json:
         "id": row.flow_id,
         "namespace": row.namespace,
         "tenantId": DEFAULT_TENANT,
-        "revision": row.revision,
+        "revision": row.newest_revision,
         "description": row.description,
         "labels": row.labels,
         "disabled": row.disabled,
+        "draft": row.draft_revision is not None,
         "deleted": row.deleted,
         "updated": format_moment(row.updated_at),
         "exception": row.problem,
@@ -209,12 +214,14 @@ def present_revision(row: FlowRevision, flow: Flow, definition: TypedFlow | None
     """Return one revision with its source; `definition` is None when the source cannot be used any more."""
     written: Json = {
         "revision": row.revision,
+        "draft": row.draft,
         "deleted": row.deleted,
         "updated": format_moment(row.created_at),
         "source": row.source,
         "description": definition.description if definition else None,
         "labels": label_pairs(definition.labels) if definition else None,
         "disabled": definition.disabled if definition else flow.disabled,
+        "exception": UNUSABLE_DRAFT if row.draft and definition is None else flow.problem,
     }
     return narrow({**present_flow(flow), **written}, FLOW, drop_empty=True)
 
@@ -224,6 +231,7 @@ def describe_revision(flow: Json) -> Json:
     return {
         "revision": flow["revision"],
         "saved": _shorten(flow.get("updated")),
+        "draft": flow["draft"],
         "deleted": flow["deleted"],
         "lines": flow["source"].count("\n") + 1,
     }

@@ -215,7 +215,7 @@ def check_queues(timeout: float) -> Finding:
 def check_flows(timeout: float) -> Finding:
     """Read every stored flow as the engine would."""
     faults, count = [], 0
-    for namespace, flow_id in Flow.objects.filter(deleted=False).values_list("namespace", "flow_id"):
+    for namespace, flow_id in Flow.objects.filter(deleted=False, revision__gt=0).values_list("namespace", "flow_id"):
         count += 1
         try:
             get_flow(namespace, flow_id)

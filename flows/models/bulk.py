@@ -8,7 +8,7 @@ from django.db import models
 
 class BulkJob(models.Model):
     """
-    One action on many executions or flows, in the name of a person.
+    One action on many executions, flows or triggers, in the name of a person.
 
     What it works on is either `names` (what somebody ticked, in that order) or everything that `criteria` matches and that was
     there at `created_at`. `cursor` is the place of the last object that was done, `leased_until` keeps two workers apart.

@@ -19,7 +19,8 @@ from flows.models import Blueprint, Execution, FlowRevision
 from flows.operations.acts import act, check_right
 from flows.operations.blueprint_templates import fill_template, find_template_faults, is_template
 from flows.operations.executions import start_execution
-from flows.operations.flows import SavedFlow, check_document, save_flow
+from flows.operations.flow_checks import check_document
+from flows.operations.flows import SavedFlow, save_flow
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.ids import new_id
 from flows.primitives.problems import Problem

@@ -1,22 +1,23 @@
-"""Every action that can be done with many executions or flows: its right, what it asks for, and how one object takes it."""
+"""Every action that can be done with many executions, flows or triggers: its right, what it asks for, how one object takes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flows.language.text_edits import set_label
 from flows.models import Execution
-from flows.operations import executions, flows
+from flows.operations import executions, flows, triggers
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
 from flows.queries.executions import get_execution
 from flows.queries.flows import get_flow_row, get_flow_text
 
-EXECUTION, FLOW = "execution", "flow"
+EXECUTION, FLOW, TRIGGER = "execution", "flow", "trigger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class BulkAct:
     """
     One action. `label` names it on a button; `option` is what has to be given with it: `labels`, `state`, `latest` or nothing.
 
-    `undo` is the action that takes it back, empty when none does.
+    `undo` is the action that takes it back, empty when none does. `is_part` says that the label names something that the objects
+    have, as in "Set labels of 3 flows".
     """
 
     name: str
@@ -33,6 +35,7 @@ class BulkAct:
     option: str = ""
     is_dangerous: bool = False
     undo: str = ""
+    is_part: bool = False
 
 
 ACTS: Mapping[str, Mapping[str, BulkAct]] = {
@@ -45,8 +48,8 @@ ACTS: Mapping[str, Mapping[str, BulkAct]] = {
             BulkAct("resume", "Resume", Action.UPDATE),
             BulkAct("force-run", "Force run", Action.UPDATE),
             BulkAct("unqueue", "Run now", Action.UPDATE),
-            BulkAct("state", "Change state", Action.UPDATE, "state"),
-            BulkAct("labels", "Set labels", Action.UPDATE, "labels"),
+            BulkAct("state", "Change state", Action.UPDATE, "state", is_part=True),
+            BulkAct("labels", "Set labels", Action.UPDATE, "labels", is_part=True),
             BulkAct("kill", "Kill", Action.UPDATE, is_dangerous=True),
             BulkAct("delete", "Delete", Action.DELETE, is_dangerous=True),
         )
@@ -56,15 +59,27 @@ ACTS: Mapping[str, Mapping[str, BulkAct]] = {
         for act in (
             BulkAct("enable", "Enable", Action.UPDATE, undo="disable"),
             BulkAct("disable", "Disable", Action.UPDATE, undo="enable"),
-            BulkAct("labels", "Set labels", Action.UPDATE, "labels"),
+            BulkAct("labels", "Set labels", Action.UPDATE, "labels", is_part=True),
             BulkAct("restore", "Restore", Action.CREATE),
             BulkAct("delete", "Delete", Action.DELETE, is_dangerous=True, undo="restore"),
+        )
+    },
+    TRIGGER: {
+        act.name: act
+        for act in (
+            BulkAct("enable", "Enable", Action.UPDATE, undo="disable"),
+            BulkAct("disable", "Disable", Action.UPDATE, undo="enable"),
+            BulkAct("unlock", "Unlock", Action.UPDATE),
+            BulkAct("pause-backfill", "Pause backfills", Action.UPDATE, undo="continue-backfill", is_part=True),
+            BulkAct("continue-backfill", "Continue backfills", Action.UPDATE, undo="pause-backfill", is_part=True),
+            BulkAct("delete-backfill", "End backfills", Action.UPDATE, is_dangerous=True, is_part=True),
+            BulkAct("delete", "Delete states", Action.DELETE, is_dangerous=True, is_part=True),
         )
     },
 }
 """By kind of object and name of the action, in the order in which menus show them."""
 
-RESOURCES = {EXECUTION: Resource.EXECUTION, FLOW: Resource.FLOW}
+RESOURCES = {EXECUTION: Resource.EXECUTION, FLOW: Resource.FLOW, TRIGGER: Resource.TRIGGER}
 
 
 def get_act(kind: str, name: str) -> BulkAct:
@@ -143,7 +158,7 @@ def change_execution(execution_id: str, name: str, *, at: datetime, actor: str, 
 
 def do_with_one(kind: str, name: str, object_id: str, options: Mapping[str, Any], *, at: datetime, actor: str) -> None:
     """
-    Do the action with one execution (by id) or one flow (as `namespace/id`).
+    Do the action with one execution (by id), one flow (as `namespace/id`) or one trigger (as `namespace/flow/id`).
 
     Args:
         options: what `read_options` returns; besides, `cascade` of `kill` (yes or no) and `state` of `unqueue`.
@@ -153,6 +168,8 @@ def do_with_one(kind: str, name: str, object_id: str, options: Mapping[str, Any]
     """
     if kind == EXECUTION:
         change_execution(object_id, name, at=at, actor=actor, **_extra_for_execution(name, object_id, options))
+    elif kind == TRIGGER:
+        _change_trigger(*object_id.split("/", 2), name=name, at=at, actor=actor)
     else:
         _change_flow(*object_id.split("/", 1), name=name, options=options, at=at, actor=actor)
 
@@ -184,12 +201,28 @@ def _change_flow(namespace: str, flow_id: str, *, name: str, options: Mapping[st
         raise ConflictError(f'Flow "{namespace}/{flow_id}" is {name}d already.', code="flow-unchanged")
 
 
+def _change_trigger(namespace: str, flow_id: str, trigger_id: str, *, name: str, at: datetime, actor: str) -> None:
+    changes: dict[str, Callable[..., object]] = {
+        "enable": partial(triggers.set_trigger_disabled, disabled=False),
+        "disable": partial(triggers.set_trigger_disabled, disabled=True),
+        "unlock": triggers.unlock_trigger,
+        "pause-backfill": partial(triggers.set_backfill_paused, paused=True),
+        "continue-backfill": partial(triggers.set_backfill_paused, paused=False),
+        "delete-backfill": triggers.delete_backfill,
+        "delete": triggers.delete_trigger,
+    }
+    changes[name](namespace=namespace, flow_id=flow_id, trigger_id=trigger_id, at=at, actor=actor)
+
+
 def label_flow(namespace: str, flow_id: str, pairs: list[list[str]], *, at: datetime, actor: str = "") -> None:
     """Write labels into the text of a flow, which makes a revision; its other labels stay. Raises FlowsError."""
-    source = get_flow_text(namespace, flow_id).revision.source
-    for key, value in pairs:
-        source = set_label(source, key, value)
-    flows.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+
+    def write_labels(source: str) -> str:
+        for key, value in pairs:
+            source = set_label(source, key, value)
+        return source
+
+    flows.rewrite_flow(namespace, flow_id, write_labels, at=at, actor=actor)
 
 
 def restore_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") -> flows.SavedFlow:
@@ -203,4 +236,7 @@ def restore_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "")
     found = get_flow_text(namespace, flow_id, allow_deleted=True)
     if not found.revision.flow.deleted:
         raise ConflictError(f'Flow "{namespace}/{flow_id}" is not deleted: there is nothing to restore.', code="flow-unchanged")
-    return flows.save_flow(found.revision.source, namespace=namespace, flow_id=flow_id, mode="create", at=at, actor=actor)
+    was_draft = found.revision.draft
+    return flows.save_flow(
+        found.revision.source, namespace=namespace, flow_id=flow_id, mode="create", draft=was_draft, at=at, actor=actor
+    )

@@ -20,7 +20,7 @@ from django.utils import timezone
 from flows.engine.dispatch import send_job_step
 from flows.models import ApiToken, BulkJob, BulkResult
 from flows.operations.acts import act_on_many, check_right
-from flows.operations.bulk_acts import ACTS, FLOW, RESOURCES, do_with_one, get_act
+from flows.operations.bulk_acts import ACTS, EXECUTION, FLOW, RESOURCES, do_with_one, get_act
 from flows.operations.callers import caller_of, find_token_of
 from flows.primitives.callers import Caller, Door, acting_as, current_caller
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError
@@ -31,6 +31,7 @@ from flows.queries.criteria import Criteria, read_moment
 from flows.queries.executions import filter_executions
 from flows.queries.flows import filter_flows
 from flows.queries.stored_criteria import read_criteria, write_criteria
+from flows.queries.triggers import filter_triggers
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,10 @@ def start_job(
     Begin an action on many objects in the name of the caller and return at once; a worker does it.
 
     Args:
-        kind: `execution` or `flow`.
-        options: see `do_with_one`.
-        names: ids of executions, or flows as `namespace/id`; without them everything that `criteria` matches now.
+        kind: `execution`, `flow` or `trigger`.
+        options: see `do_with_one`; besides, `dates` and `events` of a search for triggers, see `filter_triggers`.
+        names: ids of executions, flows as `namespace/id`, triggers as `namespace/flow/id`; without them everything that
+            `criteria` matches now.
         query: query string of the list from which it was asked, to lead back there.
         is_counted: whether `total` is known at once; otherwise the worker counts what `criteria` matches.
 
@@ -273,8 +275,14 @@ def _select(job: BulkJob) -> Any:
     """Return what a job on a search works on. What came later is left alone, so that a replay does not replay itself."""
     criteria = read_criteria(job.criteria or {"joiner": "and", "members": []})
     if job.kind == FLOW:
-        return filter_flows(criteria).filter(created_at__lte=job.created_at)
-    return filter_executions(criteria, at=job.created_at).filter(created_at__lte=job.created_at)
+        rows: Any = filter_flows(criteria)
+    elif job.kind == EXECUTION:
+        rows = filter_executions(criteria, at=job.created_at)
+    else:
+        dates = str(job.options.get("dates", "NEXT_EXECUTION_DATE"))
+        with_events = job.options.get("events") is True
+        rows = filter_triggers(criteria, at=job.created_at, date_filter=dates, with_events=with_events)
+    return rows.filter(created_at__lte=job.created_at)
 
 
 def _list_next(job: BulkJob) -> list[tuple[str, str]]:
@@ -283,17 +291,27 @@ def _list_next(job: BulkJob) -> list[tuple[str, str]]:
         first = int(job.cursor or 0)
         return [(str(first + number + 1), name) for number, name in enumerate(job.names[first : first + _AT_ONCE])]
     rows = _select(job)
-    if job.kind == FLOW:
-        namespace, _, flow_id = job.cursor.partition("/")
-        rows = rows.filter(Q(namespace__gt=namespace) | Q(namespace=namespace, flow_id__gt=flow_id))
-        pairs = rows.order_by("namespace", "flow_id").values_list("namespace", "flow_id")[:_AT_ONCE]
-        return [(f"{space}/{name}", f"{space}/{name}") for space, name in pairs]
+    if job.kind != EXECUTION:
+        columns = ("namespace", "flow_id") if job.kind == FLOW else ("namespace", "flow_id", "trigger_id")
+        if job.cursor:
+            rows = rows.filter(_come_after(dict(zip(columns, job.cursor.split("/"), strict=True))))
+        names = ["/".join(parts) for parts in rows.order_by(*columns).values_list(*columns)[:_AT_ONCE]]
+        return list(zip(names, names, strict=True))
     if job.cursor:
         moment, _, key = job.cursor.partition("~")
         at = read_moment(moment, name="cursor")
         rows = rows.filter(created_at__lte=at).exclude(created_at=at, id__lte=key)
     found = rows.order_by("-created_at", "id").values_list("created_at", "id")[:_AT_ONCE]
     return [(f"{at.isoformat().replace('+00:00', 'Z')}~{key}", key) for at, key in found]
+
+
+def _come_after(place: Mapping[str, str]) -> Q:
+    """Return what finds the rows after a place in the order of its columns."""
+    found, same = Q(), Q()
+    for column, value in place.items():
+        found |= same & Q(**{f"{column}__gt": value})
+        same &= Q(**{column: value})
+    return found
 
 
 def _end(job: BulkJob, phase: str, *, problem: str = "") -> None:

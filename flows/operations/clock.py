@@ -15,6 +15,7 @@ from flows.engine.concurrency import correct_counts
 from flows.engine.runner_sweep import send_sweeps
 from flows.engine.task_cache import purge_expired_results
 from flows.operations.bulk_jobs import purge_old_jobs, resend_jobs
+from flows.operations.deadlines import fail_missed_deadlines
 from flows.operations.flow_triggers import purge_windows
 from flows.operations.idempotency import purge_old_keys
 from flows.operations.polling import poll_due_triggers
@@ -27,6 +28,7 @@ from flows.operations.schedules import (
 )
 from flows.operations.services import SERVICES
 from flows.operations.system import sample_system
+from flows.operations.trigger_rows import add_missing_rows
 from flows.operations.webhooks import flush_due_webhooks
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ def run_due(*, at: datetime) -> float:
     settings = get_settings()
     if not _rounds.has_started:
         recover_missed_schedules(at=at)
+        add_missing_rows()
         _rounds.has_started = True
     _rounds.run_every("schedules", 0.0, lambda: fire_due_schedules(at=at))
     for timer in recovery.list_due(at):
@@ -87,6 +90,7 @@ def run_due(*, at: datetime) -> float:
             dispatch.send_execution(timer[0])
     _rounds.run_every("poll", 0.5, lambda: poll_due_triggers(at=at))
     _rounds.run_every("webhooks", 1.0, lambda: flush_due_webhooks(at=at))
+    _rounds.run_every("deadlines", 1.0, lambda: fail_missed_deadlines(at=at))
     _rounds.run_every("unsent", settings.outbox_sweep_seconds, lambda: recovery.resend_unsent(at))
     _rounds.run_every("untold", settings.outbox_sweep_seconds, lambda: recovery.announce_untold(SERVICES, at))
     _rounds.run_every("lost", settings.reaper_sweep_seconds, lambda: recovery.reap_lost_attempts(SERVICES))

@@ -14,7 +14,8 @@ from django.db.models import F
 from flows.language.source import split_documents
 from flows.models import Flow, FlowRevision
 from flows.operations.acts import act_on_many
-from flows.operations.flows import MOST_NAMED, SavedFlow, check_document, delete_flow, save_flow
+from flows.operations.flow_checks import check_document
+from flows.operations.flows import MOST_NAMED, SavedFlow, delete_flow, save_flow
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, TooLargeError
 from flows.primitives.problems import Problem
 from flows.primitives.rights import Action, Resource
@@ -203,7 +204,7 @@ def _decode(content: bytes, name: str) -> str:
 
 
 def export_flows(flows: Iterable[Flow]) -> bytes:
-    """Return a zip of the newest sources, one entry `{namespace}.{id}.yml` per flow."""
+    """Return a zip of the published sources, one entry `{namespace}.{id}.yml` per flow; drafts are left out."""
     texts = FlowRevision.objects.filter(flow__in=list(flows), revision=F("flow__revision")).order_by(
         "flow__namespace", "flow__flow_id"
     )

@@ -1,4 +1,4 @@
-"""Deleting old revisions of flows; the newest one always stays."""
+"""Deleting old revisions of flows; the published one and the draft on top of it always stay."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def purge_revisions(
     for flow in Flow.objects.all():
         if not wanted(flow.namespace) or (flow_pattern and not fnmatch.fnmatchcase(flow.flow_id, flow_pattern)):
             continue
-        old = FlowRevision.objects.filter(flow=flow).exclude(revision=flow.revision)
+        old = FlowRevision.objects.filter(flow=flow).exclude(revision__in=flow.live_revisions)
         if rule.get("before") is not None:
             before = rule["before"]
             old = old.filter(created_at__lt=before if isinstance(before, datetime) else datetime.fromisoformat(str(before)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +19,7 @@ from flows.language.flow import Trigger
 from flows.models import Execution, Firing, Flow, FlowTriggerWindow, TaskRun
 from flows.operations.schedules import record_firings
 from flows.operations.trigger_locks import lock_trigger
+from flows.operations.trigger_rows import describe_evaluation, list_switched_off, note_event
 from flows.operations.trigger_starts import TriggerStart, start_or_fail
 from flows.primitives.errors import FlowsError
 from flows.primitives.ids import new_id
@@ -31,7 +34,8 @@ log = logging.getLogger(__name__)
 
 def fire_flow_triggers(execution: Execution, *, at: datetime) -> list[str]:
     """
-    Let every flow that listens weigh the present state of an execution, and return the ids of the executions that started.
+    Let every flow that listens weigh the present state of an execution, and those that it passed through since it was last told;
+    return the ids of the executions that started.
 
     Idempotent: one state of one execution is weighed once per trigger, however often it is told. Each listening trigger has a
     transaction of its own, so the fault of one flow keeps no other from starting.
@@ -47,21 +51,33 @@ def fire_flow_triggers(execution: Execution, *, at: datetime) -> list[str]:
     listeners = list(_list_listeners(execution))
     if not listeners:
         return []
-    event = describe_upstream(execution)
-    changed_at = state_changed_at(execution)
+    present = describe_upstream(execution)
     started = []
-    for loaded, trigger in listeners:
-        try:
-            found = _weigh(loaded, trigger, event, changed_at, at)
-        except FlowsError as error:
-            log.warning(
-                "trigger.unusable",
-                extra={"trigger": f"{loaded.flow.namespace}/{loaded.flow.id}: {trigger.id}", "reason": str(error)},
-            )
-            continue
-        if found is not None:
-            started.append(found)
+    for event, changed_at in _list_news(execution, present):
+        for loaded, trigger in listeners:
+            try:
+                if event is not present and event.state not in (read_flow_trigger(trigger).states or ()):
+                    continue
+                found = _weigh(loaded, trigger, event, changed_at, at)
+            except FlowsError as error:
+                log.warning(
+                    "trigger.unusable",
+                    extra={"trigger": f"{loaded.flow.namespace}/{loaded.flow.id}: {trigger.id}", "reason": str(error)},
+                )
+                continue
+            if found is not None:
+                started.append(found)
     return started
+
+
+def _list_news(execution: Execution, present: UpstreamExecution) -> Iterable[tuple[UpstreamExecution, datetime]]:
+    """Yield the states that were not told yet with the moments in which they began; the present one comes last."""
+    passed = execution.histories[int(execution.progress.get("news", len(execution.histories))) : -1]
+    for state, moment in passed:
+        if state != State.CREATED:
+            yield replace(present, state=state, end_at=None), datetime.fromisoformat(moment).astimezone(UTC)
+    if present.state != State.CREATED:
+        yield present, state_changed_at(execution)
 
 
 def describe_upstream(execution: Execution) -> UpstreamExecution:
@@ -106,9 +122,12 @@ def purge_windows(*, at: datetime) -> int:
 
 
 def _list_listeners(execution: Execution) -> Iterable[tuple[LoadedFlow, Trigger]]:
-    rows = Flow.objects.filter(listens=True, deleted=False, disabled=False, problem="").values_list(
-        "namespace", "flow_id", "revision"
+    rows = list(
+        Flow.objects.filter(listens=True, deleted=False, disabled=False, problem="").values_list(
+            "namespace", "flow_id", "revision"
+        )
     )
+    off = list_switched_off((namespace, flow_id) for namespace, flow_id, _ in rows) if rows else set()
     for namespace, flow_id, revision in rows:
         if (namespace, flow_id) == (execution.namespace, execution.flow_id):
             continue
@@ -118,13 +137,14 @@ def _list_listeners(execution: Execution) -> Iterable[tuple[LoadedFlow, Trigger]
             log.warning("flow.unusable", extra={"flow": f"{namespace}/{flow_id}", "reason": str(error)})
             continue
         for trigger in loaded.flow.triggers:
-            if trigger.family == "flow" and not trigger.disabled:
+            if trigger.family == "flow" and not trigger.disabled and (namespace, flow_id, trigger.id) not in off:
                 yield loaded, trigger
 
 
 def _weigh(loaded: LoadedFlow, trigger: Trigger, event: UpstreamExecution, changed_at: datetime, at: datetime) -> str | None:
-    listening = read_flow_trigger(trigger)
+    listening, begun = read_flow_trigger(trigger), perf_counter()
     names = {"namespace": loaded.flow.namespace, "flow_id": loaded.flow.id}
+    name = (loaded.flow.namespace, loaded.flow.id, trigger.id)
     with transaction.atomic():
         if listening.groups:
             lock_trigger(loaded, trigger)
@@ -147,14 +167,28 @@ def _weigh(loaded: LoadedFlow, trigger: Trigger, event: UpstreamExecution, chang
                 extra={"trigger": f"{loaded.flow.namespace}/{loaded.flow.id}: {trigger.id}", "reason": outcome.warning},
             )
         if not outcome.fires and not outcome.memories:
+            if outcome.warning:
+                note_event(name, describe_evaluation(at=at, seconds=perf_counter() - begun, failure=outcome.warning))
             return None
         # The record also stands for "heard": told twice, an event must not count for a second window.
         if not record_firings([firing]):
             return None
         _write_memories(names, outcome)
         if not outcome.fires:
+            said = describe_evaluation(at=at, seconds=perf_counter() - begun, failure=outcome.warning, message=outcome.reason)
+            note_event(name, said)
             return None
-        return start_or_fail(_make_start(loaded, trigger, event, outcome, firing.execution_id, at))[0]
+        started, is_running = start_or_fail(_make_start(loaded, trigger, event, outcome, firing.execution_id, at))
+        said = describe_evaluation(
+            at=at,
+            seconds=perf_counter() - begun,
+            execution_id=started,
+            failure="" if is_running else "The flow could not be started; its execution says why.",
+            message=f"{event.namespace}.{event.flow_id} went to {event.state}.",
+        )
+        # Whether a deadline was met is read from this date, so it is never left out.
+        note_event(name, said, fired_at=at, date=changed_at, may_skip=False)
+        return started
 
 
 def _make_start(

@@ -1,37 +1,32 @@
-"""Saving, deleting and switching flows: every revision is written here. Bundles of many flows are in `flow_bundles`."""
+"""Saving, deleting and switching flows: every revision is written here. `flow_bundles` has many at once, `flow_drafts` drafts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Literal
 
 from django.db import IntegrityError, transaction
 
-from flows.engine.catalog import describe_missing_flow, list_namespace_defaults
+from flows.engine.catalog import describe_missing_flow, unpublished_flow
 from flows.language.flow import Flow as TypedFlow
-from flows.language.flow import PluginDefault, label_pairs
-from flows.language.parse import parse_flow, parse_task, parse_trigger
-from flows.language.source import read_document, split_documents
-from flows.models import Flow, FlowRevision, Namespace
-from flows.operations.acts import act, act_on_many
+from flows.language.flow import label_pairs
+from flows.models import Flow, FlowRevision
+from flows.operations.acts import act, act_on_many, check_right
+from flows.operations.flow_checks import DocumentCheck, check_document, find_names
 from flows.operations.source_changes import describe_source_change
-from flows.operations.templates import list_refused_templates
 from flows.operations.trigger_rows import sync_triggers
-from flows.plugin_api.registry import get_registry
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.problems import Problem, Severity
 from flows.primitives.rights import Action, Resource
-from flows.queries.visibility import can_see
 
 SaveMode = Literal["create", "update", "upsert"]
 
 _REVISION_LINE = re.compile(r"^revision[ \t]*:[^\n]*(?:\n|\Z)", re.MULTILINE)
-_REVISION_NUMBER = re.compile(r"^revision[ \t]*:[ \t]*([0-9]{1,9})[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
 _DISABLED_LINE = re.compile(r"^disabled[ \t]*:[^\n]*$", re.MULTILINE)
 _BLOCKING = frozenset({Severity.ERROR})
 
@@ -46,11 +41,12 @@ class SavedFlow:
     """
     What a save did. `changed` is False when the stored text was the same already; after a dry run the rows are not stored.
     `warnings` are the problems that do not block, deprecations included; `previous` is the newest revision before the save.
+    `definition` is None for a draft with faults, which then stand among the warnings.
     """
 
     flow: Flow
     revision: FlowRevision
-    definition: TypedFlow
+    definition: TypedFlow | None
     changed: bool
     warnings: tuple[Problem, ...] = ()
     previous: FlowRevision | None = None
@@ -64,98 +60,6 @@ class ManyFlows:
     refused: Sequence[tuple[tuple[str, str], FlowsError]]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentCheck:
-    """
-    What is to be said about one document. `index` counts from 0; `namespace` and `flow_id` are None when they cannot be read;
-    `outdated` tells that the document names an older revision than the stored one. `sketch` is what can be drawn, which is also
-    there while types are unknown.
-    """
-
-    index: int
-    namespace: str | None
-    flow_id: str | None
-    definition: TypedFlow | None = None
-    problems: tuple[Problem, ...] = field(default_factory=tuple)
-    outdated: bool = False
-    sketch: TypedFlow | None = None
-
-    def list_problems(self, severity: Severity) -> list[Problem]:
-        """Return the problems of one severity, in the order of the document."""
-        return [problem for problem in self.problems if problem.severity is severity]
-
-    @property
-    def is_valid(self) -> bool:
-        """True when nothing in the document blocks it."""
-        return not self.list_problems(Severity.ERROR)
-
-
-def check_document(text: str) -> DocumentCheck:
-    """
-    Parse one document and validate it against the installed plugins and the defaults of its namespace. Nothing is stored.
-
-    Source: flow language, 2.4.
-    """
-    defaults: Sequence[PluginDefault] = ()
-    name, flow_id = find_names(text)
-    # The faults of a document may quote the defaults, which strangers to the namespace must not read.
-    if name and can_see(Resource.FLOW, name) and Namespace.objects.exclude(plugin_defaults=[]).exists():
-        defaults = tuple(list_namespace_defaults(name))
-    result = parse_flow(text, get_registry(), namespace_defaults=defaults)
-    refused = [] if result.flow is None else list_refused_templates(result.flow)
-    definition = None if refused else result.flow
-    return DocumentCheck(0, name, flow_id, definition, (*result.problems, *refused), sketch=result.sketch)
-
-
-def find_names(text: str) -> tuple[str | None, str | None]:
-    """Return the namespace and the id that a document names, None for one that it does not name as a text."""
-    data = read_document(text).data
-    if not isinstance(data, dict):
-        return None, None
-    namespace, flow_id = data.get("namespace"), data.get("id")
-    return (namespace if isinstance(namespace, str) else None), (flow_id if isinstance(flow_id, str) else None)
-
-
-def validate_source(text: str) -> list[DocumentCheck]:
-    """
-    Check every document of a text that `---` lines divide. Nothing is stored.
-
-    Returns:
-        One entry per document, in order; one for a text without any.
-
-    Source: REST API, 8.1; flow language, 2.4.
-    """
-    checks = []
-    for index, document in enumerate(split_documents(text) or [text]):
-        check = check_document(document)
-        checks.append(
-            DocumentCheck(index, check.namespace, check.flow_id, check.definition, check.problems, _is_outdated(document, check))
-        )
-    return checks
-
-
-def check_task(text: str) -> DocumentCheck:
-    """Check one task alone; what needs the rest of its flow is left out."""
-    _, problems = parse_task(text, get_registry())
-    return DocumentCheck(0, None, None, problems=tuple(problems))
-
-
-def check_trigger(text: str) -> DocumentCheck:
-    """Check one trigger alone."""
-    _, problems = parse_trigger(text, get_registry())
-    return DocumentCheck(0, None, None, problems=tuple(problems))
-
-
-def _is_outdated(text: str, check: DocumentCheck) -> bool:
-    named = _REVISION_NUMBER.search(text)
-    if named is None or not check.namespace or not check.flow_id or not can_see(Resource.FLOW, check.namespace):
-        return False
-    stored = Flow.objects.filter(namespace=check.namespace, flow_id=check.flow_id, deleted=False).values_list(
-        "revision", flat=True
-    )
-    return any(revision > int(named[1]) for revision in stored)
-
-
 def save_flow(
     source: str,
     *,
@@ -165,11 +69,16 @@ def save_flow(
     flow_id: str | None = None,
     mode: SaveMode = "upsert",
     dry_run: bool = False,
+    draft: bool = False,
     origin: str = "",
     message: str = "",
 ) -> SavedFlow:
     """
     Store the text as the newest revision of its flow, unless it is the newest revision already.
+
+    A draft runs nothing and changes no trigger: executions go on with the newest published revision. It may have faults, as
+    long as it can be read and names its flow. Saved without `draft`, the same text becomes a revision that is published; a
+    draft that is older than the newest published revision is history.
 
     Args:
         source: one YAML document; a line `revision: N` is not kept.
@@ -177,6 +86,7 @@ def save_flow(
         namespace, flow_id: what the document must name, when the caller says so (an update by address).
         mode: `create` refuses a flow that exists, `update` one that does not.
         dry_run: compute the answer and store nothing.
+        draft: whether it is only kept, and not published.
         origin: how the text came in, one of `FlowRevision.Origin`; the caller's door when left out.
         message: why it is saved, for the history, at most 500 characters.
 
@@ -188,15 +98,17 @@ def save_flow(
         NotFoundError: nothing to update.
         ForbiddenError: the caller may not write flows in the namespace.
 
-    Source: flow language, 2.5.
+    Source: flow language, 2.5; REST API, 8.1 (`draft`); decision 0028.
     """
     named, named_id = _name_flow(source, namespace, flow_id)
     action = _choose_action(named, named_id, mode)
     missing = _no_flow_to_update(named, named_id) if mode == "update" else None
     with act("flow.save", action, Resource.FLOW, named, named_id, missing=missing) as doing:
-        history = _History(at, actor, origin, message)
+        history = _History(at, actor, origin, message, draft)
         saved = _save(source, history, namespace=named, flow_id=named_id, mode=mode, dry_run=dry_run)
         doing.before, doing.after = describe_source_change(saved.previous, saved.revision.source, saved.revision.revision)
+        if draft:
+            doing.after["draft"] = True
     return saved
 
 
@@ -237,14 +149,16 @@ class _History:
     actor: str
     origin: str = ""
     message: str = ""
+    draft: bool = False
 
     def make_revision(self, flow: Flow, source: str, *, deleted: bool = False) -> FlowRevision:
         """Return the newest revision of a flow, not stored yet."""
         return FlowRevision(
             flow=flow,
-            revision=flow.revision,
+            revision=flow.newest_revision,
             source=source,
             deleted=deleted,
+            draft=self.draft,
             saved_by=self.actor[:254],
             origin=self.origin or current_caller().door.value,
             message=" ".join(self.message.replace("\0", "").split())[:LONGEST_MESSAGE],
@@ -256,19 +170,17 @@ def _save(
     source: str, history: _History, *, namespace: str | None, flow_id: str | None, mode: SaveMode, dry_run: bool
 ) -> SavedFlow:
     check = check_document(source)
-    definition = check.definition
-    if definition is None:
+    if check.definition is None and not (history.draft and check.is_nameable):
         raise _refuse_document(check)
-    warnings = tuple(problem for problem in check.problems if problem.severity not in _BLOCKING)
-    _check_names(definition, namespace, flow_id)
+    _check_names(check, namespace, flow_id)
     text = text_to_store(source)
     try:
         with transaction.atomic():
-            return _store(definition, text, history, mode=mode, dry_run=dry_run, warnings=warnings)
+            return _store(check, text, history, mode=mode, dry_run=dry_run)
     except IntegrityError:
         # Somebody else created the flow between our look and our write: now it exists, and the second look sees it.
         with transaction.atomic():
-            return _store(definition, text, history, mode=mode, dry_run=dry_run, warnings=warnings)
+            return _store(check, text, history, mode=mode, dry_run=dry_run)
 
 
 def text_to_store(source: str) -> str:
@@ -285,8 +197,14 @@ def _refuse_document(check: DocumentCheck) -> InvalidError:
     return InvalidError(message, code="invalid-flow", problems=errors)
 
 
-def _check_names(definition: TypedFlow, namespace: str | None, flow_id: str | None) -> None:
-    for name, wanted, found in (("namespace", namespace, definition.namespace), ("id", flow_id, definition.id)):
+def _list_names(check: DocumentCheck) -> tuple[str, str]:
+    if check.definition is not None:
+        return check.definition.namespace, check.definition.id
+    return str(check.namespace), str(check.flow_id)
+
+
+def _check_names(check: DocumentCheck, namespace: str | None, flow_id: str | None) -> None:
+    for name, wanted, found in zip(("namespace", "id"), (namespace, flow_id), _list_names(check), strict=True):
         if wanted is not None and wanted != found:
             message = (
                 f'The document names the {name} "{found}", but it was sent to "{wanted}". The {name} of a flow cannot change.'
@@ -294,40 +212,59 @@ def _check_names(definition: TypedFlow, namespace: str | None, flow_id: str | No
             raise InvalidError(message, code="flow-name-mismatch", problems=[Problem("flow-name-mismatch", message)])
 
 
-def _store(
-    definition: TypedFlow, text: str, history: _History, *, mode: SaveMode, dry_run: bool, warnings: tuple[Problem, ...]
-) -> SavedFlow:
-    names = {"namespace": definition.namespace, "flow_id": definition.id}
-    row = Flow.objects.select_for_update().filter(**names).first()
+def _store(check: DocumentCheck, text: str, history: _History, *, mode: SaveMode, dry_run: bool) -> SavedFlow:
+    definition = check.definition
+    namespace, flow_id = _list_names(check)
+    warnings = tuple(problem for problem in check.problems if definition is None or problem.severity not in _BLOCKING)
+    row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id).first()
     exists = row is not None and not row.deleted
     if mode == "create" and exists:
-        message = f'Flow "{definition.namespace}/{definition.id}" already exists: update it, or choose another id.'
+        message = f'Flow "{namespace}/{flow_id}" already exists: update it, or choose another id.'
         raise InvalidError(message, code="flow-exists", problems=[Problem("flow-exists", message)])
     if mode == "update" and not exists:
-        raise _no_flow_to_update(definition.namespace, definition.id)
+        raise _no_flow_to_update(namespace, flow_id)
     previous = None
     if row is not None and exists:
-        newest = row.revisions.get(revision=row.revision)
-        if newest.source == text:
+        newest = row.revisions.get(revision=row.newest_revision)
+        if newest.source == text and newest.draft is history.draft:
             return SavedFlow(row, newest, definition, False, warnings, newest)
         previous = newest
     if row is None:
-        row = Flow(**names, revision=0, created_at=history.at)
-    row.revision += 1
-    row.deleted = False
-    row.description = definition.description or ""
-    row.labels = label_pairs(definition.labels)
-    row.disabled = definition.disabled
-    row.problem = ""
-    row.concurrency_limit = definition.concurrency.limit if definition.concurrency else None
+        row = Flow(namespace=namespace, flow_id=flow_id, revision=0, created_at=history.at)
+    _count_on(row, is_draft=history.draft)
+    if not history.draft or not row.is_published:
+        _describe(row, definition)
     row.updated_at = history.at
     revision = history.make_revision(row, text)
     if not dry_run:
         _write(row)
         revision.flow = row
         revision.save(force_insert=True)
-        sync_triggers(row, definition)
+        if not history.draft:
+            sync_triggers(row, definition)
     return SavedFlow(row, revision, definition, True, warnings, previous)
+
+
+def _count_on(row: Flow, *, is_draft: bool) -> None:
+    """Give a flow its next revision. What was published before the flow was deleted does not run again for a draft."""
+    number = row.newest_revision + 1
+    if not is_draft:
+        row.revision, row.draft_revision = number, None
+    elif row.deleted:
+        row.revision, row.draft_revision = 0, number
+    else:
+        row.draft_revision = number
+    row.deleted = False
+
+
+def _describe(row: Flow, definition: TypedFlow | None) -> None:
+    """Fill in what lists and limits read from the text: of the published revision, or of a draft as long as none is published."""
+    row.description = (definition.description if definition else None) or ""
+    row.labels = label_pairs(definition.labels) if definition else []
+    row.disabled = definition is not None and definition.disabled
+    row.problem = ""
+    limits = definition.concurrency if definition and row.is_published else None
+    row.concurrency_limit = limits.limit if limits else None
 
 
 def _write(row: Flow) -> None:
@@ -336,7 +273,17 @@ def _write(row: Flow) -> None:
         return
     # The count of running executions belongs to the engine, which may be changing it now.
     row.save(
-        update_fields=["revision", "deleted", "description", "labels", "disabled", "problem", "concurrency_limit", "updated_at"]
+        update_fields=[
+            "revision",
+            "draft_revision",
+            "deleted",
+            "description",
+            "labels",
+            "disabled",
+            "problem",
+            "concurrency_limit",
+            "updated_at",
+        ]
     )
 
 
@@ -349,16 +296,19 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
 
     Source: flow language, 2.5.
     """
-    missing = _no_such_flow(namespace, flow_id)
+    missing = no_such_flow(namespace, flow_id)
     with act("flow.delete", Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
-        source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
-        doing.before = {"revision": row.revision}
-        row.revision += 1
+        last = row.revision or row.newest_revision
+        source = row.revisions.values_list("source", flat=True).get(revision=last)
+        doing.before = {"revision": last}
+        # The mark of a draft stays on it, so that a flow of which nothing was published comes back as a draft.
+        history = _History(at, actor, draft=not row.is_published)
+        row.revision, row.draft_revision = row.newest_revision + 1, None
         row.deleted = True
         row.updated_at = at
-        row.save(update_fields=["revision", "deleted", "updated_at"])
-        _History(at, actor).make_revision(row, source, deleted=True).save(force_insert=True)
+        row.save(update_fields=["revision", "draft_revision", "deleted", "updated_at"])
+        history.make_revision(row, source, deleted=True).save(force_insert=True)
         sync_triggers(row)
     return row
 
@@ -366,11 +316,12 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
 def _get_for_update(namespace: str, flow_id: str) -> Flow:
     row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
     if row is None:
-        raise _no_such_flow(namespace, flow_id)
+        raise no_such_flow(namespace, flow_id)
     return row
 
 
-def _no_such_flow(namespace: str, flow_id: str) -> NotFoundError:
+def no_such_flow(namespace: str, flow_id: str) -> NotFoundError:
+    """Return the error about a flow that does not exist, or is none of the caller's business."""
     return NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
 
 
@@ -410,27 +361,56 @@ def set_flow_disabled(namespace: str, flow_id: str, *, disabled: bool, at: datet
 
     Raises:
         NotFoundError: there is no such flow.
-        InvalidError: the source cannot be used any more, or is written in a way that has no place for the line.
+        InvalidError: the source cannot be used any more, is written in a way that has no place for the line, or is a draft alone.
 
     Source: flow language, 2.5.
     """
-    missing = _no_such_flow(namespace, flow_id)
+    missing = no_such_flow(namespace, flow_id)
     what = "flow.disable" if disabled else "flow.enable"
     with act(what, Action.UPDATE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
         doing.before, doing.after = {"disabled": row.disabled}, {"disabled": disabled}
+        if not row.is_published:
+            raise unpublished_flow(namespace, flow_id)
         if row.disabled is disabled:
             return None
-        source = row.revisions.values_list("source", flat=True).get(revision=row.revision)
-        saved = save_flow(
-            rewrite_disabled(source, disabled), at=at, actor=actor, namespace=namespace, flow_id=flow_id, mode="update"
-        )
-        if saved.definition.disabled is not disabled:
+        saved = rewrite_flow(namespace, flow_id, partial(rewrite_disabled, disabled=disabled), at=at, actor=actor)
+        if saved.definition is None or saved.definition.disabled is not disabled:
             raise InvalidError(
                 f'Flow "{namespace}/{flow_id}" has no place for a line "disabled:": write it into the source yourself.',
                 code="flow-not-rewritable",
             )
     return saved
+
+
+def rewrite_flow(
+    namespace: str, flow_id: str, rewrite: Callable[[str], str], *, at: datetime, actor: str = "", message: str = ""
+) -> SavedFlow:
+    """
+    Change the published text of a flow by a rule, and in the same way the draft that waits on top of it.
+
+    Returns:
+        What was saved of the published text; of the draft when nothing is published.
+
+    Raises:
+        NotFoundError: there is no such flow.
+        InvalidError: the published text would have faults; and what `rewrite` raises.
+    """
+    missing = no_such_flow(namespace, flow_id)
+    check_right(Action.UPDATE, Resource.FLOW, namespace, what="flow.save", object_id=flow_id, missing=missing)
+    with transaction.atomic():
+        row = _get_for_update(namespace, flow_id)
+        texts = dict(row.revisions.filter(revision__in=row.live_revisions).values_list("revision", "source"))
+        save = partial(save_flow, at=at, actor=actor, namespace=namespace, flow_id=flow_id, mode="update", message=message)
+        changed = {number: rewrite(text) for number, text in texts.items()}
+        saved = None
+        if row.is_published and (row.draft_revision is None or changed[row.revision] != texts[row.revision]):
+            saved = save(changed[row.revision])
+        # Whatever is published now is newer than the draft, so the draft is laid on top again.
+        draft = save(changed[row.draft_revision], draft=True) if row.draft_revision is not None else None
+    found = saved or draft
+    assert found is not None
+    return found
 
 
 def rewrite_disabled(source: str, disabled: bool) -> str:
@@ -445,21 +425,23 @@ def rewrite_disabled(source: str, disabled: bool) -> str:
 
 def delete_revisions(namespace: str, flow_id: str, revisions: list[int]) -> int:
     """
-    Delete old revisions of a flow and return how many there were. The newest one stays, whatever is asked.
+    Delete old revisions of a flow and return how many there were. The published one and the draft stay, whatever is asked.
 
     Raises:
         NotFoundError: there is no such flow.
-        InvalidError: the newest revision is among them.
+        InvalidError: the published revision or the draft on top of it is among them.
     """
-    missing = _no_such_flow(namespace, flow_id)
+    missing = no_such_flow(namespace, flow_id)
     what = "flow.delete-revisions"
     with act(what, Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
         row = _get_for_update(namespace, flow_id)
         doing.before = {"revisions": revisions[:MOST_NAMED]}
-        if row.revision in revisions:
-            raise InvalidError(
-                f'Revision {row.revision} is the newest one of flow "{namespace}/{flow_id}": delete the flow instead.',
-                code="newest-revision",
-            )
+        for number in row.live_revisions:
+            if number in revisions:
+                which = "the draft" if number == row.draft_revision else "the newest one"
+                raise InvalidError(
+                    f'Revision {number} is {which} of flow "{namespace}/{flow_id}": delete the flow instead.',
+                    code="newest-revision",
+                )
         count: int = row.revisions.filter(revision__in=revisions).delete()[0]
     return count

@@ -17,7 +17,7 @@ from flows.engine.starting import StartRequest, prepare_execution
 from flows.language.flow import Flow, Input
 from flows.models import Execution, TaskRun
 from flows.operations.acts import Act, act, check_right
-from flows.operations.flows import find_names
+from flows.operations.flow_checks import find_names
 from flows.primitives.errors import InvalidError
 from flows.primitives.ids import new_id
 from flows.primitives.rights import Action, Resource
@@ -73,7 +73,7 @@ def _start(
         inputs={**(_plain_inputs(flow.inputs, last.inputs) if last else {}), **(inputs or {})},
         actor=actor,
         may_miss_inputs=True,
-        loaded=load_part(facts, row.revision),
+        loaded=load_part(facts, row.newest_revision),
     )
     new = prepare_execution(request)
     new.progress = {PLAYGROUND: facts, "restarted": True}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
@@ -76,40 +79,71 @@ def poll_trigger(*, namespace: str, flow_id: str, trigger_id: str) -> str | None
         return None
     recorder = Recorder()
     execution_id = new_id()
-    context = _make_context(loaded, trigger, execution_id, recorder, at)
-    result, reason = _look(trigger, context, row)
-    if reason:
-        recorder.add_log(Subject(namespace, flow_id, trigger_id=trigger_id), "ERROR", reason)
+    context = make_context(loaded, trigger, execution_id, recorder, at)
+    found = look(trigger, context, row.state or {})
+    if found.failure:
+        recorder.add_log(Subject(namespace, flow_id, trigger_id=trigger_id), "ERROR", found.failure)
     seconds = perf_counter() - begun
-    started = _settle(loaded, trigger, row, result, reason, execution_id, _interval(trigger, context), recorder, at, seconds)
+    interval = read_interval(trigger, context)
+    started = _settle(loaded, trigger, row, found, execution_id, interval, recorder, at, seconds)
     context.close()
     return started
 
 
-def _look(trigger: Trigger, context: TriggerContext, row: TriggerState) -> tuple[PollResult | None, str]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """
+    What one look gave. `result` is None when it failed, and `failure` says why; `refused` are the variables that were there but
+    that `when` did not want.
+    """
+
+    result: PollResult | None = None
+    failure: str = ""
+    refused: Mapping[str, Any] | None = None
+
+
+def look(trigger: Trigger, context: TriggerContext, memory: Mapping[str, Any], *, longest_seconds: float | None = None) -> Look:
+    """
+    Let the plugin of a polling trigger look once, and ask its `when` about what is there. Never raises.
+
+    Args:
+        memory: what the last look left behind.
+        longest_seconds: the plugin is told to stop after this time; None lets it take its time.
+    """
+    timer: threading.Timer | None = None
     try:
         plugin: Any = get_registry().load(get_registry().get(trigger.type))()
         props = load_properties(type(plugin).Props, trigger.properties, context.render)
-        result = plugin.poll(context, props, row.state or {})
+        if longest_seconds is not None:
+            timer = threading.Timer(longest_seconds, _stop, (plugin, context))
+            timer.start()
+        result = plugin.poll(context, props, memory)
         found = result.variables
         if found is not None and trigger.when is not None and not is_truthy(context.render(trigger.when, {"trigger": found})):
-            return PollResult(None, result.state), ""
-        return result, ""
+            return Look(PollResult(None, result.state), refused=found)
+        return Look(result)
     except TaskFailure as failure:
-        return None, failure.message
+        return Look(failure=failure.message)
     except (ExpressionError, FlowsError) as error:
-        return None, error.message
+        return Look(failure=error.message)
     except Exception as error:
         log.exception("trigger.poll-failed", extra={"trigger": trigger.id})
-        return None, f"{type(error).__name__}: {error}"
+        return Look(failure=f"{type(error).__name__}: {error}")
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _stop(plugin: Any, context: TriggerContext) -> None:
+    context.cancelled.set()
+    plugin.kill()
 
 
 def _settle(
     loaded: LoadedFlow,
     trigger: Trigger,
     row: TriggerState,
-    result: PollResult | None,
-    reason: str,
+    found: Look,
     execution_id: str,
     interval: timedelta,
     recorder: Recorder,
@@ -117,6 +151,7 @@ def _settle(
     seconds: float,
 ) -> str | None:
     started: str | None = None
+    result, reason = found.result, found.failure
     with transaction.atomic():
         current = TriggerState.objects.select_for_update().filter(id=row.id, evaluating_since=row.evaluating_since).first()
         if current is None:
@@ -145,7 +180,8 @@ def _settle(
     return started
 
 
-def _make_context(loaded: LoadedFlow, trigger: Trigger, execution_id: str, recorder: Recorder, at: datetime) -> TriggerContext:
+def make_context(loaded: LoadedFlow, trigger: Trigger, execution_id: str, recorder: Recorder, at: datetime) -> TriggerContext:
+    """Return what a trigger sees while it looks. Whoever makes one closes it."""
     flow = loaded.flow
     return TriggerContext(
         namespace=flow.namespace,
@@ -162,7 +198,8 @@ def _make_context(loaded: LoadedFlow, trigger: Trigger, execution_id: str, recor
     )
 
 
-def _interval(trigger: Trigger, context: TriggerContext) -> timedelta:
+def read_interval(trigger: Trigger, context: TriggerContext) -> timedelta:
+    """Return the time between two looks of a trigger."""
     written = trigger.properties.get("interval")
     if written is None:
         return _USUAL_INTERVAL

@@ -114,8 +114,10 @@ def on_execution_ended(execution: Execution) -> None:
     if execution.state not in TERMINAL or not trigger.get("id"):
         return
     with transaction.atomic():
+        # A row that neither is held by this execution nor stops after any is left unlocked: webhooks end in great numbers.
         row = (
             TriggerState.objects.select_for_update()
+            .filter(~Q(stop_after=[]) | Q(execution_id=execution.pk))
             .filter(
                 namespace=execution.namespace, flow_id=execution.flow_id, trigger_id=trigger["id"], type=trigger.get("type", "")
             )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import regex
 
 from flows.models import Flow
 from flows.operations.acts import act_on_many
-from flows.operations.flows import save_flow
+from flows.operations.flows import rewrite_flow
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.rights import Action, Resource
 from flows.queries import flows as queries
@@ -89,11 +90,13 @@ def apply_replacement(wanted: Replacement, flows: Names | None = None, *, at: da
     """
     Save every flow that a replacement changes as a new revision.
 
-    A flow that would become invalid stays as it is and carries the error; the others are saved all the same.
+    A flow that would become invalid stays as it is and carries the error; the others are saved all the same. A draft on top of a
+    flow that changes is changed as well, and stays a draft.
     Arguments and errors as of `preview_replacement`.
     """
     with act_on_many("flow.replace-text", Action.UPDATE, Resource.FLOW, object_id=wanted.namespace) as doing:
-        done = [_save(changed, at=at, actor=actor) for changed in preview_replacement(wanted, flows)]
+        replace = _make_replace(wanted)
+        done = [_save(changed, replace, at=at, actor=actor) for changed in preview_replacement(wanted, flows)]
         doing.after = {"search": wanted.search[:500], "replacement": wanted.replacement[:500], "flows": len(done)}
     return done
 
@@ -106,14 +109,14 @@ def replace_line(wanted: Replacement, *, namespace: str, flow_id: str, number: i
         NotFoundError: there is no such flow.
         InvalidError: the line does not hold the text, or the flow would become invalid; and as `preview_replacement`.
     """
-    found = queries.get_flow_text(namespace, flow_id)
+    found = queries.get_executable_text(namespace, flow_id)
     replace = _make_replace(wanted)
     changed = _change(found.flow, found.revision.source, replace, only=number)
     if changed is None:
         raise InvalidError(
             f'Line {number} of {namespace}.{flow_id} does not hold "{wanted.search[:100]}".', code="text-not-found"
         )
-    saved = save_flow(changed.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+    saved = rewrite_flow(namespace, flow_id, partial(_rewrite, replace, only=number), at=at, actor=actor)
     return ChangedFlow(namespace, flow_id, saved.revision.revision, changed.lines, changed.source)
 
 
@@ -140,6 +143,15 @@ def _make_replace(wanted: Replacement) -> Callable[[str], str]:
 
 
 def _change(flow: Flow, source: str, replace: Callable[[str], str], only: int | None = None) -> ChangedFlow | None:
+    changes, text = _change_lines(source, replace, only)
+    return ChangedFlow(flow.namespace, flow.flow_id, flow.revision, tuple(changes), text) if changes else None
+
+
+def _rewrite(replace: Callable[[str], str], source: str, *, only: int | None = None) -> str:
+    return _change_lines(source, replace, only)[1]
+
+
+def _change_lines(source: str, replace: Callable[[str], str], only: int | None) -> tuple[list[ChangedLine], str]:
     lines, changes = source.splitlines(keepends=True), []
     for index, line in enumerate(lines):
         if only is not None and index + 1 != only:
@@ -149,13 +161,13 @@ def _change(flow: Flow, source: str, replace: Callable[[str], str], only: int | 
         if after != text:
             changes.append(ChangedLine(index + 1, text, after))
             lines[index] = after + line[len(text) :]
-    return ChangedFlow(flow.namespace, flow.flow_id, flow.revision, tuple(changes), "".join(lines)) if changes else None
+    return changes, "".join(lines)
 
 
-def _save(changed: ChangedFlow, *, at: datetime, actor: str) -> ChangedFlow:
+def _save(changed: ChangedFlow, replace: Callable[[str], str], *, at: datetime, actor: str) -> ChangedFlow:
     namespace, flow_id = changed.namespace, changed.flow_id
     try:
-        saved = save_flow(changed.source, namespace=namespace, flow_id=flow_id, mode="update", at=at, actor=actor)
+        saved = rewrite_flow(namespace, flow_id, partial(_rewrite, replace), at=at, actor=actor)
     except FlowsError as error:
         return ChangedFlow(namespace, flow_id, changed.revision, changed.lines, changed.source, error.message)
     return ChangedFlow(namespace, flow_id, saved.revision.revision, changed.lines, changed.source)

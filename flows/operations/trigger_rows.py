@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
 
 from flows.engine.catalog import list_namespace_defaults
 from flows.language.flow import Flow as TypedFlow
@@ -20,9 +27,20 @@ from flows.triggers.backfill import dump_backfill, load_backfill
 from flows.triggers.firing import ScheduleState, date_after_change, first_waiting_date
 from flows.triggers.flow_entries import read_flow_trigger
 from flows.triggers.schedule import read_schedule
+from flows.triggers.windows import next_deadline_after
+
+log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 500
 STATEFUL_FAMILIES = ("schedule", "polling", "realtime")
+"""Triggers that remember something between two evaluations. Rows of the others only tell how things stand."""
+EVENT_FAMILIES = ("webhook", "flow")
+
+_NOTE = """
+UPDATE flows_triggerstate SET evaluation = %s, last_triggered_at = COALESCE(%s, last_triggered_at),
+    last_fired_at = COALESCE(%s, last_fired_at)
+WHERE id = (SELECT id FROM flows_triggerstate WHERE namespace = %s AND flow_id = %s AND trigger_id = %s {lock})
+"""
 
 
 def sync_triggers(row: Flow, definition: TypedFlow | None = None) -> None:
@@ -30,8 +48,8 @@ def sync_triggers(row: Flow, definition: TypedFlow | None = None) -> None:
     Bring the state rows of a flow in line with its newest revision. Call it in the transaction that wrote the revision.
 
     A new trigger gets a row, a removed one loses it; a schedule whose rule changed waits for the next date by the new rule; a
-    changed polling or realtime trigger starts afresh. Rows of a disabled flow or trigger stay and wait for nothing; enabled
-    again, a schedule goes on from now.
+    changed polling or realtime trigger starts afresh; a Flow trigger with `onMiss` waits for its next deadline. Rows of a
+    disabled flow or trigger stay and wait for nothing; enabled again, a schedule goes on from now.
 
     Args:
         row: the flow as written, `updated_at` is the moment of the change.
@@ -51,8 +69,7 @@ def sync_triggers(row: Flow, definition: TypedFlow | None = None) -> None:
         return
     stored = {state.trigger_id: state for state in TriggerState.objects.select_for_update().filter(**names)}
     for trigger in flow.triggers:
-        if trigger.family in STATEFUL_FAMILIES:
-            _sync_row(row, flow, trigger, stored.pop(trigger.id, None))
+        _sync_row(row, flow, trigger, stored.pop(trigger.id, None))
     TriggerState.objects.filter(pk__in=[state.pk for state in stored.values()]).delete()
     _mark_listening(row, any(trigger.family == "flow" and not trigger.disabled for trigger in flow.triggers))
     _forget_windows(row, flow)
@@ -113,6 +130,8 @@ def _sync_row(row: Flow, flow: TypedFlow, trigger: Trigger, state: TriggerState 
         _sync_schedule(state, flow, trigger, at=at, starts_afresh=is_new or was_off, changed=changed)
     elif changed or was_off:
         reset_row(state, at=at)
+        if trigger.family == "flow":
+            state.next_at = find_next_deadline(trigger, at=at)
     state.save()
 
 
@@ -129,6 +148,16 @@ def _sync_schedule(
     except FlowsError:
         # The save reports the fault; a row that cannot tell its dates waits for the next save.
         state.next_at = None
+
+
+def find_next_deadline(trigger: Trigger, *, at: datetime) -> datetime | None:
+    """Return the next deadline that a Flow trigger could miss, aware UTC; None when it has none, or cannot be read."""
+    try:
+        group = read_flow_trigger(trigger).deadline_group
+    except FlowsError:
+        # The save reports the fault; a row that cannot tell its deadline waits for the next save.
+        return None
+    return next_deadline_after(group.window, at) if group is not None else None
 
 
 def reset_row(state: TriggerState, *, at: datetime) -> None:
@@ -160,6 +189,64 @@ def describe_evaluation(
         "message": make_storable(words[:LONGEST_MESSAGE]),
         "executionId": execution_id,
     }
+
+
+def note_event(
+    name: tuple[str, str, str],
+    evaluation: Mapping[str, Any],
+    *,
+    fired_at: datetime | None = None,
+    date: datetime | None = None,
+    may_skip: bool = True,
+) -> None:
+    """
+    Keep on the row of a webhook or Flow trigger what became of the last thing that it heard.
+
+    Args:
+        name: namespace, flow id, trigger id. A trigger without a row is passed over.
+        evaluation: as `describe_evaluation` returns it.
+        fired_at: when it started something, None when it did not; `date` is the moment of the event that did it.
+        may_skip: leave the row alone when another transaction holds it. Calls of one webhook then never wait for one another;
+            one of those that come at the same time is kept.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NOTE.format(lock="FOR NO KEY UPDATE SKIP LOCKED" if may_skip else "FOR NO KEY UPDATE"),
+            [json.dumps(dict(evaluation)), fired_at, date, *name],
+        )
+
+
+def list_switched_off(names: Iterable[tuple[str, str]]) -> set[tuple[str, str, str]]:
+    """Return which triggers of some flows, given by namespace and id, are switched off at run time, by their full names."""
+    wanted = set(names)
+    rows = TriggerState.objects.filter(
+        disabled=True, namespace__in={name for name, _ in wanted}, flow_id__in={flow_id for _, flow_id in wanted}
+    )
+    return {name for name in rows.values_list("namespace", "flow_id", "trigger_id") if name[:2] in wanted}
+
+
+def add_missing_rows() -> int:
+    """
+    Give rows to the webhooks and Flow triggers of flows that were saved before such triggers had any; return to how many flows.
+
+    Only flows whose text names such a type and that have no such row are read, so a second call finds next to nothing.
+    """
+    entries = [entry for entry in get_registry().list_entries("trigger") if entry.family in EVENT_FAMILIES]
+    names = [name for entry in entries for name in (entry.type, *entry.aliases)]
+    named = reduce(or_, (Q(revisions__source__contains=name) for name in names), Q(pk__in=[]))
+    has_row = TriggerState.objects.filter(namespace=OuterRef("namespace"), flow_id=OuterRef("flow_id"), family__in=EVENT_FAMILIES)
+    rows = Flow.objects.filter(named, ~Exists(has_row), revisions__revision=F("revision"), deleted=False, problem="")
+    count = 0
+    for key in list(rows.values_list("pk", flat=True).distinct()):
+        try:
+            with transaction.atomic():
+                row = Flow.objects.select_for_update().get(pk=key)
+                sync_triggers(row)
+        except FlowsError as error:
+            log.warning("trigger.rows-missing", extra={"flow": key, "reason": str(error)})
+            continue
+        count += 1
+    return count
 
 
 def read_state(row: TriggerState) -> ScheduleState:

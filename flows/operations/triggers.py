@@ -12,17 +12,18 @@ from django.db import transaction
 
 from flows.engine.catalog import get_flow
 from flows.language.flow import Trigger
-from flows.models import TriggerState
+from flows.models import FlowTriggerWindow, TriggerState
 from flows.operations.acts import Act, act, act_on_many, check_right
 from flows.operations.schedules import date_filter_of
-from flows.operations.trigger_rows import read_state, reset_row, write_state
+from flows.operations.trigger_rows import find_next_deadline, read_state, reset_row, write_state
 from flows.operations.trigger_starts import find_trigger
-from flows.primitives.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.primitives.ids import new_id
 from flows.primitives.rights import Action, Resource
 from flows.queries.triggers import get_trigger_state
 from flows.triggers.backfill import list_backfill_dates, start_backfill
 from flows.triggers.firing import ScheduleState, end_backfill, first_waiting_date
+from flows.triggers.flow_entries import read_flow_trigger
 from flows.triggers.schedule import (
     DateFilter,
     Schedule,
@@ -146,7 +147,8 @@ def unlock_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: datetim
 
 def restart_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: datetime, actor: str = "") -> TriggerState:
     """
-    Reset a trigger: locks go, a backfill ends, what a poll remembered is forgotten, and it waits for its next date from now.
+    Reset a trigger: locks go, a backfill ends, what a poll or the windows of a Flow trigger remembered is forgotten, and it
+    waits for its next date from now.
 
     Raises:
         NotFoundError: no such trigger has a state.
@@ -159,6 +161,7 @@ def restart_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: dateti
         row.backfill = None
         row.state = None
         row.next_at = None
+        _forget_windows(row)
         if not (row.disabled or row.source_disabled):
             _start_waiting(row, at=at)
         row.save()
@@ -297,6 +300,19 @@ def is_locked(row: TriggerState) -> bool:
     return row.execution_id is not None or row.evaluating_since is not None
 
 
+def _forget_windows(row: TriggerState) -> None:
+    """Drop what a Flow trigger remembers of the executions that it has heard of; other triggers have no windows."""
+    if row.family != "flow":
+        return
+    try:
+        trigger = find_trigger(get_flow(row.namespace, row.flow_id), row.trigger_id)
+        groups = read_flow_trigger(trigger).groups if trigger is not None else ()
+    except FlowsError:
+        return
+    names = {"namespace": row.namespace, "flow_id": row.flow_id}
+    FlowTriggerWindow.objects.filter(**names, condition_id__in=[group.id for group in groups]).delete()
+
+
 def _unlock(row: TriggerState) -> None:
     row.execution_id = row.locked_at = row.evaluating_since = row.worker_id = None
 
@@ -304,6 +320,8 @@ def _unlock(row: TriggerState) -> None:
 def _start_waiting(row: TriggerState, *, at: datetime) -> None:
     if row.family != "schedule":
         reset_row(row, at=at)
+        if row.family == "flow" and (trigger := find_trigger(get_flow(row.namespace, row.flow_id), row.trigger_id)) is not None:
+            row.next_at = find_next_deadline(trigger, at=at)
         return
     _, schedule, accepts = _get_schedule(row, at)
     state = read_state(row)

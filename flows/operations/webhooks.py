@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +17,11 @@ from flows.engine.catalog import LoadedFlow, get_flow
 from flows.engine.rows import as_model
 from flows.engine.stores import RunStorage
 from flows.language.flow import Trigger
-from flows.models import Execution, Firing, WebhookEvent
+from flows.models import Execution, Firing, TriggerState, WebhookEvent
 from flows.operations.schedules import record_firings
 from flows.operations.trigger_environment import TriggerRenderer
 from flows.operations.trigger_locks import lock_trigger
+from flows.operations.trigger_rows import describe_evaluation, note_event
 from flows.operations.trigger_starts import TriggerStart, find_trigger, start_by_trigger, start_or_fail
 from flows.primitives.durations import DurationError, parse_duration
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, NotFoundError
@@ -85,9 +87,26 @@ def start_from_webhook(
 
     Source: flow language, 13.6; core tasks, 8.1; reliability, R-59.
     """
+    begun = perf_counter()
     loaded, trigger = _get_webhook(namespace, flow_id, key, at)
-    if loaded.flow.disabled or trigger.disabled:
+    if loaded.flow.disabled or trigger.disabled or _is_switched_off(loaded, trigger):
         raise ConflictError(f'Trigger "{trigger.id}" of flow "{namespace}/{flow_id}" is disabled.', code="webhook-disabled")
+    try:
+        call = _take_call(loaded, trigger, facts, at, idempotency_key)
+    except FlowsError as error:
+        _note(loaded, trigger, at, begun, failure=error.message)
+        raise
+    if call.execution is not None:
+        _note(loaded, trigger, at, begun, execution_id=call.execution_id, fired_at=at)
+    elif call.execution_id is None and call.buffered_count is None:
+        _note(loaded, trigger, at, begun, message="A call came that its conditions refused.")
+    return call
+
+
+def _take_call(
+    loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datetime, idempotency_key: str | None
+) -> WebhookCall:
+    namespace, flow_id = loaded.flow.namespace, loaded.flow.id
     rules = _check_rules(loaded, trigger, facts, at)
     if is_batch(trigger):
         return _buffer(loaded, trigger, facts, at, replay_mark(rules, facts))
@@ -132,6 +151,8 @@ def flush_due_webhooks(*, at: datetime) -> int:
         interval = _interval(trigger) if trigger is not None else None
         if trigger is None or interval is None or trigger.disabled or loaded.flow.disabled or group["first"] + interval > at:
             continue
+        if _is_switched_off(loaded, trigger):
+            continue
         with transaction.atomic():
             lock_trigger(loaded, trigger)
             events = list(_buffer_of(loaded, trigger).order_by("id")[:_MOST_FLUSHED])
@@ -151,6 +172,19 @@ def render_webhook_response_code(
         return TriggerRenderer(loaded.flow, revision=loaded.revision, at=at).typed(call.answer.status_template, variables)
     except FlowsError:
         return None
+
+
+def _is_switched_off(loaded: LoadedFlow, trigger: Trigger) -> bool:
+    names = {"namespace": loaded.flow.namespace, "flow_id": loaded.flow.id, "trigger_id": trigger.id}
+    return TriggerState.objects.filter(**names, disabled=True).exists()
+
+
+def _note(
+    loaded: LoadedFlow, trigger: Trigger, at: datetime, begun: float, *, fired_at: datetime | None = None, **said: Any
+) -> None:
+    """Keep what became of a call with the trigger; `begun` is when it came, by the clock that only measures."""
+    name = (loaded.flow.namespace, loaded.flow.id, trigger.id)
+    note_event(name, describe_evaluation(at=at, seconds=perf_counter() - begun, **said), fired_at=fired_at, date=fired_at)
 
 
 def _forget_files(storage: RunStorage, variables: Mapping[str, Any]) -> None:
@@ -248,6 +282,7 @@ def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datet
                 return WebhookCall(trigger)
         except FlowsError:
             return WebhookCall(trigger)
+    begun = perf_counter()
     payload = {"eventId": event_id, "eventReceived": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), **variables}
     with transaction.atomic():
         lock_trigger(loaded, trigger)
@@ -262,6 +297,8 @@ def _buffer(loaded: LoadedFlow, trigger: Trigger, facts: RequestFacts, at: datet
         if isinstance(wanted, int) and count >= wanted:
             started = _flush(loaded, trigger, list(waiting.order_by("id")[:wanted]), at)
             count -= wanted if started else 0
+        if started is None:
+            _note(loaded, trigger, at, begun, message=f"{count} {'call waits' if count == 1 else 'calls wait'} for the batch.")
     # The caller of a batch is told that the call waits, also when it was the one that filled the batch.
     return WebhookCall(trigger, buffered_count=count)
 
@@ -275,8 +312,11 @@ def _flush(loaded: LoadedFlow, trigger: Trigger, events: list[WebhookEvent], at:
     storage = RunStorage(loaded.flow.namespace, loaded.flow.id, execution_id, trigger_id=trigger.id)
     uri, count = storage.write_rows((event.payload for event in events), "events.ion")
     variables = {"uri": uri, "count": count}
+    begun = perf_counter()
     start = TriggerStart(loaded=loaded, trigger=trigger, at=at, variables=variables, execution_id=execution_id)
     start_or_fail(start)
+    said = f"A batch of {count} {'call' if count == 1 else 'calls'}."
+    _note(loaded, trigger, at, begun, execution_id=execution_id, message=said, fired_at=at)
     WebhookEvent.objects.filter(pk__in=[event.pk for event in events]).delete()
     return execution_id
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Count, F, QuerySet
 
 from flows.conf import get_settings
-from flows.engine.catalog import LoadedFlow, describe_missing_flow, missing_flow, read_flows
+from flows.engine.catalog import LoadedFlow, describe_missing_flow, missing_flow, read_flows, unpublished_flow
 from flows.engine.catalog import get_flow as load_flow
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Flow, FlowRevision
@@ -23,6 +23,7 @@ from flows.queries.visibility import can_see, visible
 log = logging.getLogger(__name__)
 
 FLOW_FIELDS = frozenset({"q", "scope", "namespace", "flowId", "labels"})
+UNUSABLE_DRAFT = "A draft with faults, which has to be repaired before it is published."
 SORTABLE = {
     "id": "flow_id",
     "flowId": "flow_id",
@@ -60,31 +61,57 @@ def load_startable_flow(namespace: str, flow_id: str, revision: int | None = Non
     return load_flow(namespace, flow_id, revision)
 
 
-def get_flow_text(namespace: str, flow_id: str, revision: int | None = None, *, allow_deleted: bool = False) -> FlowText:
+def get_flow_text(
+    namespace: str,
+    flow_id: str,
+    revision: int | None = None,
+    *,
+    prefer_published: bool = False,
+    allow_deleted: bool = False,
+) -> FlowText:
     """
-    Return a revision of a flow, the newest when `revision` is None. Any revision of a deleted flow needs `allow_deleted`.
+    Return a revision of a flow, the one saved last when `revision` is None, which may be a draft. `prefer_published` leaves a
+    draft aside as long as something is published. Any revision of a deleted flow needs `allow_deleted`.
 
     Raises:
         NotFoundError: there is no such flow or revision.
     """
     row = get_flow_row(namespace, flow_id, allow_deleted=allow_deleted)
-    found = row.revisions.filter(revision=row.revision if revision is None else revision).first()
+    if revision is None:
+        revision = row.revision if prefer_published and row.is_published else row.newest_revision
+    found = row.revisions.filter(revision=revision).first()
     if found is None:
         raise NotFoundError(f'Flow "{namespace}/{flow_id}" has no revision {revision}.', code="flow-revision-not-found")
     return FlowText(row, found, find_definition(row, found.revision))
 
 
+def get_executable_text(namespace: str, flow_id: str, revision: int | None = None) -> FlowText:
+    """
+    Return a revision of a flow, the published one when `revision` is None.
+
+    Raises:
+        NotFoundError: there is no such flow or revision.
+        InvalidError: no revision was asked for, and none is published.
+    """
+    if revision is None:
+        row = get_flow_row(namespace, flow_id)
+        if not row.is_published:
+            raise unpublished_flow(namespace, flow_id)
+        revision = row.revision
+    return get_flow_text(namespace, flow_id, revision)
+
+
 def find_definition(row: Flow, revision: int | None = None) -> TypedFlow | None:
-    """Return the typed form of a revision (the newest by default), or None when its text cannot be used any more."""
+    """Return the typed form of a revision (the one saved last by default), or None when its text cannot be used."""
     try:
-        return load_flow(row.namespace, row.flow_id, row.revision if revision is None else revision).flow
+        return load_flow(row.namespace, row.flow_id, row.newest_revision if revision is None else revision).flow
     except FlowsError as error:
         log.info("flow.unusable", extra={"flow": str(row), "reason": error.code})
         return None
 
 
 def list_definitions(rows: Iterable[Flow]) -> dict[tuple[str, str], TypedFlow]:
-    """Return the typed forms of the newest revisions by namespace and id, in at most two statements, without unusable ones."""
+    """Return the typed forms of the published revisions by namespace and id, in at most two statements, without unusable ones."""
     found = read_flows((row.namespace, row.flow_id, row.revision) for row in rows)
     return {(namespace, flow_id): loaded.flow for (namespace, flow_id, _), loaded in found.items()}
 
@@ -148,7 +175,7 @@ def list_limited_flows() -> list[Flow]:
 
 
 def list_newest_sources(rows: Sequence[Flow] | QuerySet[Flow]) -> list[FlowRevision]:
-    """Return the newest revision of each flow, with the flow at hand, by namespace and id."""
+    """Return the published revision of each flow that has one, with the flow at hand, by namespace and id."""
     return list(
         visible(FlowRevision)
         .filter(flow__in=rows, revision=F("flow__revision"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,8 @@ from django.db.models import Q, QuerySet
 from flows.conf import get_settings
 from flows.engine.catalog import get_flow, read_flows
 from flows.language.flow import Trigger
-from flows.models import Execution, Firing, TriggerState
+from flows.models import Execution, Firing, FlowTriggerWindow, TriggerState
+from flows.primitives.durations import DurationError, parse_duration
 from flows.primitives.errors import FlowsError, NotFoundError
 from flows.queries.criteria import (
     Condition,
@@ -34,7 +35,10 @@ from flows.queries.criteria import (
 from flows.queries.pages import Page, Window, order_rows, take_page
 from flows.queries.visibility import visible
 from flows.triggers.cron_words import say_cron
+from flows.triggers.flow_entries import Group, read_flow_trigger
+from flows.triggers.flow_words import say_flow_trigger, say_length
 from flows.triggers.schedule import next_fire_after, read_schedule
+from flows.triggers.windows import window_span
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +76,8 @@ SORTABLE = {
     "updatedAt": "updated_at",
     "disabled": "disabled",
 }
-_KINDS = {"SCHEDULE": "schedule", "POLLING": "polling", "REALTIME": "realtime"}
+_KINDS = {"SCHEDULE": "schedule", "POLLING": "polling", "REALTIME": "realtime", "WEBHOOK": "webhook", "FLOW": "flow"}
+_STATEFUL = ("schedule", "polling", "realtime")
 _DATE_COLUMNS = {"NEXT_EXECUTION_DATE": "next_at", "LAST_TRIGGERED_DATE": "last_triggered_at"}
 MOST_BACKFILL_RUNS = 120
 _EVALUATIONS = {"STARTED": "STARTED", "NOTHING": "NOTHING", "FAILED": "FAILED"}
@@ -152,26 +157,39 @@ def trigger_rules(*, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> 
     }
 
 
-def filter_triggers(criteria: Criteria, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE") -> QuerySet[TriggerState]:
-    """Return the state rows that match, in no order. Raises CriteriaError."""
-    return visible(TriggerState).filter(build_lookup(criteria, trigger_rules(at=at, date_filter=date_filter)))
+def filter_triggers(
+    criteria: Criteria, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE", with_events: bool = False
+) -> QuerySet[TriggerState]:
+    """
+    Return the rows that match, in no order. Raises CriteriaError.
+
+    Args:
+        with_events: also webhooks and Flow triggers, whose rows hold no state that clients of the API know.
+    """
+    rows = visible(TriggerState).filter(build_lookup(criteria, trigger_rules(at=at, date_filter=date_filter)))
+    return rows if with_events else rows.filter(family__in=_STATEFUL)
 
 
 def search_triggers(
-    criteria: Criteria, window: Window, *, at: datetime, date_filter: str = "NEXT_EXECUTION_DATE"
+    criteria: Criteria,
+    window: Window,
+    *,
+    at: datetime,
+    date_filter: str = "NEXT_EXECUTION_DATE",
+    with_events: bool = False,
 ) -> Page[TriggerState]:
     """
-    Return one page of state rows, by namespace, flow and id unless `window.sort` says otherwise.
+    Return one page of rows, by namespace, flow and id unless `window.sort` says otherwise.
 
     Raises:
         CriteriaError, SortError: see `trigger_rules` and `order_rows`.
     """
-    rows = filter_triggers(criteria, at=at, date_filter=date_filter)
+    rows = filter_triggers(criteria, at=at, date_filter=date_filter, with_events=with_events)
     return take_page(order_rows(rows, window, SORTABLE, then=("namespace", "flow_id", "trigger_id")), window)
 
 
 def list_triggers_of_flow(namespace: str, flow_id: str) -> list[TriggerState]:
-    """Return the state rows of one flow by id, may be empty."""
+    """Return the rows of one flow by id, those of webhooks and Flow triggers included; may be empty."""
     return list(visible(TriggerState).filter(namespace=namespace, flow_id=flow_id).order_by("trigger_id"))
 
 
@@ -239,7 +257,7 @@ def list_schedule_dates(trigger: Trigger, *, at: datetime, count: int = 10) -> l
 
 
 def kind_of(row: TriggerState) -> str:
-    """Return SCHEDULE, POLLING or REALTIME."""
+    """Return SCHEDULE, POLLING, REALTIME, WEBHOOK or FLOW."""
     return str(row.family).upper()
 
 
@@ -266,6 +284,81 @@ def _describe(row: TriggerState) -> TriggerView:
         return TriggerView(row, None, problem=error.message)
     found = next((trigger for trigger in loaded.flow.triggers if trigger.id == row.trigger_id), None)
     return TriggerView(row, found, loaded.revision, "" if found else "The newest revision does not describe this trigger.")
+
+
+def list_last_executions(rows: Sequence[TriggerState]) -> dict[int, Execution]:
+    """
+    Return the execution that each trigger started last, by the key of its row, as far as the caller sees it. One query.
+
+    A trigger and what it starts carry the same moment, so an index of the executions finds each one.
+    """
+    fired = [row for row in rows if row.last_triggered_at is not None]
+    if not fired:
+        return {}
+    moments = {row.last_triggered_at for row in fired if row.last_triggered_at is not None}
+    found = visible(Execution).filter(
+        namespace__in={row.namespace for row in fired}, flow_id__in={row.flow_id for row in fired}, created_at__in=moments
+    )
+    shown = found.only("id", "namespace", "flow_id", "state", "created_at", "trigger")[: 4 * len(fired)]
+    by_name = {(one.namespace, one.flow_id, (one.trigger or {}).get("id"), one.created_at): one for one in shown}
+    wanted = {row.pk: (row.namespace, row.flow_id, row.trigger_id, row.last_triggered_at) for row in fired}
+    return {key: by_name[name] for key, name in wanted.items() if name in by_name}
+
+
+def list_windows(namespace: str, flow_id: str, *, at: datetime) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """
+    Return what the windows of the Flow triggers of a flow hold: per id of the group, by key of the condition, a map of
+    `executionId`, `flowId`, `at` and `outputs` of the execution that met it. Windows that are over are left out.
+    """
+    kept = FlowTriggerWindow.objects.filter(namespace=namespace, flow_id=flow_id, ends_at__gte=at)
+    return {window.condition_id: window.results.get("satisfied", {}) for window in kept}
+
+
+def pick_met(
+    group: Group, windows: Mapping[str, Mapping[str, Mapping[str, Any]]], *, at: datetime
+) -> dict[str, Mapping[str, Any]]:
+    """Return which conditions of a group are met in the window that is open now, as `list_windows` tells them."""
+    span, met = window_span(group.window, at), windows.get(group.id, {})
+    known = {entry.key: met[entry.key] for entry in group.entries if entry.key in met}
+    return {key: one for key, one in known.items() if span is not None and datetime.fromisoformat(one["at"]) in span}
+
+
+def say_trigger(trigger: Trigger) -> str:
+    """Return in words what a trigger waits for; empty when that is said best by its type."""
+    match trigger.family:
+        case "schedule":
+            return say_schedule(trigger)
+        case "flow":
+            try:
+                return say_flow_trigger(read_flow_trigger(trigger))
+            except FlowsError as error:
+                return error.message
+        case "webhook":
+            return _say_webhook(trigger)
+        case "polling":
+            return f"looks every {_say_length(trigger.properties.get('interval'), 'PT60S')}"
+        case "realtime":
+            return "listens all the time"
+    return ""
+
+
+def _say_webhook(trigger: Trigger) -> str:
+    own = trigger.properties
+    if own.get("toolName") or own.get("toolDescription"):
+        return f"offered to AI clients as {own.get('toolName') or trigger.id}"
+    if not (own.get("eventsCount") or own.get("pollingInterval")):
+        return "a call of its address"
+    parts = [f"{own['eventsCount']} calls of its address"] if own.get("eventsCount") else []
+    if own.get("pollingInterval"):
+        parts.append(f"{_say_length(own['pollingInterval'], '')} after the first call")
+    return " or ".join(parts)
+
+
+def _say_length(written: Any, usual: str) -> str:
+    try:
+        return say_length(parse_duration(written or usual))
+    except DurationError:
+        return str(written)
 
 
 def say_schedule(trigger: Trigger) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +23,7 @@ from flows.triggers.conditions import (
     state_names,
 )
 from flows.triggers.upstream import UpstreamExecution
-from flows.triggers.windows import Window, read_window
+from flows.triggers.windows import Window, WindowKind, read_window
 
 REGEX_SECONDS = 1.0
 
@@ -85,7 +87,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class FlowTrigger:
-    """A Flow trigger ready for decisions. `states` None means the default list; `groups` may be empty."""
+    """
+    A Flow trigger ready for decisions. `states` None means the default list; `groups` may be empty; `miss_labels` are those of
+    the execution that a missed deadline leaves, None when a missed deadline is nothing to tell.
+    """
 
     id: str
     states: frozenset[str] | None
@@ -93,6 +98,14 @@ class FlowTrigger:
     conditions: tuple[Mapping[str, Any], ...]
     groups: tuple[Group, ...]
     reads_task_outputs: bool = False
+    miss_labels: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def deadline_group(self) -> Group | None:
+        """The group whose deadline may be missed, None when nothing is to be told of that."""
+        if self.miss_labels is None:
+            return None
+        return next((group for group in self.groups if group.window.kind is WindowKind.DEADLINE), None)
 
 
 def read_flow_trigger(trigger: Trigger, *, default_zone: str = "UTC") -> FlowTrigger:
@@ -120,6 +133,7 @@ def read_flow_trigger(trigger: Trigger, *, default_zone: str = "UTC") -> FlowTri
         conditions=tuple(single),
         groups=tuple(groups),
         reads_task_outputs=any("outputs" in str(text) for text in texts if text is not None),
+        miss_labels=_read_on_miss(trigger, properties.get("onMiss")),
     )
 
 
@@ -184,13 +198,25 @@ def _matches(pattern: str, text: str) -> bool:
 def _read_depends_on(trigger: Trigger, default_zone: str) -> Group:
     properties = trigger.properties
     written = _list_of_maps(trigger, properties["dependsOn"], "dependsOn")
-    entries = tuple(_read_entry(trigger, raw, f"dependsOn[{index}]") for index, raw in enumerate(written))
+    keys = _name_entries(written, "dependsOn")
+    entries = tuple(_read_entry(trigger, raw, key) for raw, key in zip(written, keys, strict=True))
     return Group(
         id=trigger.id,
         entries=entries,
         window=_read_window(trigger, properties.get("window"), default_zone),
         wanted_count=_wanted_count(trigger, len(entries)),
     )
+
+
+def _name_entries(written: Sequence[Mapping[str, Any]], noun: str) -> list[str]:
+    """Return keys that follow from what entries say, so that what is met already stays met when entries change places."""
+    found: list[str] = []
+    for raw in written:
+        said = json.dumps(raw, sort_keys=True, default=str)
+        name = ".".join(str(raw[part]) for part in ("namespace", "flowId") if raw.get(part) is not None)
+        found.append(f"{noun}[{name}:{hashlib.sha256(said.encode()).hexdigest()[:8]}]")
+    # The same entry twice counts twice.
+    return [f"{key}#{before}" if (before := found[:index].count(key)) else key for index, key in enumerate(found)]
 
 
 def _wanted_count(trigger: Trigger, count: int) -> int:
@@ -215,7 +241,8 @@ def _read_preconditions(trigger: Trigger, default_zone: str) -> Group:
         raise _condition_error(trigger, "preconditions must be a map")
     flows = _list_of_maps(trigger, block.get("flows") or [], "preconditions.flows")
     where = _list_of_maps(trigger, block.get("where") or [], "preconditions.where")
-    entries = [_read_entry(trigger, raw, f"flows[{index}]") for index, raw in enumerate(flows)]
+    keys = _name_entries(flows, "flows")
+    entries = [_read_entry(trigger, raw, key) for raw, key in zip(flows, keys, strict=True)]
     entries += [
         Entry(key=f"where[{raw.get('id', index)}]", filters=_read_filters(trigger, raw)) for index, raw in enumerate(where)
     ]
@@ -289,6 +316,17 @@ def _states(trigger: Trigger, raw: Mapping[str, Any]) -> frozenset[str] | None:
         return state_names(raw, "states")
     except ConditionError as error:
         raise _condition_error(trigger, str(error)) from error
+
+
+def _read_on_miss(trigger: Trigger, written: Any) -> tuple[tuple[str, str], ...] | None:
+    if written is None:
+        return None
+    if not isinstance(written, Mapping):
+        raise _condition_error(trigger, "onMiss must be a map such as {behavior: FAIL}")
+    try:
+        return label_pairs_of(written["labels"]) if written.get("labels") else ()
+    except ConditionError as error:
+        raise _condition_error(trigger, f"onMiss.labels: {error}") from error
 
 
 def _read_window(trigger: Trigger, written: Any, default_zone: str) -> Window:

@@ -193,12 +193,18 @@ def _decide_groups(
 
 def _recall(group: Group, stored: Memory | None, span: Span) -> Memory:
     """Return what is still valid: nothing of another window, and in a rolling window only what is recent enough."""
+    is_rolling = group.window.kind is WindowKind.LOOKBACK
+    # What is met now still counts until it is as old as the window is long.
+    span_kept = Span(span.start, span.end + group.window.length) if is_rolling else span
     if stored is None:
-        return Memory(span)
-    if group.window.kind is WindowKind.LOOKBACK:
+        return Memory(span_kept)
+    # What an edited trigger does not ask for any more must not count for it.
+    known = {entry.key for entry in group.entries}
+    stored = replace(stored, satisfied={key: record for key, record in stored.satisfied.items() if key in known})
+    if is_rolling:
         recent = {key: record for key, record in stored.satisfied.items() if datetime.fromisoformat(record["at"]) in span}
         # A rolling window that fires once is over when nothing that made it fire is left in it.
-        return Memory(span, recent, stored.has_fired and bool(recent))
+        return Memory(span_kept, recent, stored.has_fired and bool(recent))
     if stored.span.start != span.start:
         return Memory(span)
     return replace(stored, span=span)

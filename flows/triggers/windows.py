@@ -133,6 +133,22 @@ def window_span(window: Window, at: datetime) -> Span | None:
             return _range_span(window, at)
 
 
+def next_deadline_after(window: Window, at: datetime) -> datetime:
+    """
+    Return the first deadline of a window of that kind after a moment, aware UTC.
+
+    Raises:
+        ValueError: the window has no deadline.
+    """
+    if window.kind is not WindowKind.DEADLINE or window.ends is None:
+        raise ValueError("Only a deadline window has deadlines.")
+    zone = _zone_of(window.ends, window.zone)
+    day = at.astimezone(zone).date()
+    while (deadline := _on(day, window.ends, zone)) <= at:
+        day += DAY
+    return deadline
+
+
 def _grid_span(window: Window, at: datetime) -> Span:
     wall = at.astimezone(window.zone).replace(tzinfo=None)
     origin_day = wall.date() if window.length <= DAY else GRID_ORIGIN

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from flows.primitives.identifiers import NameKind, find_name_fault
 from flows.queries.preferences import find_preferences
+from flows.ui.editing.panels import is_arrangement
 
 CHOICES_KEY = "console.look"
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -31,10 +32,16 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """
 The settings of the console and their values. `zone` may also be the name of any zone, such as `Europe/Lisbon`; `home-namespace`
-holds a namespace, empty for none.
+holds a namespace, empty for none; `editor-columns` says which panels of the editor stand where, `editor-split` how wide its left
+column is in per cent.
 """
 
 HOME_NAMESPACE = "home-namespace"
+EDITOR_COLUMNS, EDITOR_SPLIT = "editor-columns", "editor-split"
+NARROWEST, WIDEST = 20, 80
+"""How wide the left column of the editor may be, in per cent."""
+
+_WIDTHS = frozenset(map(str, range(NARROWEST, WIDEST + 1)))
 
 COOKIE = "look"
 COOKIE_SECONDS = 12 * 60 * 60
@@ -60,6 +67,10 @@ def is_choice(name: str, value: str) -> bool:
     """Tell whether a setting has a value of that kind."""
     if name == HOME_NAMESPACE:
         return not value or find_name_fault(NameKind.NAMESPACE, value) is None
+    if name == EDITOR_COLUMNS:
+        return is_arrangement(value)
+    if name == EDITOR_SPLIT:
+        return value in _WIDTHS
     return value in CHOICES.get(name, ()) or (name == "zone" and value in _list_zones())
 
 

@@ -100,7 +100,8 @@ def _make_conditions(name: str, given: list[str]) -> list[Condition | Criteria]:
 
 def _without(query: QueryDict, name: str, value: str) -> str:
     pairs = [(key, each) for key, held in query.lists() for each in held if (key, each.strip()) != (name, value)]
-    return f"?{urlencode([pair for pair in pairs if pair[0] not in ('before', 'after')])}"
+    # Without any filter in the address a list would open with its reader's usual ones.
+    return f"?{urlencode([pair for pair in pairs if pair[0] not in ('before', 'after')]) or 'q='}"
 
 
 def write_query(request: HttpRequest, **changes: str) -> str:

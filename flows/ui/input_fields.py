@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from flows.language.flow import Input
 from flows.language.inputs import ResolvedInputs
@@ -270,26 +271,33 @@ def read_typed(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any]:
     Return what a form supplies by dotted id, as it was entered: texts, lists of texts, uploads. Empty fields count as not
     supplied.
     """
+    return read_entries(request.POST, inputs, files=request.FILES)
+
+
+def read_entries(
+    entries: QueryDict, inputs: Sequence[Input], *, files: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return what the pairs of a form supply, as `read_typed` does."""
     typed: dict[str, Any] = {}
     for name, one in flatten(inputs):
         key = f"{PREFIX}{name}"
         if one.type == "FILE":
-            if key in request.FILES:
-                typed[name] = request.FILES[key]
+            if key in files:
+                typed[name] = files[key]
         elif one.type in ("MULTISELECT", "ARRAY"):
-            if values := _read_list(request, key):
+            if values := _read_list(entries, key):
                 typed[name] = values
-        elif request.POST.get(key, "") != "":
-            typed[name] = request.POST[key].replace("\r\n", "\n")
+        elif entries.get(key, "") != "":
+            typed[name] = str(entries[key]).replace("\r\n", "\n")
     return typed
 
 
-def _read_list(request: HttpRequest, key: str) -> str | list[str]:
+def _read_list(entries: QueryDict, key: str) -> str | list[str]:
     """Return the values of one list: one text per ticked box and per added word, or a whole list that was typed as JSON."""
-    ticked = [value for value in request.POST.getlist(key) if value]
+    ticked = [str(value) for value in entries.getlist(key) if value]
     if len(ticked) == 1 and ticked[0].lstrip().startswith("["):
         return ticked[0]
-    added = request.POST.get(f"{key}{ADDED}", "").strip()
+    added = str(entries.get(f"{key}{ADDED}", "")).strip()
     if added.startswith("["):
         return [*ticked, *_list_texts(added)]
     words = (word.strip() for word in added.replace("\n", ",").split(","))
@@ -349,6 +357,6 @@ def read_prefill(request: HttpRequest, inputs: Sequence[Input]) -> dict[str, Any
     return found
 
 
-def read_touched(request: HttpRequest) -> frozenset[str]:
+def read_touched(entries: QueryDict) -> frozenset[str]:
     """Return the ids of the inputs that somebody has changed since the form was opened."""
-    return frozenset(name.removeprefix(PREFIX) for name in request.POST.getlist("touched"))
+    return frozenset(str(name).removeprefix(PREFIX) for name in entries.getlist("touched"))

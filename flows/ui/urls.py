@@ -7,7 +7,7 @@ from functools import partial
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 
-from flows.operations.bulk_acts import EXECUTION, FLOW
+from flows.operations.bulk_acts import EXECUTION, FLOW, TRIGGER
 from flows.ui.page import route
 from flows.ui.views import (
     account,
@@ -46,6 +46,7 @@ from flows.ui.views import (
     single_sign_on,
     start,
     system,
+    trigger_list,
     triggers,
 )
 
@@ -152,9 +153,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(f"{_EXECUTION}/<str:tab>", "execution-tab", get=execution.show_execution),
     route("inbox", "inbox", get=inbox.show_inbox, post=inbox.answer_question),
     route("logs", "logs", get=logs.search_logs),
+    route("logs/view", "log-view", post=logs.save_view),
     route("logs/download", "logs-download", get=logs.download_logs),
-    route("triggers", "triggers", get=triggers.list_triggers),
-    route("triggers/export", "trigger-export", get=triggers.export_list),
+    route("triggers", "triggers", get=trigger_list.list_triggers, post=bulk.change_triggers),
+    route(
+        "triggers/bulk",
+        "trigger-bulk",
+        get=partial(bulk.show_bulk, kind=TRIGGER),
+        post=partial(bulk.start_on_search, kind=TRIGGER),
+    ),
+    route("triggers/export", "trigger-export", get=trigger_list.export_list),
+    route("triggers/view", "trigger-view", post=trigger_list.save_view),
+    route(f"{_TRIGGER}/evaluate", "trigger-evaluate", get=triggers.show_evaluation, post=triggers.show_evaluation),
     route(f"{_TRIGGER}/backfill", "backfill", get=triggers.show_backfill),
     route(f"{_TRIGGER}/act/<str:action>", "trigger-act", post=triggers.act),
     route("namespaces", "namespaces", get=namespaces.list_namespaces, post=namespaces.create_namespace),

@@ -237,6 +237,20 @@ def test_actions_on_an_ended_execution_are_refused(
     assert execution.id in answer.json()["message"] or "restart" in answer.json()["message"]
 
 
+@pytest.mark.usefixtures("broker_url")
+def test_a_restart_takes_the_task_run_that_it_names(api: Api, daily: dict[str, Any], make_execution: MakeExecution) -> None:
+    execution = make_execution("FAILED", runs={"hello": "FAILED", "other": "FAILED"})
+    unknown = api.send("POST", f"/executions/{execution.id}/restart?taskRunId=nothing")
+    named = api.send("POST", f"/executions/{execution.id}/restart?taskRunId={execution.id}run0")
+
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "task-run-not-found")
+    assert named.status_code == 200, named.content
+    assert {run["taskId"]: run["state"]["current"] for run in named.json()["taskRunList"]} == {
+        "hello": "RESTARTED",
+        "other": "FAILED",
+    }
+
+
 def test_the_choice_between_409_and_422_is_made_in_one_place() -> None:
     assert [conflict_status(action) for action in ("pause", "resume", "kill", "labels", "")] == [422, 409, 409, 400, 409]
 

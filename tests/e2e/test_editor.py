@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
-from tests.e2e.browsing import Watched, set_source, watch
+from tests.e2e.browsing import Watched, forget_columns, set_source, watch
 from tests.e2e.seeding import send, wait_for_state
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
@@ -33,6 +34,9 @@ tasks:
     message: three
 """
 CURSOR = "window.celestraEditor.getCursorPosition().row"
+UNDERLINED = """Object.values(celestraEditor.session.getMarkers(true))
+  .filter((mark) => /squiggle/.test(mark.clazz))
+  .map(({ range }) => [range.start.row, range.start.column, range.end.column])"""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,13 @@ def system(running_system: SystemProcess) -> SystemProcess:
     for name in ("read", "formed", "drafted", "fought", "warned"):
         send(running_system, "POST", "/flows", FLOW.format(name=name))
     return running_system
+
+
+@pytest.fixture(autouse=True)
+def columns_as_delivered(console: Watched) -> Iterator[None]:
+    """Leave the columns as the editor comes with them."""
+    yield
+    forget_columns(console)
 
 
 def _open(console: Watched, name: str) -> Page:
@@ -103,6 +114,7 @@ def test_a_misspelt_property_is_underlined_and_mended(console: Watched, system: 
     expect(problem.first).to_be_visible(timeout=2_000)
     expect(problem.first.locator(".at")).to_have_text("16:5")
     expect(page.locator(".squiggle.error").first).to_be_visible()
+    assert [15, 4, 10] in page.evaluate(UNDERLINED)
     problem.locator("button.fix").first.click()
 
     expect(page.locator("#problems")).to_have_text("No problems.")
@@ -131,8 +143,10 @@ def test_errors_block_saving_and_warnings_do_not(console: Watched, system: Syste
     expect(page.locator("#problems button").first).to_be_focused()
     assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 1
 
-    set_source(page, good.replace("message: three", "message: four"))
-    expect(page.locator("#problems")).to_have_text("No problems.")
+    # The old name of a type is a warning.
+    set_source(page, good.replace("io.kestra.plugin.core.log.Log", "io.kestra.core.tasks.log.Log", 1))
+    expect(page.locator("#problems .problem .warning, #problems .problem .deprecation").first).to_be_visible()
+    expect(page.locator("#editor-state")).to_contain_text("0 errors")
     page.click("#save")
     expect(page.locator(".toasts")).to_contain_text("Revision 2 saved")
     assert send(system, "GET", f"/flows/{NAMESPACE}/warned")["revision"] == 2
@@ -197,14 +211,46 @@ def test_a_draft_survives_a_reload_and_is_restored(console: Watched, system: Sys
     note = page.locator(".draft")
     expect(note).to_be_visible()
     assert _text(page) == stored
+    # Looking at the page again, or at the difference, does not lose it.
+    page.reload()
+    note.get_by_role("button", name="See the difference").click()
+    expect(page.locator("#panel-difference")).to_contain_text("not saved yet")
+    expect(page.locator("#tab-difference")).to_be_visible()
     note.get_by_role("button", name="Restore it").click()
     assert _text(page) == changed
 
-    # Going back to the saved text is no change.
-    set_source(page, stored)
+    # Undoing to the saved text is no change.
+    expect(page.locator("#editor-state")).to_contain_text("not saved")
+    page.locator("#editor").click()
+    page.keyboard.press("Control+z")
     expect(page.locator("#editor-state")).not_to_contain_text("not saved")
+    assert _text(page) == stored
     page.reload()
     expect(page.locator(".draft")).to_have_count(0)
+
+
+def test_leaving_with_unsaved_text_asks_once(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "drafted")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.locator("#editor").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("# typed")
+    expect(page.locator("#editor-state")).to_contain_text("not saved")
+    page.once("dialog", stay)
+    page.locator(".tabs a", has_text="Revisions").click(no_wait_after=True)
+    eventually(lambda: asked == ["beforeunload"])
+    assert "# typed" in _text(page)
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator(".tabs a", has_text="Revisions").click()
+    page.wait_for_url("**/revisions")
+    assert asked == ["beforeunload"]
+    page.evaluate("localStorage.clear()")
 
 
 def test_the_second_of_two_people_is_asked(console: Watched, system: SystemProcess) -> None:
@@ -258,12 +304,36 @@ def test_the_expression_under_the_pointer_is_evaluated_in_the_panel_beside_it(co
     page.mouse.move(x + 4, y + 40, steps=5)
     box.get_by_role("button", name="Evaluate").click()
 
-    expect(page.locator("#panel textarea[name=expression]")).to_have_value("{{ outputs.first.value }}")
+    expect(page.locator("#panel-docs textarea[name=expression]")).to_have_value("{{ outputs.first.value }}")
     assert "panel=docs" in page.url
-    page.locator("#panel").get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.locator("#panel .evaluate pre")).to_have_text("one")
+    page.locator("#panel-docs").get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.locator("#panel-docs .evaluate pre")).to_have_text("one")
     page.reload()
     expect(page.locator("[role=tab][data-panel=docs]")).to_have_attribute("aria-selected", "true")
+
+
+def test_pointing_at_a_type_or_a_property_explains_it(console: Watched, system: SystemProcess) -> None:
+    page = _open(console, "read")
+    for row, column, words in ((10, 12, "io.kestra.plugin.core.log.Log"), (11, 6, "message")):
+        place = f"celestraEditor.renderer.textToScreenCoordinates({row}, {column})"
+        x, y = page.evaluate(f"() => {{ const {{ pageX, pageY }} = {place}; return [pageX, pageY]; }}")
+        page.mouse.move(x, y + 4)
+        page.mouse.move(x + 1, y + 5)
+        expect(page.locator("#hover")).to_contain_text(words)
+        page.mouse.move(x, 5)
+        expect(page.locator("#hover")).to_be_hidden()
+
+    assert console.faults == []
+
+
+def test_completion_shows_the_value_of_the_last_run(console: Watched, system: SystemProcess) -> None:
+    start = send(system, "POST", f"/executions/{NAMESPACE}/read")
+    wait_for_state(system, f"{NAMESPACE}/read/{start['id']}", "SUCCESS")
+    page = _open(console, "read")
+    _complete(page, FLOW.format(name="read").replace('message: "two"', 'message: "{{ outputs.first.| }}"'))
+    eventually(lambda: "value" in _offers(page))
+
+    expect(page.locator(".ace_doc-tooltip")).to_contain_text("last run: one")
 
 
 def test_the_columns_are_moved_by_keys_and_stay_so(console: Watched, system: SystemProcess) -> None:

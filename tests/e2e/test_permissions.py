@@ -126,6 +126,25 @@ def test_a_viewer_sees_no_action(onlooker: Watched, place: Place) -> None:
     assert onlooker.faults == []
 
 
+def test_a_viewer_reads_the_editor_and_cannot_write_in_it(onlooker: Watched, place: Place) -> None:
+    page = onlooker.page
+    onlooker.open(f"flows/edit/{MINE}/open_flow/edit?panel=topology")
+    expect(page.locator("#problems")).to_have_text("No problems.")
+    page.locator("#n-say").click()
+    expect(page.locator("#node-bar .btn, #save, #tab-playground, #tab-blueprints, .run-mark")).to_have_count(0)
+    before = page.evaluate("celestraEditor.getValue()")
+    page.locator("#editor").click()
+    page.keyboard.type("typed")
+    assert page.evaluate("celestraEditor.getValue()") == before
+
+    page.click("#tab-inputs")
+    expect(page.locator("#play-inputs [name='in.word']")).to_have_value("open_flow-default")
+    expect(page.locator("#play-inputs .note")).to_contain_text("needs the rights")
+    page.click("#tab-docs")
+    expect(page.locator("#panel-docs .panel-body")).to_be_visible()
+    assert onlooker.faults == []
+
+
 def test_a_viewer_who_posts_all_the_same_is_refused_and_changes_nothing(onlooker: Watched, place: Place) -> None:
     onlooker.open("settings")
     system, execution_id = place.system, place.mine.rpartition("/")[2]

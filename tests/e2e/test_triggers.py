@@ -32,6 +32,26 @@ triggers:
     cron: "0 6 1 * *"
     timezone: UTC
 """
+POLLING = """id: polled
+namespace: e2e.triggers
+tasks:
+  - id: say
+    type: io.kestra.plugin.core.log.Log
+    message: found
+triggers:
+  - id: watch
+    type: io.kestra.plugin.scripts.shell.CommandsTrigger
+    disabled: true
+    interval: PT1H
+    exitCondition: exit 0
+    commands:
+      - echo looking
+      - >-
+        echo '::{"outputs": {"file": "orders.csv"}}::'
+  - id: hook
+    type: io.kestra.plugin.core.trigger.Webhook
+    key: 4wjtkzwVGBM9yKnjm3yv8r4wjtkzwVGBM9
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +59,7 @@ def flows(running_system: SystemProcess) -> SystemProcess:
     """The system with one scheduled flow for each test that changes its trigger."""
     for name in ("switched", "evaluated", "filled", "paused", "cancelled", "listed"):
         send(running_system, "POST", "/flows", FLOW.format(name=name))
+    send(running_system, "POST", "/flows", POLLING)
     return running_system
 
 
@@ -91,6 +112,43 @@ def test_an_evaluation_starts_nothing(console: Watched, flows: SystemProcess) ->
 
     expect(page.locator("main")).to_contain_text("Evaluated without a start")
     assert _count(flows, "evaluated") == 0
+
+
+def test_a_worker_looks_and_starts_nothing(console: Watched, flows: SystemProcess) -> None:
+    console.open(f"flows/edit/{NAMESPACE}/polled/triggers")
+    page = console.page
+    page.get_by_role("link", name="Evaluate now").click()
+    page.get_by_role("button", name="Evaluate now").click()
+
+    found = page.locator("section.card", has_text="What it found")
+    expect(found).to_contain_text("would start", timeout=30_000)
+    expect(found).to_contain_text('"file": "orders.csv"')
+    expect(found).to_contain_text("looking")
+    assert _count(flows, "polled") == 0
+    assert console.faults == []
+
+
+def test_kinds_are_chosen_by_keyboard_and_columns_are_kept(console: Watched, flows: SystemProcess) -> None:
+    console.open("triggers")
+    page = console.page
+    field = page.locator("main input[type=search]")
+    field.press_sequentially("kind: web")
+    field.press("Enter")
+    expect(page).to_have_url(re.compile("kind=webhook"))
+    row = page.locator("table.list tbody tr", has_text="polled")
+    expect(row.get_by_role("button", name="Copy the address of hook")).to_be_visible()
+
+    page.get_by_text("Columns", exact=True).click()
+    page.locator(".column-order").get_by_text("State", exact=True).click()
+    page.get_by_role("button", name="Apply").click()
+
+    expect(page.locator("table.list th", has_text="State")).to_have_count(0)
+    expect(page.locator("table.list th", has_text="Last execution")).to_be_visible()
+    expect(page).to_have_url(re.compile("kind=webhook"))
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("button", name="Usual ones").click()
+    expect(page.locator("table.list th", has_text="State")).to_be_visible()
+    assert console.faults == []
 
 
 def test_the_list_filters_and_leads_to_the_flow(console: Watched, flows: SystemProcess) -> None:

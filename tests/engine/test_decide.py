@@ -122,6 +122,13 @@ def test_a_dag_does_not_wait_for_a_disabled_task() -> None:
     assert created(decide_scope(dag, states(a="SUCCESS"))) == ["c"]
 
 
+def test_a_dag_waits_for_what_its_disabled_tasks_would_have_waited_for() -> None:
+    dag = Lists(nodes("a", "c"), mode="dag", depends_on={"b1": ("a",), "b2": ("b1",), "c": ("b2",)})
+
+    assert created(decide_scope(dag, {})) == ["a"]
+    assert created(decide_scope(dag, states(a="SUCCESS"))) == ["c"]
+
+
 def test_a_stopped_child_of_a_dag_keeps_the_rest_from_beginning() -> None:
     dag = Lists(nodes("a", "b", "c"), nodes("e1"), mode="dag", depends_on={"c": ("a",)})
 

@@ -85,7 +85,11 @@ def make_entries() -> list[PluginEntry]:
             kind="trigger",
             family="flow",
             schema=shape(
-                dependsOn={"type": "array"}, window={"type": "object"}, mode={"type": "string"}, minSatisfied={"type": "integer"}
+                dependsOn={"type": "array"},
+                preconditions={"type": "object"},
+                window={"type": "object"},
+                mode={"type": "string"},
+                minSatisfied={"type": "integer"},
             ),
         ),
         PluginEntry(

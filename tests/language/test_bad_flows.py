@@ -109,12 +109,50 @@ BAD: dict[str, tuple[str, str, int]] = {
     "sequence without tasks": (one(f"{{id: a, type: {CORE}.flow.Sequential}}"), "empty", 4),
     "if without then": (one(f"{{id: a, type: {CORE}.flow.If, condition: x}}"), "empty", 4),
     "switch without cases": (one(f"{{id: a, type: {CORE}.flow.Switch, value: x, cases: {{}}}}"), "empty-switch", 4),
+    "switch with an empty case": (
+        one(f"{{id: a, type: {CORE}.flow.Switch, value: x, cases: {{x: [], y: [{log('b')}]}}}}"),
+        "empty",
+        4,
+    ),
+    "switch with empty defaults": (
+        one(f"{{id: a, type: {CORE}.flow.Switch, value: x, cases: {{y: [{log('b')}]}}, defaults: []}}"),
+        "empty",
+        4,
+    ),
     "switch with a list of cases": (one(f"{{id: a, type: {CORE}.flow.Switch, value: x, cases: [a]}}"), "wrong-type", 4),
     "error deep inside": (
         f"{HEAD}tasks:\n  - id: a\n    type: {CORE}.flow.Parallel\n    tasks:\n      - id: b\n"
         f"        type: {CORE}.flow.Sequential\n        tasks:\n          - {{id: c, type: nope}}\n",
         "unknown-task-type",
         10,
+    ),
+    "preconditions twice": (
+        f"{OK}triggers:\n"
+        + "".join(
+            f"  - {{id: {name}, type: {CORE}.trigger.Flow, preconditions: {{id: p, flows: [{{namespace: n, flowId: g}}]}}}}\n"
+            for name in "ab"
+        ),
+        "duplicate-preconditions",
+        7,
+    ),
+    "items of a secret": (OK + "inputs:\n  - {id: i, type: ARRAY, itemType: SECRET}\n", "wrong-value", 6),
+    "items with a choice": (OK + "inputs:\n  - {id: i, type: ARRAY, itemType: SELECT}\n", "wrong-value", 6),
+    "items with entries": (OK + "inputs:\n  - {id: i, type: ARRAY, itemType: OBJECT}\n", "wrong-value", 6),
+    "rows upside down": (
+        OK + "inputs:\n  - {id: i, type: TABLE, rows: {min: 3, max: 1}, columns: [{id: c, type: INT}]}\n",
+        "bounds",
+        6,
+    ),
+    "an input with a dash": (
+        f"{HEAD}inputs:\n  - {{id: my-key, type: STRING}}\ntasks:\n"
+        f"  - {{id: a, type: {CORE}.log.Log, message: '{{{{ inputs.my-key }}}}'}}\n",
+        "dashed-name",
+        6,
+    ),
+    "outputs of a task with a dash": (
+        f"{HEAD}tasks:\n  - {log('my-task')}\n  - {{id: a, type: {CORE}.log.Log, message: '{{{{outputs.my-task.value}}}}'}}\n",
+        "dashed-name",
+        5,
     ),
     "dag in a circle": (
         f"{HEAD}tasks:\n  - id: d\n    type: {CORE}.flow.Dag\n    tasks:\n      - task: {log('a')}\n        dependsOn: [b]\n"

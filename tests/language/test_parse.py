@@ -291,3 +291,24 @@ def test_the_rest_of_a_flow_is_typed(registry: Registry) -> None:
     assert (timedelta(seconds=1), (("a", "b"),)) == (flow.slas[0].duration, flow.slas[0].labels)
     assert (flow.checks[0].behavior, flow.checks[0].style) == ("BLOCK_EXECUTION", "INFO")
     assert flow.retry is not None and flow.disabled and flow.variables == {"v": "{{ x }}"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "codes"),
+    [
+        ("{id: a, type: STRING}", "", ["missing-trigger-inputs"]),
+        ("{id: a.b, type: STRING}", ", inputs: {a: {b: x}}", []),
+        ("{id: a, type: STRING}", ", inputs: {a: x}", []),
+        ("{id: a, type: STRING, defaults: x}", "", []),
+        ("{id: a, type: STRING, required: false}", "", []),
+        ("{id: a, type: STRING}", ", disabled: true", []),
+    ],
+)
+def test_a_schedule_that_leaves_out_a_required_input_is_a_warning(
+    declared: str, given: str, codes: list[str], registry: Registry
+) -> None:
+    schedule = f"{{id: t, type: io.kestra.plugin.core.trigger.Schedule, cron: '@daily'{given}}}"
+
+    result = parse(f"{HEAD}inputs: [{declared}]\ntasks: [{LOG % 'x'}]\ntriggers: [{schedule}]\n", registry)
+
+    assert [problem.code for problem in result.list_by(Severity.WARNING)] == codes

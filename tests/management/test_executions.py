@@ -185,6 +185,19 @@ def test_a_wrong_state_is_refused_with_status_four(run: Run, write_flow: Callabl
     assert run("executions", "pause", "nothing").status == 3
 
 
+@pytest.mark.usefixtures("broker_url")
+def test_a_restart_takes_the_task_run_that_it_names(run: Run, write_flow: Callable[..., Path]) -> None:
+    run("flows", "apply", str(write_flow()))
+    _save("exec1", "FAILED")
+    failed = [_save_task_run("exec1", name, "FAILED") for name in ("hello", "other")]
+
+    unknown = run("executions", "restart", "exec1", "--task-run", "nothing")
+    named = run("executions", "restart", "exec1", "--task-run", failed[0].id)
+
+    assert (unknown.status, named.status) == (3, 0), named.err
+    assert dict(TaskRun.objects.values_list("task_id", "state")) == {"hello": "RESTARTED", "other": "FAILED"}
+
+
 def test_dangerous_changes_ask_and_refuse_where_nobody_answers(run: Run) -> None:
     _save("exec1")
 

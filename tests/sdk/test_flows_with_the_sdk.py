@@ -57,6 +57,19 @@ def test_a_flow_is_saved_from_an_object(client: KestraClient, namespace: str) ->
     assert (made.revision, changed.revision, changed.description) == (1, 2, "Made by a program")
 
 
+def test_a_draft_is_kept_and_published_from_an_object(client: KestraClient, namespace: str) -> None:
+    flow = {"id": "made", "namespace": namespace, "tasks": [{"id": "a", "type": "io.kestra.plugin.core.log.Log", "message": "x"}]}
+    kept = client.flows.create_flow_from_object(TENANT, flow, draft=True)
+    with pytest.raises(UnprocessableEntityException):
+        client.executions.create_execution(TENANT, namespace, "made", wait=False)
+    published = client.flows.update_flow_from_object(namespace, "made", TENANT, flow)
+    again = client.flows.update_flow_from_object(namespace, "made", TENANT, {**flow, "description": "Not yet"}, draft=True)
+    revisions = client.flows.list_flow_revisions(namespace, "made", TENANT)
+
+    assert [(one.revision, one.draft) for one in (kept, published, again)] == [(1, True), (2, False), (3, True)]
+    assert [one.draft for one in revisions] == [True, False, True]
+
+
 def test_a_faulty_flow_is_refused_with_its_faults(client: KestraClient, namespace: str) -> None:
     faulty = f"id: faulty\nnamespace: {namespace}\ntasks: []\n"
     checks = client.flows.validate_flows(TENANT, f"{faulty}---\nid: good\nnamespace: {namespace}\n{LOG}")

@@ -95,6 +95,7 @@ def _make_form(place: Filled, **more: Any) -> dict[str, Any]:
         "act": "delete",
         "flow": f"prod.a/{names['flow_id']}",
         "execution": names["failed"],
+        "trigger": f"prod.a/{names['flow_id']}/{names['trigger_id']}",
         "id": "prod.a.fresh",
         "key": names["key"],
         "value": '"value-1234"',

@@ -95,7 +95,7 @@ def test_only_dispatch_sends_messages() -> None:
         if function.attr in ("apply_async", "send_task", "delay") and not source.name.startswith(_OUTSIDE)
     }
 
-    assert senders == {"flows/engine/dispatch.py", "flows/operations/polling.py"}
+    assert senders == {"flows/engine/dispatch.py", "flows/operations/dry_polls.py", "flows/operations/polling.py"}
 
 
 def test_no_message_waits_in_the_memory_of_a_worker() -> None:

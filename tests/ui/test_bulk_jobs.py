@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from flows.models import AuditEntry, BulkJob, Execution, Flow
+from flows.api.views.execution_bulk import MOST_AT_ONCE
+from flows.models import AuditEntry, BulkJob, Execution, Flow, TriggerState
 from flows.operations.bulk_jobs import purge_old_jobs, resend_jobs, run_job_step
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, save_execution, save_flow
 
@@ -219,3 +220,21 @@ def test_the_pages_of_jobs_cost_a_fixed_number_of_statements(alice: Client, flow
             assert alice.get(address).status_code == 200
 
         assert len(found) <= 15, address
+
+
+def test_a_job_on_triggers_leads_to_their_flows(alice: Client, flow: Flow) -> None:
+    api = "/api/v1/main/triggers/set-disabled/by-query?disabled=true"
+    for number in range(MOST_AT_ONCE):
+        TriggerState.objects.create(
+            namespace=flow.namespace, flow_id=flow.flow_id, trigger_id=f"t{number}", type="x", family="schedule", flow_revision=1
+        )
+    alice.post(api)
+
+    job = _work_off(BulkJob.objects.get())
+    page = alice.get(f"/ui/jobs/{job.id}?show=DONE").content.decode()
+
+    assert (job.phase, job.total, job.done_count) == ("DONE", MOST_AT_ONCE + 1, MOST_AT_ONCE + 1)
+    assert f"Disable {MOST_AT_ONCE + 1} triggers" in page
+    assert f"/ui/flows/edit/{flow.namespace}/{flow.flow_id}/triggers" in page
+    assert "Enable the" in page
+    assert alice.get("/ui/jobs").status_code == 200

@@ -133,7 +133,7 @@ def test_the_list_names_triggers_that_keep_no_state(alice: Client) -> None:
 
     rows = alice.get("/ui/flows").context["rows"]
 
-    assert rows[0].triggers == [TriggerMark("flow", "after: Flow")]
+    assert rows[0].triggers == [TriggerMark("flow", f"after: after {NAMESPACE}.{FLOW_ID}")]
 
 
 def test_the_list_shows_the_columns_that_were_chosen_in_their_order(alice: Client, flow: Flow) -> None:

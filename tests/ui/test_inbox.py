@@ -80,6 +80,37 @@ def test_a_refused_answer_keeps_what_was_entered(alice: Client) -> None:
     assert re.search(r'value="tonight"\s+checked', page)
 
 
+def test_a_wrong_value_is_told_at_its_field_and_takes_the_focus(alice: Client) -> None:
+    wanted = [{"id": "rate", "type": "FLOAT", "max": 5}, {"id": "note", "type": "STRING"}]
+    start(driving.pause("figures", onResume=wanted), flow_id="close")
+    key = find_keys(alice)[0]
+
+    answer = alice.post("/ui/inbox", {"key": key, "decision": "resume", "in.rate": "7.5"})
+
+    page, card = answer.content.decode(), answer.context["cards"][0]
+    field = re.search(rf'<input id="f-{key}-rate"[^>]*>', page)
+    assert answer.status_code == 422
+    assert [(one.id, one.errors) for one in card.faulty] == [
+        (f"{key}-rate", card.faulty[0].errors),
+        (f"{key}-note", ["This needs a value."]),
+    ]
+    assert field is not None
+    assert all(part in field[0] for part in ('aria-invalid="true"', f'aria-describedby="s-{key}-rate"', "autofocus", "7.5"))
+    assert card.fault == "" and "data-poll" not in page
+
+
+def test_a_missing_comment_is_told_at_the_comment(alice: Client) -> None:
+    start(APPROVAL, flow_id="release")
+    key = find_keys(alice)[0]
+
+    page = alice.post("/ui/inbox", {"key": key, "decision": "deny"}).content.decode()
+
+    field = re.search(rf'<input id="comment-{key}"[^>]*>', page)
+    assert field is not None
+    assert all(part in field[0] for part in ('aria-invalid="true"', f'aria-describedby="say-comment-{key}"', "autofocus"))
+    assert f'id="say-comment-{key}"' in page
+
+
 def test_a_denial_needs_no_values_and_keeps_those_that_can_be_used(alice: Client) -> None:
     wanted = [{"id": "window", "type": "SELECT", "values": ["now", "tonight"]}, {"id": "rate", "type": "FLOAT"}]
     approval = {**APPROVAL, "commentRequired": "NEVER", "inputs": wanted}

@@ -57,7 +57,7 @@ def kill(request: Request, execution_id: str) -> HttpResponse:
 @describes(
     KEY_VALUE,
     REVISION,
-    Value("taskRunId", "Where a replay begins."),
+    Value("taskRunId", "Where a replay begins; of a restart, the one task run that begins again."),
     Value("status", "The state of `change-status`."),
     Value("state", "The state after `unqueue`."),
     Value("breakpoints", "Tasks before which it stops, divided by commas."),
@@ -87,7 +87,13 @@ def _resume_input_ids(execution_id: str) -> list[str]:
 
 
 def _restart(request: Request, execution_id: str) -> Execution:
-    return operations.restart_execution(execution_id, revision=find_number(request, "revision"), at=now(), actor=name_of(request))
+    return operations.restart_execution(
+        execution_id,
+        task_run_id=request.query_params.get("taskRunId") or None,
+        revision=find_number(request, "revision"),
+        at=now(),
+        actor=name_of(request),
+    )
 
 
 def _replay(request: Request, execution_id: str) -> Execution:

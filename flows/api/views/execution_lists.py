@@ -84,14 +84,14 @@ def get_flow_of_execution(request: Request, execution_id: str) -> HttpResponse:
     """Return the flow as the execution runs it."""
     execution = queries.get_execution(execution_id)
     found = flow_queries.get_flow_text(execution.namespace, execution.flow_id, execution.flow_revision, allow_deleted=True)
-    return answer(present_executable_flow(found.flow, found.definition, revision=execution.flow_revision))
+    return answer(present_executable_flow(found.flow, found.definition, of=found.revision))
 
 
 @describes(REVISION, answer="FlowForExecution")
 def get_executable_flow(request: Request, namespace: str, flow_id: str) -> HttpResponse:
-    """Return a flow as the form for its executions needs it."""
-    found = flow_queries.get_flow_text(namespace, flow_id, find_number(request, "revision"))
-    return answer(present_executable_flow(found.flow, found.definition, revision=found.revision.revision))
+    """Return a flow as the form for its executions needs it: the newest published revision, unless another one is named."""
+    found = flow_queries.get_executable_text(namespace, flow_id, find_number(request, "revision"))
+    return answer(present_executable_flow(found.flow, found.definition, of=found.revision))
 
 
 @describes(answer=list_of(TEXT))
@@ -103,8 +103,8 @@ def list_executable_namespaces(request: Request) -> HttpResponse:
 @describes(answer=list_of("FlowForExecution"))
 def list_executable_flows(request: Request, namespace: str) -> HttpResponse:
     """Return the flows of a namespace that may be started."""
-    rows = [row for row in flow_queries.list_flows_of_namespace(namespace) if not row.disabled]
-    return answer([present_executable_flow(row, flow_queries.find_definition(row)) for row in rows])
+    rows = [row for row in flow_queries.list_flows_of_namespace(namespace) if row.is_published and not row.disabled]
+    return answer([present_executable_flow(row, flow_queries.find_definition(row, row.revision)) for row in rows])
 
 
 @describes(answer=OBJECT)

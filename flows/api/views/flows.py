@@ -41,7 +41,7 @@ from flows.api.presenters import present_check, present_flow
 from flows.api.sources import read_source
 from flows.conf import DEFAULT_TENANT
 from flows.models import Flow
-from flows.operations import concurrency, flow_bundles
+from flows.operations import concurrency, flow_bundles, flow_checks
 from flows.operations import flows as operations
 from flows.primitives.errors import InvalidError
 from flows.primitives.problems import Severity
@@ -65,6 +65,7 @@ def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
         found.flow,
         found.definition,
         revision=revision.revision,
+        draft=revision.draft,
         updated_at=revision.created_at,
         deleted=revision.deleted,
         source=revision.source if with_source else None,
@@ -75,7 +76,12 @@ def _present_text(found: FlowText, *, with_source: bool) -> dict[str, Any]:
 def create(request: Request) -> HttpResponse:
     """Save a new flow."""
     saved = operations.save_flow(
-        read_source(request), mode="create", at=now(), actor=name_of(request), message=request.GET.get("message", "")
+        read_source(request),
+        mode="create",
+        draft=read_flag(request, "draft", default=False),
+        at=now(),
+        actor=name_of(request),
+        message=request.GET.get("message", ""),
     )
     return answer(_present_saved(saved))
 
@@ -102,6 +108,7 @@ def update(request: Request, namespace: str, flow_id: str) -> HttpResponse:
         namespace=namespace,
         flow_id=flow_id,
         mode="update",
+        draft=read_flag(request, "draft", default=False),
         at=now(),
         actor=name_of(request),
         message=request.GET.get("message", ""),
@@ -126,7 +133,7 @@ def search(request: Request) -> HttpResponse:
 @describes(body={**FLOW_BODIES, FORM_TYPE: OBJECT}, answer=list_of("Check"))
 def validate(request: Request) -> HttpResponse:
     """Check every document of the body. Nothing is stored."""
-    return answer([present_check(check) for check in operations.validate_source(read_source(request))])
+    return answer([present_check(check) for check in flow_checks.validate_source(read_source(request))])
 
 
 @describes(answer=list_of("Flow"))
@@ -343,16 +350,16 @@ def validate_task(request: Request) -> HttpResponse:
     section = (request.query_params.get("section") or "TASKS").upper()
     if section not in ("TASKS", "TRIGGERS"):
         raise BadRequestError(f'"section" must be TASKS or TRIGGERS; got "{section[:60]}".')
-    return _answer_checked(operations.check_trigger if section == "TRIGGERS" else operations.check_task, request)
+    return _answer_checked(flow_checks.check_trigger if section == "TRIGGERS" else flow_checks.check_task, request)
 
 
 @describes(body=FLOW_BODIES, answer="Check")
 def validate_trigger(request: Request) -> HttpResponse:
     """Check one trigger."""
-    return _answer_checked(operations.check_trigger, request)
+    return _answer_checked(flow_checks.check_trigger, request)
 
 
-def _answer_checked(check: Callable[[str], operations.DocumentCheck], request: Request) -> HttpResponse:
+def _answer_checked(check: Callable[[str], flow_checks.DocumentCheck], request: Request) -> HttpResponse:
     return answer(present_check(check(read_source(request))))
 
 
@@ -363,7 +370,7 @@ def list_deprecated(request: Request) -> HttpResponse:
     members = (Condition("namespace", Operation.PREFIX, namespace),) if namespace else ()
     entries = []
     for revision in queries.list_newest_sources(queries.filter_flows(Criteria(members=members))):
-        paths = present_check(operations.check_document(revision.source))["deprecationPaths"]
+        paths = present_check(flow_checks.check_document(revision.source))["deprecationPaths"]
         if paths:
             row = revision.flow
             entries.append(
@@ -400,7 +407,7 @@ def search_sources(request: Request) -> HttpResponse:
 def _present_hit(hit: SourceHit) -> dict[str, Any]:
     row = hit.revision.flow
     return {
-        "model": present_flow(row, queries.find_definition(row)),
+        "model": present_flow(row, queries.find_definition(row, row.revision), revision=row.revision),
         "fragments": [f"[mark]{line}[/mark]" for _, line in hit.lines],
         "namespace": row.namespace,
         "id": row.flow_id,
@@ -419,7 +426,7 @@ def _present_hit(hit: SourceHit) -> dict[str, Any]:
 )
 def list_expressions(request: Request) -> HttpResponse:
     """Return the names that expressions in a document may use."""
-    check = operations.check_document(read_source(request))
+    check = flow_checks.check_document(read_source(request))
     if check.definition is None:
         errors = check.list_problems(Severity.ERROR)
         raise InvalidError("; ".join(str(error) for error in errors), code="invalid-flow", problems=errors)
@@ -439,4 +446,12 @@ def export_csv(request: Request) -> HttpResponseBase:
 def _csv_row(row: Flow) -> list[str]:
     labels = ",".join(f"{label['key']}:{label['value']}" for label in row.labels)
     disabled = "true" if row.disabled else "false"
-    return [row.namespace, row.flow_id, str(row.revision), disabled, row.description, format_moment(row.updated_at), labels]
+    return [
+        row.namespace,
+        row.flow_id,
+        str(row.newest_revision),
+        disabled,
+        row.description,
+        format_moment(row.updated_at),
+        labels,
+    ]

@@ -17,9 +17,9 @@ from flows.api.sources import read_source
 from flows.language.source import read_document
 from flows.language.text_edits import find_element, insert_item, remove_item
 from flows.operations import source_replacing as operations
-from flows.operations.flows import save_flow
+from flows.operations.flows import rewrite_flow
 from flows.primitives.errors import InvalidError, NotFoundError
-from flows.queries.flows import find_definition, get_flow_text
+from flows.queries.flows import get_executable_text, get_flow_text
 
 _SEARCH = {"query": TEXT, "replacement": TEXT, "caseSensitive": FLAG, "wholeWord": FLAG, "regex": FLAG}
 _PREVIEWED = object_of(
@@ -58,8 +58,9 @@ def _present_lines(changed: operations.ChangedFlow) -> list[dict[str, Any]]:
 
 
 def _present_saved(namespace: str, flow_id: str) -> dict[str, Any]:
-    found = get_flow_text(namespace, flow_id)
-    return present_flow(found.flow, find_definition(found.flow), source=found.revision.source)
+    found = get_executable_text(namespace, flow_id)
+    revision = found.revision
+    return present_flow(found.flow, found.definition, revision=revision.revision, draft=revision.draft, source=revision.source)
 
 
 @describes(body=object_of(["query", "replacement"], namespace=TEXT, **_SEARCH), answer=_PREVIEWED)
@@ -123,9 +124,14 @@ def update_task(request: Request, namespace: str, flow_id: str, task_id: str) ->
     document = read_document(read_source(request)).data
     if not isinstance(document, dict) or document.get("id") != task_id:
         raise InvalidError(f'The body must be a task whose id is "{task_id}".', code="task-id")
-    found = get_flow_text(namespace, flow_id)
     written = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
-    path = find_element(found.revision.source, task_id)
-    source = remove_item(insert_item(found.revision.source, path[:-1], int(path[-1]) + 1, written), path)
-    saved = save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", at=now(), actor=name_of(request))
-    return answer(present_flow(saved.flow, saved.definition, source=saved.revision.source))
+
+    def replace_task(source: str) -> str:
+        path = find_element(source, task_id)
+        return remove_item(insert_item(source, path[:-1], int(path[-1]) + 1, written), path)
+
+    saved = rewrite_flow(namespace, flow_id, replace_task, at=now(), actor=name_of(request))
+    revision = saved.revision
+    return answer(
+        present_flow(saved.flow, saved.definition, revision=revision.revision, draft=revision.draft, source=revision.source)
+    )

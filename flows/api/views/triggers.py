@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,32 +9,26 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from flows.api.answers import answer, answer_bulk, answer_csv, answer_nothing, answer_page, format_moment
+from flows.api.answers import answer, answer_csv, answer_nothing, answer_page, format_moment
 from flows.api.auth import name_of
 from flows.api.describing import (
     DATE_MEANING,
-    FLAG,
-    OBJECT,
     PAGING,
     QUERY,
     TEXT,
-    Value,
     describes,
     filtering,
-    list_of,
-    object_of,
     page_of,
 )
-from flows.api.endpoint import now, read_list, read_object
-from flows.api.filters import read_body_criteria, read_criteria
-from flows.api.pagination import read_flag, read_window
+from flows.api.endpoint import now, read_object
+from flows.api.filters import read_criteria
+from flows.api.pagination import read_window
 from flows.api.views.execution_actions import read_label_list
 from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Trigger
 from flows.models import TriggerState
 from flows.operations import triggers as operations
 from flows.primitives.errors import InvalidError
-from flows.primitives.rights import Action
 from flows.queries import triggers as queries
 from flows.queries.criteria import Condition, Criteria, Operation, read_moment
 
@@ -112,7 +105,7 @@ def _present_trigger(trigger: Trigger | None) -> dict[str, Any] | None:
 def search(request: Request) -> HttpResponse:
     """Return one page of triggers: what the flow says of each, and its state."""
     found = queries.search_triggers(
-        read_criteria(request, queries.TRIGGER_FIELDS), read_window(request), at=now(), date_filter=_read_date_filter(request)
+        read_criteria(request, queries.TRIGGER_FIELDS), read_window(request), at=now(), date_filter=read_date_filter(request)
     )
     rows = []
     for view in queries.describe_triggers(found.results):
@@ -122,7 +115,8 @@ def search(request: Request) -> HttpResponse:
     return answer_page(rows, found.total)
 
 
-def _read_date_filter(request: Request) -> str:
+def read_date_filter(request: Request) -> str:
+    """Return which date the ranges of a query mean."""
     return request.query_params.get("dateFilter") or "NEXT_EXECUTION_DATE"
 
 
@@ -151,7 +145,8 @@ def _as_arguments(name: Name) -> dict[str, str]:
     return {"namespace": name[0], "flow_id": name[1], "trigger_id": name[2]}
 
 
-def _read_switch(body: dict[str, Any]) -> bool:
+def read_switch(body: dict[str, Any]) -> bool:
+    """Return whether a body switches off. Raises InvalidError."""
     disabled = body.get("disabled")
     if not isinstance(disabled, bool):
         raise InvalidError('The body must hold "disabled", true or false.', code="json-shape")
@@ -163,7 +158,7 @@ def set_disabled(request: Request) -> HttpResponse:
     """Switch a trigger off or on."""
     body = read_object(request)
     row = operations.set_trigger_disabled(
-        **_as_arguments(read_name(body)), disabled=_read_switch(body), at=now(), actor=name_of(request)
+        **_as_arguments(read_name(body)), disabled=read_switch(body), at=now(), actor=name_of(request)
     )
     return answer(present_trigger_state(row))
 
@@ -268,102 +263,11 @@ def _end_backfill(request: Request, name: Name) -> TriggerState:
     return operations.delete_backfill(**_as_arguments(name), at=now(), actor=name_of(request))
 
 
-def _unlock(request: Request, name: Name) -> TriggerState:
-    return operations.unlock_trigger(**_as_arguments(name), at=now(), actor=name_of(request))
-
-
-def _delete(request: Request, name: Name) -> None:
-    operations.delete_trigger(**_as_arguments(name), at=now(), actor=name_of(request))
-
-
-Act = Callable[[Request, Name], Any]
-
-
-def _run(request: Request, names: Sequence[Name], act: Act, operation_id: str) -> HttpResponse:
-    """Do it for every trigger that exists and can take it; count those."""
-    kind, _, verb = operation_id.partition("s-")
-    action = Action.DELETE if operation_id == "triggers-delete" else Action.UPDATE
-    count = operations.act_on_triggers(f"{kind}.{verb}", names, lambda name: act(request, name), action)
-    return answer_bulk(count, operation_id)
-
-
-def _read_names(request: Request) -> list[Name]:
-    return [read_name(item) for item in read_list(request, of=dict)]
-
-
-def _find_names(request: Request) -> list[Name]:
-    return _names_of(read_criteria(request, queries.TRIGGER_FIELDS), date_filter=_read_date_filter(request))
-
-
-def _names_of(criteria: Criteria, *, date_filter: str = "NEXT_EXECUTION_DATE") -> list[Name]:
-    rows = queries.filter_triggers(criteria, at=now(), date_filter=date_filter)
-    return [(row.namespace, row.flow_id, row.trigger_id) for row in rows]
-
-
-def _by_triggers(act: Act, operation_id: str) -> Callable[[Request], HttpResponse]:
-    @describes(body=list_of("TriggerName"), answer="Bulk")
-    def view(request: Request) -> HttpResponse:
-        return _run(request, _read_names(request), act, operation_id)
-
-    view.__doc__ = f"Do {operation_id} for the named triggers that can take it."
-    return view
-
-
-def _by_query(act: Act, operation_id: str) -> Callable[[Request], HttpResponse]:
-    @describes(filtering(queries.TRIGGER_FIELDS), answer="Bulk")
-    def view(request: Request) -> HttpResponse:
-        return _run(request, _find_names(request), act, operation_id)
-
-    view.__doc__ = f"Do {operation_id} for the triggers that match and can take it."
-    return view
-
-
-unlock_by_triggers = _by_triggers(_unlock, "triggers-unlock")
-unlock_by_query = _by_query(_unlock, "triggers-unlock")
-delete_by_triggers = _by_triggers(_delete, "triggers-delete")
-pause_backfill_by_triggers = _by_triggers(_pause, "backfills-pause")
-pause_backfill_by_query = _by_query(_pause, "backfills-pause")
-unpause_backfill_by_triggers = _by_triggers(_unpause, "backfills-unpause")
-unpause_backfill_by_query = _by_query(_unpause, "backfills-unpause")
-delete_backfill_by_triggers = _by_triggers(_end_backfill, "backfills-delete")
-delete_backfill_by_query = _by_query(_end_backfill, "backfills-delete")
-
-
-@describes(body=object_of([], filters=list_of(OBJECT)), needs_body=False, answer="Bulk")
-def delete_by_query(request: Request) -> HttpResponse:
-    """Delete the states that match; the filters stand in the body."""
-    criteria = read_body_criteria(read_object(request, default={}), queries.TRIGGER_FIELDS)
-    return _run(request, _names_of(criteria), _delete, "triggers-delete")
-
-
-def _switch_all(request: Request, names: Sequence[Name], disabled: bool) -> HttpResponse:
-    def act(request: Request, name: Name) -> TriggerState:
-        return operations.set_trigger_disabled(**_as_arguments(name), disabled=disabled, at=now(), actor=name_of(request))
-
-    return _run(request, names, act, "triggers-set-disabled")
-
-
-@describes(body=object_of(["triggers"], triggers=list_of("TriggerName"), disabled=FLAG), answer="Bulk")
-def set_disabled_by_triggers(request: Request) -> HttpResponse:
-    """Switch the named triggers off or on."""
-    body = read_object(request)
-    items = body.get("triggers")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise InvalidError('The body must hold "triggers", a list of objects.', code="json-shape")
-    return _switch_all(request, [read_name(item) for item in items], _read_switch(body))
-
-
-@describes(Value("disabled", "Off or on.", FLAG), filtering(queries.TRIGGER_FIELDS), answer="Bulk")
-def set_disabled_by_query(request: Request) -> HttpResponse:
-    """Switch the triggers that match off or on."""
-    return _switch_all(request, _find_names(request), read_flag(request, "disabled", default=True))
-
-
 @describes(DATE_MEANING, filtering(queries.TRIGGER_FIELDS), answer=TEXT, media="text/csv")
 def export_csv(request: Request) -> HttpResponseBase:
     """Return the triggers that match as a table."""
     criteria = read_criteria(request, queries.TRIGGER_FIELDS)
-    found = queries.filter_triggers(criteria, at=now(), date_filter=_read_date_filter(request))
+    found = queries.filter_triggers(criteria, at=now(), date_filter=read_date_filter(request))
     rows = found.order_by("namespace", "flow_id", "trigger_id")
     lines = (queries.export_columns(row) for row in rows.iterator(chunk_size=1000))
     return answer_csv("triggers.csv", _CSV_COLUMNS, ([_as_cell(line.get(name)) for name in _CSV_COLUMNS] for line in lines))

@@ -313,6 +313,9 @@ class ItemStarts(Callee):
         progress = run.progress or {}
         running = progress.get("started", 0) - progress.get("ended", 0)
         counts = {State.CREATED.value: 0, State.RUNNING.value: running, **progress.get("states", {})}
+        if not render_bool(turn, run, "wait", True):
+            # Nobody counts their ends: what was started is done with.
+            counts = {State.RUNNING.value: 0, State.SUCCESS.value: progress.get("started", 0)}
         run.outputs = {**(run.outputs or {}), "iterations": counts}
         turn.board.touch(run)
 

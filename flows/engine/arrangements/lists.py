@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from flows.engine.turn import Turn
 
 
+_OLDER_REACTIONS = {"CANCELLED": "CANCEL", "FAILED": "FAIL"}
+
+
 class Sequence(Arrangement):
     """Children one after the other; with `turns_failure_into_warning` a failed child ends it in WARNING."""
 
@@ -32,10 +35,14 @@ class Parallel(Arrangement):
             reaction = str(turn.render(run, reaction)).upper()
         if reaction is None:
             reaction = "KILL" if render_bool(turn, run, "failFast", False) else "CONTINUE"
+        reaction = _OLDER_REACTIONS.get(reaction, reaction)
         if reaction not in REACTIONS:
             choices = ", ".join(REACTIONS)
             raise InvalidError(f'Property "onChildFailure" of "{run.task_id}" must be one of {choices}; got "{reaction}".')
-        run.plan = {"concurrent": render_int(turn, run, "concurrent", 0), "onChildFailure": reaction}
+        concurrent = render_int(turn, run, "concurrent", 0)
+        if concurrent < 0:
+            raise InvalidError(f'Property "concurrent" of "{run.task_id}" must be 0 or more, but is {concurrent}.')
+        run.plan = {"concurrent": concurrent, "onChildFailure": reaction}
         turn.board.touch(run)
         super().open(turn, run)
 

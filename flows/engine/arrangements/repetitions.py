@@ -23,7 +23,7 @@ class LoopUntil(Arrangement):
     """
     Children run in order; when all ended well the condition is evaluated. False: wait for the interval, remove the
     children's runs, count one iteration more, begin again. `finally` runs once, after the last iteration. Output:
-    `iterationCount`. Source: flow language, 6.2 and 6.8.
+    `iterationCount`, for the children the number of their iteration, from 1. Source: flow language, 6.2 and 6.8.
     """
 
     def open(self, turn: Turn, run: Run) -> None:
@@ -43,7 +43,7 @@ class LoopUntil(Arrangement):
             "failOnMaxReached": render_bool(turn, run, "failOnMaxReached", False),
         }
         run.progress = {"iteration": 0}
-        run.outputs = {"iterationCount": 0}
+        run.outputs = {"iterationCount": 1}
         super().open(turn, run)
 
     def lists(self, turn: Turn, run: Run) -> Lists:
@@ -61,8 +61,6 @@ class LoopUntil(Arrangement):
         if state in UNSUCCESSFUL:
             self._finish(turn, run, state)
             return
-        run.outputs = {"iterationCount": count}
-        turn.board.touch(run)
         if is_truthy(turn.render(run, properties_of(run).get("condition"))):
             self._finish(turn, run, state)
             return
@@ -90,6 +88,7 @@ class LoopUntil(Arrangement):
             board.remove(child)
         board.set_wake(run, None)
         run.histories = run.histories[:1] + run.histories[-1:]
+        run.outputs = {"iterationCount": int((run.progress or {}).get("iteration", 0)) + 1}
         turn.variables.outputs.forget_all()
         turn.mark_dirty((run.id, None))
 
@@ -108,5 +107,7 @@ class LoopUntil(Arrangement):
         plan = run.plan or {}
         if plan.get("maxIterations") is not None and count >= plan["maxIterations"]:
             return True
-        begun = datetime.fromisoformat(run.histories[0][1])
-        return plan.get("maxSeconds") is not None and (turn.board.at - begun).total_seconds() > plan["maxSeconds"]
+        # A restart keeps the history, but gives the loop its whole time again.
+        begun = next(at for state, at in reversed(run.histories) if state == State.RUNNING)
+        seconds = (turn.board.at - datetime.fromisoformat(begun)).total_seconds()
+        return plan.get("maxSeconds") is not None and seconds > plan["maxSeconds"]

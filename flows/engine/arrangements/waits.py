@@ -115,10 +115,12 @@ class Pause(Arrangement):
         turn.end_run(run, wanted if state in (State.SUCCESS, State.WARNING) else state)
 
     def lists(self, turn: Turn, run: Run) -> Lists:
-        """A pause that ends badly does not run its tasks."""
+        """A pause that ends badly does not run its tasks; after one that failed `errors` run in their place."""
         lists = super().lists(turn, run)
         wanted = (run.plan or {}).get("end", State.SUCCESS)
-        return lists if wanted in (State.SUCCESS, State.WARNING) else Lists((), (), lists.finally_)
+        if wanted in (State.SUCCESS, State.WARNING):
+            return lists
+        return Lists(lists.errors if wanted == State.FAILED else (), (), lists.finally_)
 
 
 class Approval(Arrangement):
@@ -166,7 +168,9 @@ class Approval(Arrangement):
         rule = str(properties_of(run).get("commentRequired") or "NEVER").upper()
         needed = rule == "ALWAYS" or rule == {"APPROVED": "ON_APPROVE", "DENIED": "ON_DENY"}[decision]
         if needed and not (comment or "").strip():
-            raise InvalidError(f'Approval "{run.task_id}" needs a comment for this decision. Send it as "comment".')
+            raise InvalidError(
+                f'Approval "{run.task_id}" needs a comment for this decision. Send it as "comment".', code="comment-missing"
+            )
         turn.board.set_wake(run, None)
         turn.board.move(run, State.RUNNING)
         self._record(turn, run, decision, auto=False, by=by or None, comment=comment, inputs=inputs)
@@ -197,17 +201,22 @@ class Approval(Arrangement):
         node, phase = run.node, (run.progress or {}).get("phase", "waiting")
         assert node is not None
         normal = node.list_branch(phase)
-        is_last = phase != "onWait" or self._has_failed(turn, run)
+        is_last = phase != "onWait" or (self._has_failed(turn, run) and not self._forgives(run))
         return Lists(normal, node.list_branch("errors"), node.list_branch("finally") if is_last else ())
 
     @staticmethod
     def _has_failed(turn: Turn, run: Run) -> bool:
         return any(child.state == State.FAILED for child in turn.board.list_children((run.id, None)).values())
 
+    @staticmethod
+    def _forgives(run: Run) -> bool:
+        return run.node is not None and run.node.task.allow_failure
+
     def end(self, turn: Turn, run: Run, state: State) -> None:
-        """After `onWait` begin to wait; after a decision map the end by the behaviour."""
+        """After `onWait`, which may fail with `allowFailure`, begin to wait; after a decision map the end by the behaviour."""
         phase = (run.progress or {}).get("phase", "waiting")
-        if phase == "onWait" and state in (State.SUCCESS, State.WARNING):
+        goes_on = state in (State.SUCCESS, State.WARNING) or (state == State.FAILED and self._forgives(run))
+        if phase == "onWait" and goes_on:
             self._wait(turn, run)
             return
         if state not in (State.SUCCESS, State.WARNING):

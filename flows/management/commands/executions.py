@@ -98,6 +98,8 @@ def _add_change(actions: Any, name: str, about: str) -> None:
         parser.add_argument("--input", action="append", default=[], metavar="K=V", help="an input that the pause asks for")
     if name in ("restart", "replay"):
         parser.add_argument("--revision", type=parse_count, help="run another revision of the flow")
+    if name == "restart":
+        parser.add_argument("--task-run", metavar="ID", help="of all that failed, run only this task run again")
     if name == "replay":
         parser.add_argument("--task-run", metavar="ID", help="start again from this task run")
     if name == "kill":

@@ -18,12 +18,12 @@ from flows.management.presentation import describe_flow, describe_revision
 from flows.management.running import add_run
 from flows.management.selection import add_page, add_selection, add_yes, has_selection, parse_count, read_criteria, read_window
 from flows.management.targets import Target
-from flows.management.targets.flows import SCHEMA_KINDS, Name
+from flows.management.targets.flows import SCHEMA_KINDS, Flows, Name
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError, allow_yaml, say_error, status_of
 from flows.primitives.errors import FlowsError
 
 FLOW_COLUMNS = ("namespace", "id", "revision", "disabled", "updated", "problem")
-REVISION_COLUMNS = ("revision", "saved", "deleted", "lines")
+REVISION_COLUMNS = ("revision", "saved", "draft", "deleted", "lines")
 NAME_COLUMNS = ("namespace", "id")
 CHANGES = (("enable", "Switches flows on."), ("disable", "Switches flows off."), ("delete", "Deletes flows."))
 
@@ -123,9 +123,9 @@ def roll_back(terminal: Terminal, options: argparse.Namespace) -> int:
     flows = open_target(options).flows
     old = flows.get(options.namespace, options.id, options.revision)
     now = flows.get(options.namespace, options.id)
-    differs = old["source"] != now["source"]
+    differs = old["source"] != now["source"] or now["draft"]
     if options.dry_run:
-        saved = {**now, "source": old["source"], "revision": now["revision"] + differs}
+        saved = {**now, "source": old["source"], "draft": False, "revision": now["revision"] + differs}
     else:
         saved = flows.save(old["source"], (options.namespace, options.id), is_new=False)
     terminal.show_rows(FLOW_COLUMNS, [describe_flow(saved)], json_rows=saved)
@@ -160,12 +160,26 @@ def export(terminal: Terminal, options: argparse.Namespace) -> int:
 
 def _write_sources(terminal: Terminal, options: argparse.Namespace, names: list[Name]) -> None:
     flows, folder = open_target(options).flows, Path(options.folder)
+    count = 0
     for position, (namespace, flow_id) in enumerate(names, 1):
+        source = _find_published(flows, (namespace, flow_id))
+        if source is None:
+            continue
+        count += 1
         path = folder / f"{namespace}.{flow_id}.yml" if options.flat else folder / namespace / f"{flow_id}.yml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(flows.get(namespace, flow_id)["source"], encoding="utf-8")
+        path.write_text(source, encoding="utf-8")
         terminal.report("flows", position, len(names))
-    terminal.say(f"{len(names)} flows exported")
+    terminal.say(f"{count} flows exported")
+
+
+def _find_published(flows: Flows, name: Name) -> str | None:
+    """Return the source that executions of a flow run, or None when only drafts were saved."""
+    flow = flows.get(*name)
+    if not flow["draft"]:
+        return str(flow["source"])
+    older = [revision for revision in flows.list_revisions(*name) if not revision["draft"]]
+    return None if not older or older[-1]["deleted"] else str(older[-1]["source"])
 
 
 def import_file(terminal: Terminal, options: argparse.Namespace) -> int:

@@ -21,6 +21,9 @@ from flows.management.supervisor.system import ROLES, Plan, run_system
 from flows.management.terminal import Exit, PlainCommand, ServerUnreachableError, Terminal, add_action
 from flows.operations.system import drain_worker, undrain_worker
 
+INDEXER = "indexer"
+"""A role of Kestra that has no counterpart: what is committed is found. Its name is taken, so that scripts run unchanged."""
+
 COLUMNS = ("service", "id", "state", "host", "started", "last_seen")
 SERVICES = ("web", "scheduler", "worker")
 """What has to be there for executions to run; the engine's own work is done by workers."""
@@ -40,6 +43,7 @@ class Command(PlainCommand):
         parser.add_argument(
             "--roles", type=_parse_roles, default=frozenset(ROLES), help=f"some of {','.join(ROLES)}; all when left out"
         )
+        parser.add_argument("--no-indexer", action="store_true", help="accepted for scripts that were written for Kestra")
         parser.add_argument("--worker-threads", type=int, metavar="N", help="tasks at the same time; 0 for no worker")
         parser.add_argument("--flow-path", metavar="DIR", help="save the flows of this folder now and whenever they change")
         parser.add_argument("--no-tutorials", action="store_true", help="without the example flows in a new installation")
@@ -57,6 +61,12 @@ class Command(PlainCommand):
             super().handle(*args, **options)
             return
         given = argparse.Namespace(**options)
+        if given.no_indexer or INDEXER in given.roles:
+            self.stderr.write("There is no indexer here, and none is needed: every row can be found once it is committed.")
+        roles = given.roles - {INDEXER}
+        if not roles:
+            self.stderr.write(f"Nothing is left to start: name another role, such as {','.join(ROLES)}.")
+            sys.exit(Exit.USAGE)
         folder = Path(given.flow_path) if given.flow_path else None
         if folder is not None and not folder.is_dir():
             self.stderr.write(f'"{folder}" is no folder: --flow-path takes the folder of your flow files.')
@@ -64,7 +74,7 @@ class Command(PlainCommand):
         plan = Plan(
             examples=None if given.no_tutorials else Path(settings.BASE_DIR) / "examples",
             trusted_proxies=",".join(settings.TRUSTED_PROXIES),
-            roles=given.roles,
+            roles=roles,
             flow_path=folder.resolve() if folder else None,
             management_port=given.management_port,
             migrates=given.migrate,
@@ -151,7 +161,7 @@ def _parse_port(text: str) -> int:
 
 def _parse_roles(text: str) -> frozenset[str]:
     roles = frozenset(word.strip() for word in text.split(",") if word.strip())
-    unknown = sorted(roles - set(ROLES))
+    unknown = sorted(roles - {*ROLES, INDEXER})
     if unknown or not roles:
         raise argparse.ArgumentTypeError(f'"{", ".join(unknown) or text}" is no role; known ones: {", ".join(ROLES)}')
     return roles

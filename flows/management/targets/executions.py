@@ -148,11 +148,9 @@ class LocalExecutions:
                 operations.pause_execution(execution_id, **shared)
             case "resume":
                 operations.resume_execution(execution_id, inputs=change.inputs or None, **shared)
-            case "restart":
-                operations.restart_execution(execution_id, revision=change.revision, **shared)
-            case "replay":
-                revision, task_run_id = change.revision, change.task_run_id
-                return operations.replay_execution(execution_id, task_run_id=task_run_id, revision=revision, **shared).id
+            case "restart" | "replay":
+                again = operations.restart_execution if change.name == "restart" else operations.replay_execution
+                return again(execution_id, task_run_id=change.task_run_id, revision=change.revision, **shared).id
             case "force-run":
                 operations.force_run_execution(execution_id, **shared)
             case "unqueue":

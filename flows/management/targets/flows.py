@@ -17,8 +17,10 @@ from flows.language.schema import element_schema, flow_schema
 from flows.management.presentation import CHECK, FLOW, Json, narrow, present_check, present_flow, present_revision
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Server, Upload, write_criteria
+from flows.models import Flow
 from flows.operations.flow_bundles import export_flows, import_flows, list_import_sources
-from flows.operations.flows import check_document, delete_flow, save_flow, set_flow_disabled
+from flows.operations.flow_checks import check_document
+from flows.operations.flows import SaveMode, delete_flow, save_flow, set_flow_disabled
 from flows.operations.triggers import set_trigger_disabled
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import InvalidError, NotFoundError
@@ -50,7 +52,7 @@ class Flows(Protocol):
         """Return the flows of exactly this namespace."""
 
     def get(self, namespace: str, flow_id: str, revision: int | None = None) -> Json:
-        """Return a flow with its source. Raises NotFoundError."""
+        """Return a flow with its source, the revision saved last when none is named. Raises NotFoundError."""
 
     def find(self, namespace: str, flow_id: str) -> Json | None:
         """Return the newest revision with its source, or None."""
@@ -61,7 +63,7 @@ class Flows(Protocol):
     def check(self, text: str) -> Json:
         """Return what validation says about one document."""
 
-    def save(self, text: str, name: Name, *, is_new: bool, stopped_triggers: Sequence[str] = ()) -> Json:
+    def save(self, text: str, name: Name, *, is_new: bool, draft: bool = False, stopped_triggers: Sequence[str] = ()) -> Json:
         """Save a document as the newest revision, and switch triggers of the flow off. Raises InvalidError, NotFoundError."""
 
     def delete(self, name: Name) -> None:
@@ -74,7 +76,7 @@ class Flows(Protocol):
         """Save the flows of a zip or YAML file and return what could not be saved."""
 
     def export(self, criteria: Criteria, target: IO[bytes]) -> None:
-        """Write a zip with the newest sources."""
+        """Write a zip with the published sources."""
 
     def draw(self, namespace: str, flow_id: str, revision: int | None) -> Json:
         """Return the graph of a revision."""
@@ -90,7 +92,13 @@ class LocalFlows:
     """The flows of this database."""
 
     def search(self, criteria: Criteria, window: Window) -> list[Json]:
-        return [present_flow(row) for row in search_flows(criteria, window).results]
+        return [self._present(row) for row in search_flows(criteria, window).results]
+
+    def _present(self, row: Flow) -> Json:
+        if row.draft_revision is None:
+            return present_flow(row)
+        draft = self.get(row.namespace, row.flow_id)
+        return {key: value for key, value in draft.items() if key != "source"}
 
     def list_names(self, criteria: Criteria) -> list[Name]:
         rows = filter_flows(criteria).order_by("namespace", "flow_id")
@@ -116,11 +124,12 @@ class LocalFlows:
     def check(self, text: str) -> Json:
         return present_check(check_document(text))
 
-    def save(self, text: str, name: Name, *, is_new: bool, stopped_triggers: Sequence[str] = ()) -> Json:
+    def save(self, text: str, name: Name, *, is_new: bool, draft: bool = False, stopped_triggers: Sequence[str] = ()) -> Json:
         at = timezone.now()
+        mode: SaveMode = "create" if is_new else "update"
         # Together, so that no trigger fires between its flow's new revision and its stop.
         with transaction.atomic():
-            saved = save_flow(text, at=at, actor=ACTOR, namespace=name[0], flow_id=name[1], mode="create" if is_new else "update")
+            saved = save_flow(text, at=at, actor=ACTOR, namespace=name[0], flow_id=name[1], mode=mode, draft=draft)
             for trigger_id in stopped_triggers:
                 set_trigger_disabled(namespace=name[0], flow_id=name[1], trigger_id=trigger_id, disabled=True, at=at, actor=ACTOR)
         return present_revision(saved.revision, saved.flow, saved.definition)
@@ -193,8 +202,9 @@ class RemoteFlows:
     def check(self, text: str) -> Json:
         return narrow(self._server.send("POST", "flows", "validate", text=text)[0], CHECK)
 
-    def save(self, text: str, name: Name, *, is_new: bool, stopped_triggers: Sequence[str] = ()) -> Json:
-        saved = self._server.send("POST" if is_new else "PUT", "flows", *(() if is_new else name), text=text)
+    def save(self, text: str, name: Name, *, is_new: bool, draft: bool = False, stopped_triggers: Sequence[str] = ()) -> Json:
+        method, parts = ("POST", ()) if is_new else ("PUT", name)
+        saved = self._server.send(method, "flows", *parts, query=[("draft", True)] if draft else [], text=text)
         for trigger_id in stopped_triggers:
             body = {"namespace": name[0], "flowId": name[1], "triggerId": trigger_id, "disabled": True}
             self._server.send("PUT", "triggers", "set-disabled", body=body)

@@ -15,6 +15,7 @@ from flows.operations.executions.reach import (
     get_execution,
 )
 from flows.operations.executions.starts import (
+    InputsRefusedError,
     list_failing_checks,
     replay_execution,
     restart_execution,
@@ -30,6 +31,7 @@ from flows.operations.executions.waits import (
 )
 
 __all__ = [
+    "InputsRefusedError",
     "act_on_execution",
     "change_execution_status",
     "change_task_run_state",

@@ -94,18 +94,26 @@ def list_failing_checks(*, namespace: str, flow_id: str, values: Mapping[str, An
     return failing_checks_of(load_startable_flow(namespace, flow_id), values, at)
 
 
-def restart_execution(execution_id: str, *, revision: int | None = None, at: datetime, actor: str = "") -> Execution:
+def restart_execution(
+    execution_id: str, *, task_run_id: str | None = None, revision: int | None = None, at: datetime, actor: str = ""
+) -> Execution:
     """
     Run an ended or paused execution again from what failed, under the same id; with another revision under a new id.
 
-    Raises ConflictError when it still runs, InvalidError when nothing of it failed. Source: flow language, 10.4.
+    With `task_run_id` only that task run begins again, and what follows it; others that failed stay as they are.
+
+    Raises ConflictError when it still runs, InvalidError when nothing of it failed, NotFoundError for an unknown task run.
+    Source: flow language, 10.4.
     """
     with act_on_execution("execution.restart", execution_id) as (row, doing):
         if revision is not None and revision != row.flow_revision:
-            return replay_execution(execution_id, revision=revision, from_failure=True, at=at, actor=actor)
+            is_whole = task_run_id is None
+            return replay_execution(
+                execution_id, task_run_id=task_run_id, revision=revision, from_failure=is_whole, at=at, actor=actor
+            )
 
         def restart(turn: Turn) -> None:
-            prepare_restart(turn, actor=actor)
+            prepare_restart(turn, only=task_run_id, actor=actor)
 
         turn_execution(execution_id, restart, doing=doing, at=at)
         dispatch.send_execution(execution_id)
@@ -154,13 +162,21 @@ def replay_execution(
     return reload_execution(new_id)
 
 
-def refuse_problems(resolved: ResolvedInputs) -> None:
-    """Raise InvalidError with everything that is wrong with resolved inputs."""
-    if resolved.problems:
+class InputsRefusedError(InvalidError):
+    """Values of inputs cannot be used; `resolved` tells what became of each, so that a form can say it at the field."""
+
+    code = "input-invalid"
+
+    def __init__(self, resolved: ResolvedInputs) -> None:
         messages = [problem.message for problem in resolved.problems]
-        raise InvalidError(
-            "; ".join(messages), code="input-invalid", problems=[Problem("input-invalid", text) for text in messages]
-        )
+        super().__init__("; ".join(messages), problems=[Problem(self.code, text) for text in messages])
+        self.resolved = resolved
+
+
+def refuse_problems(resolved: ResolvedInputs) -> None:
+    """Raise InputsRefusedError with everything that is wrong with resolved inputs."""
+    if resolved.problems:
+        raise InputsRefusedError(resolved)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

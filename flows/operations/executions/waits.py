@@ -10,6 +10,7 @@ from django.db import transaction
 
 from flows.engine import dispatch, transitions
 from flows.engine.arrangements import ARRANGEMENTS
+from flows.engine.arrangements.base import Arrangement
 from flows.engine.arrangements.waits import Approval, Pause
 from flows.engine.board import Run
 from flows.engine.catalog import get_flow
@@ -63,12 +64,10 @@ def resume_execution(
     def resume(turn: Turn) -> str | None:
         board = turn.board
         root = board.root
-        if not (root.is_terminal or root.state in (State.PAUSED, State.BREAKPOINT)):
-            raise ConflictError(f"Execution {execution_id} is {root.state}; only a paused execution can be resumed.")
         transitions.read_all(board)
         paused = [run for run in board.runs.values() if run.state == State.PAUSED and task_run_id in (None, run.id)]
         waiting = [run for run in board.runs.values() if run.state == State.BREAKPOINT]
-        if root.is_terminal and not (paused or waiting):
+        if root.state not in (State.PAUSED, State.BREAKPOINT) and not (paused or waiting):
             raise ConflictError(f"Execution {execution_id} is {root.state}; only a paused execution can be resumed.")
         if root.pause_asked or waiting:
             root.pause_asked = False
@@ -78,10 +77,11 @@ def resume_execution(
             return None
         if not paused:
             raise ConflictError(f"Execution {execution_id} has no paused task run to resume.")
-        run = paused[0]
+        # A pause beside an approval can be resumed while the approval waits for its review.
+        run = next((one for one in paused if not isinstance(_arrangement_of(one), Approval)), paused[0])
         if run.is_callee and (child_id := find_paused_child(execution_id, run.id)):
             return child_id
-        arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
+        arrangement = _arrangement_of(run)
         if isinstance(arrangement, Approval):
             raise ConflictError(f'Task "{run.task_id}" waits for an approval: send a review instead of a resume.')
         if not isinstance(arrangement, Pause):
@@ -129,7 +129,7 @@ def review_execution(
         found = [run for run in board.runs.values() if task_run_id in (None, run.id, run.task_id)]
         paused = [run for run in found if run.state == State.PAUSED]
         for run in paused:
-            arrangement = ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
+            arrangement = _arrangement_of(run)
             if isinstance(arrangement, Approval):
                 values = _resolve_asked(turn, run, inputs or {}, refuses=wanted == "APPROVED")
                 _leave_pause(turn, is_last=True)
@@ -190,12 +190,17 @@ def unqueue_execution(execution_id: str, *, state: str = "RUNNING", at: datetime
 
 
 def _leave_pause(turn: Turn, *, is_last: bool) -> None:
-    """Let the execution go on after a pause; `is_last` is false while another pause holds it. One that has ended stays so."""
-    if turn.board.root.is_terminal:
+    """Let the execution go on after a pause; `is_last` is false while another pause holds it. Only one that is held moves."""
+    if turn.board.root.state not in (State.PAUSED, State.BREAKPOINT):
+        # It goes on beside the task run that waited, or has ended.
         return
     turn.board.move_root(State.RESTARTED)
     if is_last:
         turn.board.move_root(State.RUNNING)
+
+
+def _arrangement_of(run: Run) -> Arrangement | None:
+    return ARRANGEMENTS.get(run.node.arrangement or "") if run.node else None
 
 
 def _pass_breakpoints(turn: Turn, waiting: Sequence[Run], ahead: Sequence[Mapping[str, Any]] | None) -> None:

@@ -105,12 +105,16 @@ def _paint_row(row: FlowRow, columns: Sequence[str], at: datetime, rights: froze
     url = escape(reverse("ui:flow", args=[flow.namespace, flow.flow_id]))
     name, key = escape(flow.flow_id), escape(f"{flow.namespace}/{flow.flow_id}")
     marks = '<span class="chip">disabled</span>' if flow.disabled else ""
+    if flow.draft_revision:
+        marks += f'<span class="chip is-draft" title="{_say_draft(flow)}">draft</span>'
     if flow.problem:
         marks += f'<span class="chip" title="{escape(flow.problem)}">unusable</span>'
     cells = "".join(_paint_cell(row, column, url, at) for column in columns if column != "flow")
     tree = f' class="tree-row i{row.depth}"' if row.depth else ""
     hint = escape(flow.description[:LONGEST_HINT])
-    can_run = "run" in rights and not flow.disabled
+    if not flow.is_published:
+        rights -= {"run"}
+    can_run = "run" in rights and flow.can_start
     run = (
         f'<a class="btn small icon-only" href="{url}/execute" title="Execute" aria-label="Execute {name}">{signs["run"]}</a>'
         if can_run
@@ -125,6 +129,11 @@ def _paint_row(row: FlowRow, columns: Sequence[str], at: datetime, rights: froze
         f'data-name="{name}" data-key="{key}" data-has="{has}" title="More" aria-label="More for {name}" aria-haspopup="menu">'
         f"{signs['more']}</button></td></tr>"
     )
+
+
+def _say_draft(flow: Flow) -> str:
+    runs = f"revision {flow.revision} runs" if flow.is_published else "nothing is published yet"
+    return f"Revision {flow.draft_revision} is a draft; {runs}"
 
 
 def _paint_cell(row: FlowRow, column: str, url: str, at: datetime) -> str:
@@ -142,7 +151,7 @@ def _paint_cell(row: FlowRow, column: str, url: str, at: datetime) -> str:
         case "triggers":
             return f"<td>{_paint_triggers(row, url)}</td>"
         case "revision":
-            return f'<td class="num muted">{flow.revision}</td>'
+            return f'<td class="num muted">{flow.revision or flow.draft_revision}</td>'
         case "updated":
             return f"<td>{age(flow.updated_at)}</td>"
     return f"<td>{' '.join(_paint_label(key, value) for key, value in split_labels(flow.labels))}</td>"

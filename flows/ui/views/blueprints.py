@@ -268,7 +268,7 @@ def _make_fields(
         resolved = operations.preview_inputs(definition, values, at=at)
     else:
         resolved = resolve_arguments(read_template(entry.source), values)
-    shown: bool | frozenset[str] = True if error is not None else read_touched(request)
+    shown: bool | frozenset[str] = True if error is not None else read_touched(request.POST)
     return make_fields(inputs, given=texts, resolved=resolved, show_errors=shown)
 
 

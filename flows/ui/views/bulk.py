@@ -1,4 +1,4 @@
-"""One action on many executions or flows: what it would do in numbers, and the beginning of the job that does it."""
+"""One action on many executions, flows or triggers: what it would do in numbers, and the beginning of the job that does it."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from flows.operations.bulk_acts import ACTS, EXECUTION, FLOW, RESOURCES, BulkAct, get_act, read_options
+from flows.operations.bulk_acts import ACTS, EXECUTION, FLOW, RESOURCES, TRIGGER, BulkAct, get_act, read_options
 from flows.operations.bulk_jobs import MOST_NAMES, start_job
 from flows.operations.flow_bundles import export_flows
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import InvalidError
 from flows.queries import executions as execution_queries
 from flows.queries import flows as flow_queries
+from flows.queries.triggers import filter_triggers
 from flows.ui.filters import Filters, read_filters
 from flows.ui.keyset import count_up_to
 from flows.ui.page import Crumb, answer_page, redirect
 from flows.ui.views.execution_list import FILTERS, find_text
+from flows.ui.views.trigger_list import read_trigger_filters
 
 SAMPLE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """The list from which an action is asked: its name and address, and which filters it knows."""
+    """The list from which an action is asked: its name and address, which filters it knows, and the order of its rows."""
 
     title: str
     route: str
-    filters: tuple[str, ...]
+    filters: tuple[str, ...] = ()
+    order: tuple[str, ...] = ("-created_at",)
 
 
 _LISTS: Mapping[str, _List] = {
     EXECUTION: _List("Executions", "executions", FILTERS),
-    FLOW: _List("Flows", "flows", ("q", "namespace", "label")),
+    FLOW: _List("Flows", "flows", ("q", "namespace", "label"), ("namespace", "flow_id")),
+    TRIGGER: _List("Triggers", "triggers", order=("namespace", "flow_id", "trigger_id")),
 }
 
 
@@ -57,6 +61,11 @@ def change_flows(request: HttpRequest) -> HttpResponse:
     return _start_on_ticked(request, FLOW, [name for name in names if "/" in name])
 
 
+def change_triggers(request: HttpRequest) -> HttpResponse:
+    """Begin one action with the ticked triggers and lead to its progress."""
+    return _start_on_ticked(request, TRIGGER, [name for name in request.POST.getlist("trigger") if name.count("/") == 2])
+
+
 def _start_on_ticked(request: HttpRequest, kind: str, names: list[str]) -> HttpResponse:
     act = request.POST.get("act", "")
     options = read_options(kind, act, request.POST.dict())
@@ -74,13 +83,12 @@ def show_bulk(request: HttpRequest, kind: str) -> HttpResponse:
     query.pop("act", None)
     place = _LISTS[kind]
     back_url = f"{reverse(f'ui:{place.route}')}?{query.urlencode()}"
-    order = ("namespace", "flow_id") if kind == FLOW else ("-created_at",)
     context = {
         "kind": kind,
         "act": act,
         "acts": allowed,
         "total": count_up_to(rows),
-        "sample": list(rows.order_by(*order)[:SAMPLE]),
+        "sample": list(rows.order_by(*place.order)[:SAMPLE]),
         "filters": filters,
         "query": query.urlencode(),
         "back_url": back_url,
@@ -93,6 +101,8 @@ def start_on_search(request: HttpRequest, kind: str) -> HttpResponse:
     """Begin one action with everything that matches and lead to its progress."""
     act = request.POST.get("act", "")
     options = read_options(kind, act, request.POST.dict())
+    if kind == TRIGGER:
+        options["events"] = True
     filters, _ = _select(request, kind)
     query = request.GET.urlencode()
     job = start_job(kind=kind, act=act, options=options, criteria=filters.criteria, query=query, at=timezone.now())
@@ -100,6 +110,9 @@ def start_on_search(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def _select(request: HttpRequest, kind: str) -> tuple[Filters, QuerySet[Any]]:
+    if kind == TRIGGER:
+        filters = read_trigger_filters(request)
+        return filters, filter_triggers(filters.criteria, at=timezone.now(), with_events=True)
     finder = find_text if kind == EXECUTION else None
     filters = read_filters(request, names=_LISTS[kind].filters, find_text=finder)
     if kind == FLOW:
@@ -115,7 +128,7 @@ def list_allowed_acts(kind: str) -> list[BulkAct]:
 
 
 def describe_count(kind: str, count: int | None) -> str:
-    """Return a number of executions or flows in words."""
+    """Return a number of executions, flows or triggers in words."""
     if kind not in ACTS:
         raise InvalidError(f'There is no kind of object "{kind}".', code="bulk-kind")
     return f"all matching {kind}s" if count is None else f"{count:,} {kind}{'' if count == 1 else 's'}"
@@ -124,5 +137,5 @@ def describe_count(kind: str, count: int | None) -> str:
 def describe_act(kind: str, act: str, count: int | None) -> str:
     """Return an action with its number of objects, such as `Kill 3 executions`."""
     wanted = get_act(kind, act)
-    joiner = " of " if wanted.option in ("labels", "state") else " "
+    joiner = " of " if wanted.is_part else " "
     return f"{wanted.label}{joiner}{describe_count(kind, count)}"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -37,18 +38,21 @@ from flows.ui.editing.explanations import explain
 from flows.ui.editing.node_forms import apply_form, choose_id, make_skeleton
 from flows.ui.editing.suggestions import suggest
 from flows.ui.editing.texts import LONGEST_SOURCE, list_elements
+from flows.ui.input_fields import convert_typed, read_entries
 from flows.ui.page import name_of
-from flows.ui.painters.topology import draw_topology, list_task_lines
+from flows.ui.painters.topology import list_task_lines
+from flows.ui.views.editor_picture import draw_edited
 
 LAST = 10_000
 """A place in a list behind all that it may hold."""
 
-LARGE_LINES = 2000
-"""Texts with more lines are drawn with their groups folded."""
-
 
 def check_source(request: HttpRequest) -> HttpResponse:
-    """Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree."""
+    """
+    Check a text that is not stored and draw it. The same check stands behind saving, so the two never disagree.
+
+    The query is that of the editor's page: what it folds and opens in the picture.
+    """
     source = request.body.decode("utf-8", "replace")
     check = operations.check_document(source)
     answer: dict[str, Any] = {
@@ -56,9 +60,7 @@ def check_source(request: HttpRequest) -> HttpResponse:
         "tasks": [[one.line, one.id, one.section == "triggers"] for one in list_elements(source)],
     }
     if drawn := check.definition or check.sketch:
-        # Thousands of boxes say less than their groups.
-        folded = [task.id for task in drawn.all_tasks() if task.branches] if source.count("\n") > LARGE_LINES else ()
-        answer |= {"picture": draw_topology(drawn, folded=folded), "lines": list_task_lines(drawn)}
+        answer |= {"picture": draw_edited(request, drawn, source), "lines": list_task_lines(drawn)}
     return JsonResponse(answer)
 
 
@@ -98,15 +100,31 @@ def _present_fix(fix: Fix) -> dict[str, Any]:
 
 
 def read_body(request: HttpRequest) -> dict[str, Any]:
-    """Return the JSON of a request; `source` is always a text. Raises InvalidError."""
-    try:
-        body = json.loads(request.body)
-        body["source"] = str(body.get("source", ""))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidError("The body must be JSON with the text of the flow.", code="json-shape") from error
+    """
+    Return the JSON of a request, or a form of inputs with the text of the flow beside them; `source` is always a text.
+
+    Raises InvalidError.
+    """
+    if request.content_type == "multipart/form-data":
+        source = request.POST.get("source", "").replace("\r\n", "\n")
+        body = {"source": source, "flow": request.POST.get("flow", ""), "inputs": request.POST.urlencode()}
+    else:
+        try:
+            body = json.loads(request.body)
+            body["source"] = str(body.get("source", ""))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InvalidError("The body must be JSON with the text of the flow.", code="json-shape") from error
     if len(body["source"]) > LONGEST_SOURCE:
         raise InvalidError("The text is longer than a flow may be.", code="document-too-large")
     return dict(body)
+
+
+def read_form(body: Mapping[str, Any]) -> QueryDict:
+    """Return what was entered into the form of the inputs, which `inputs` holds as a query."""
+    try:
+        return QueryDict(str(body.get("inputs") or ""))
+    except TooManyFieldsSent as error:
+        raise InvalidError("The form has more fields than a flow can have inputs.", code="form-too-large") from error
 
 
 def read_number(body: Mapping[str, Any], name: str) -> int:
@@ -262,15 +280,16 @@ def _find_position_after(source: str, element: str) -> int:
 
 def play(request: HttpRequest) -> HttpResponse:
     """Start a playground run of one task, or up to it, and answer where it can be seen."""
-    body = read_body(request)
-    given = {str(key).removeprefix("in."): value for key, value in (body.get("inputs") or {}).items() if value not in ("", None)}
+    body, at = read_body(request), timezone.now()
+    definition = operations.check_document(body["source"]).definition
+    declared = definition.inputs if definition is not None else ()
     try:
         execution = start_playground(
             body["source"],
             task_id=str(body.get("element", "")),
             up_to=bool(body.get("upTo")),
-            inputs=given,
-            at=timezone.now(),
+            inputs=convert_typed(declared, read_entries(read_form(body), declared), at=at),
+            at=at,
             actor=name_of(request),
         )
     except FlowsError as error:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from flows.models import LogEntry, TaskRun
 from flows.operations import flows as operations
 from flows.operations import namespace_files
+from flows.operations.input_previews import preview_inputs
 from flows.operations.playground import list_playground_runs
 from flows.plugin_api.registry import get_registry
 from flows.primitives.callers import current_caller
@@ -28,10 +29,10 @@ from flows.ui.editing.explanations import evaluate, explain
 from flows.ui.editing.node_forms import make_form
 from flows.ui.editing.suggestions import show_value
 from flows.ui.editing.texts import read_spot
-from flows.ui.input_fields import make_fields
+from flows.ui.input_fields import convert_typed, make_fields, read_entries, read_touched
 from flows.ui.painters.diff import paint_difference
 from flows.ui.previews import IMAGES, make_preview
-from flows.ui.views.editor import last_run_of, names_of, read_body, read_number
+from flows.ui.views.editor import last_run_of, names_of, read_body, read_form, read_number
 from flows.ui.views.namespaces import make_tree
 from flows.ui.views.plugins import list_properties
 
@@ -97,10 +98,19 @@ def _form(body: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _inputs(body: Mapping[str, Any], source: str) -> dict[str, Any]:
-    check = operations.check_document(source)
-    if check.definition is None:
+    definition, at = operations.check_document(source).definition, timezone.now()
+    if definition is None:
         raise NotFoundError("The form is drawn as soon as the text is valid.")
-    return {"fields": make_fields(check.definition.inputs, given={})}
+    form = read_form(body)
+    typed, touched = read_entries(form, definition.inputs), read_touched(form)
+    preview = preview_inputs(definition, convert_typed(definition.inputs, typed, at=at), at=at)
+    resolved = preview.resolved if preview is not None else None
+    return {
+        "fields": make_fields(definition.inputs, given=typed, resolved=resolved, show_errors=touched),
+        "touched": "\n".join(form.getlist("touched")),
+        "checks": preview.checks if preview is not None else (),
+        "is_rendered": preview is not None,
+    }
 
 
 def _files(body: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flows.language.flow import Flow as TypedFlow
-from flows.language.flow import Task
 from flows.models import Execution
-from flows.primitives.errors import FlowsError
-from flows.queries.flows import get_flow_text
 from flows.queries.visibility import visible
+from flows.ui.called_flows import find_definition, put_inside
 from flows.ui.painters.topology import INSIDE, NodeState, find_called_flow
 from flows.ui.views.execution_page import ExecutionPage
 from flows.ui.views.node_states import list_node_states
@@ -34,10 +32,10 @@ def open_subflows(page: ExecutionPage, flow: TypedFlow, wanted: Sequence[str]) -
         if called is None:
             continue
         inner = _find_inner(page, task_id)
-        definition = inner.definition if inner is not None else _find_definition(*called)
+        definition = inner.definition if inner is not None else find_definition(*called)
         if definition is None:
             continue
-        flow = _put_inside(flow, task_id, definition.tasks)
+        flow = put_inside(flow, task_id, definition.tasks)
         found = list_node_states(inner) if inner is not None else {}
         states |= {f"{task_id}{INSIDE}{name}": replace(state, url="") for name, state in found.items()}
     return flow, states
@@ -47,42 +45,4 @@ def _find_inner(page: ExecutionPage, task_id: str) -> ExecutionPage | None:
     runs = [run.id for run in page.runs if run.task_id == task_id]
     called = visible(Execution).filter(caller_execution_id=page.execution.id, caller_task_run_id__in=runs)
     newest = called.order_by("-created_at").first() if runs else None
-    return ExecutionPage(newest, page.at) if newest is not None else None
-
-
-def _find_definition(namespace: str, flow_id: str) -> TypedFlow | None:
-    try:
-        return get_flow_text(namespace, flow_id).definition
-    except FlowsError:
-        return None
-
-
-def _put_inside(flow: TypedFlow, task_id: str, inner: Sequence[Task]) -> TypedFlow:
-    def rename(task: Task) -> Task:
-        return replace(
-            task,
-            id=f"{task_id}{INSIDE}{task.id}",
-            branches={name: tuple(map(rename, tasks)) for name, tasks in task.branches.items()},
-            depends_on={
-                f"{task_id}{INSIDE}{name}": tuple(f"{task_id}{INSIDE}{other}" for other in others)
-                for name, others in task.depends_on.items()
-            },
-        )
-
-    def open_in(tasks: Sequence[Task]) -> tuple[Task, ...]:
-        return tuple(map(open_one, tasks))
-
-    def open_one(task: Task) -> Task:
-        if task.id == task_id:
-            return replace(task, arrangement="sequence", branches={"tasks": tuple(map(rename, inner))})
-        if not task.branches:
-            return task
-        return replace(task, branches={name: open_in(tasks) for name, tasks in task.branches.items()})
-
-    return replace(
-        flow,
-        tasks=open_in(flow.tasks),
-        errors=open_in(flow.errors),
-        finally_=open_in(flow.finally_),
-        after_execution=open_in(flow.after_execution),
-    )
+    return ExecutionPage(newest, page.at, details=()) if newest is not None else None

@@ -13,6 +13,7 @@ from django.utils import timezone
 from flows.models import Flow, FlowRevision
 from flows.operations import flows as operations
 from flows.operations.bulk_acts import restore_flow
+from flows.operations.flow_drafts import discard_draft, publish_draft
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
 from flows.primitives.rights import Action, Resource
@@ -21,7 +22,8 @@ from flows.queries import flows as queries
 from flows.queries.criteria import Condition, Operation
 from flows.queries.last_runs import list_last_runs
 from flows.queries.visibility import visible
-from flows.ui.choices import read_look
+from flows.ui.choices import EDITOR_COLUMNS, EDITOR_SPLIT, read_choices, read_look
+from flows.ui.editing.panels import arrange
 from flows.ui.editing.trials import make_trial
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
@@ -32,6 +34,7 @@ from flows.ui.painters.topology import draw_topology
 from flows.ui.views.blueprints import make_new_source
 from flows.ui.views.dependencies import describe_dependencies
 from flows.ui.views.editor import present_problem
+from flows.ui.views.editor_picture import draw_edited
 from flows.ui.views.flow_list import RUNS_IN_STRIP
 from flows.ui.views.flow_logs import send_lines_only, show_logs
 from flows.ui.views.flow_tabs import describe_revisions, list_relations, make_grid, show_concurrency, show_metrics
@@ -48,14 +51,9 @@ TABS = (
     ("dependencies", "Dependencies"),
     ("concurrency", "Concurrency"),
 )
-PANELS = (
-    ("topology", "Topology"),
-    ("docs", "Docs"),
-    ("inputs", "Inputs"),
-    ("playground", "Playground"),
-    ("files", "Files"),
-    ("blueprints", "Blueprints"),
-)
+DRAFT_TABS = frozenset({"edit", "revisions"})
+"""The tabs that are about the text saved last; the others show what runs."""
+
 _BEHAVIORS = {"QUEUE": "wait in the queue", "CANCEL": "are cancelled", "FAIL": "fail"}
 """What becomes of executions over the limit, in words."""
 
@@ -80,7 +78,7 @@ tasks:
 
 def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "overview") -> HttpResponseBase:
     """Show one tab of a flow."""
-    found = queries.get_flow_text(namespace, flow_id)
+    found = queries.get_flow_text(namespace, flow_id, prefer_published=tab not in DRAFT_TABS)
     if tab == "logs" and (lines := send_lines_only(request, namespace, flow_id)) is not None:
         return lines
     makers = {
@@ -100,6 +98,7 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
     context = {
         "flow": found.flow,
         "definition": found.definition,
+        "shown": found.revision,
         "tab": tab,
         "tabs": TABS,
         "flow_url": reverse("ui:flow", args=[namespace, flow_id]),
@@ -117,7 +116,7 @@ def show_flow(request: HttpRequest, namespace: str, flow_id: str, tab: str = "ov
 def _describe_acts(flow: Flow) -> dict[str, str]:
     """Return what the acts on a flow say before they are done, and the same acts as commands."""
     name = f"{flow.namespace} {flow.flow_id}"
-    revisions = "its revision comes" if flow.revision == 1 else f"its {flow.revision} revisions come"
+    revisions = "its revision comes" if flow.newest_revision == 1 else f"its {flow.newest_revision} revisions come"
     return {
         "toggle_command": f"manage.py flows {'enable' if flow.disabled else 'disable'} {name}",
         "delete_command": f"manage.py flows delete {name} --yes",
@@ -149,19 +148,20 @@ def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
 
 
 def _edit(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
-    return {
-        **_editor_context(found.revision.source, found.flow.revision, found),
-        "is_read_only": not current_caller().may(Action.UPDATE, Resource.FLOW, found.flow.namespace),
-    }
+    return _editor_context(request, found.revision.source, found.flow.newest_revision, found)
 
 
-def _editor_context(source: str, revision: int, found: queries.FlowText | None = None) -> dict[str, Any]:
+def _editor_context(request: HttpRequest, source: str, revision: int, found: queries.FlowText | None = None) -> dict[str, Any]:
     definition = found.definition if found else operations.check_document(source).definition
+    choices = read_choices(request.user.pk)
+    is_read_only = found is not None and not current_caller().may(Action.UPDATE, Resource.FLOW, found.flow.namespace)
     return {
         "source": source,
         "revision": revision,
-        "picture": draw_topology(definition) if definition else "",
-        "panels": PANELS,
+        "picture": draw_edited(request, definition, source) if definition else "",
+        "columns": arrange(choices.get(EDITOR_COLUMNS, ""), request.GET.getlist("panel"), is_read_only=is_read_only),
+        "is_read_only": is_read_only,
+        "split": choices.get(EDITOR_SPLIT, ""),
     }
 
 
@@ -191,7 +191,7 @@ def _revisions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     rows = list(visible(FlowRevision).filter(flow=found.flow).order_by("-revision")[:200])
     by_number = {row.revision: row for row in rows}
     newest = rows[0].revision
-    left = by_number.get(_read_number(request, "from", newest - 1))
+    left = by_number.get(_read_number(request, "from", found.flow.revision if found.revision.draft else newest - 1))
     right = by_number.get(_read_number(request, "to", newest), rows[0])
     in_one_column = request.GET.get("view") == "unified"
     context: dict[str, Any] = {"rows": rows, "left": left, "right": right, "in_one_column": in_one_column}
@@ -224,14 +224,14 @@ def show_new(request: HttpRequest) -> HttpResponse:
     if plugin := request.GET.get("plugin", ""):
         source = make_trial(plugin, request.GET.get("example", ""), namespace)
     crumbs = [Crumb("Flows", reverse("ui:flows")), Crumb("New flow")]
-    context = {**_editor_context(source, 0), "is_new": True}
+    context = {**_editor_context(request, source, 0), "is_new": True}
     return answer_page(request, "flows/flow/new.html", context, title="New flow", nav="flows", crumbs=crumbs)
 
 
 def save_source(request: HttpRequest) -> HttpResponse:
     """
-    Save the text of the editor: `{source, base, message}` as JSON; `base` is the revision that the person began with, 0 for a
-    new flow; `message` says why it is saved and may be missing.
+    Save the text of the editor: `{source, base, message, draft}` as JSON; `base` is the revision that the person began with, 0
+    for a new flow; `message` says why it is saved and may be missing; `draft` keeps the text without publishing it.
 
     Answers the saved revision and its address, 422 with all problems, or 409 when somebody else saved meanwhile.
     """
@@ -242,7 +242,8 @@ def save_source(request: HttpRequest) -> HttpResponse:
         raise InvalidError("The body must be JSON with a text and the number of its revision.", code="json-shape") from error
     try:
         message = str(body.get("message") or "")
-        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"), message=message)
+        history: dict[str, Any] = {"message": message, "draft": bool(body.get("draft"))}
+        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"), **history)
     except InvalidError as error:
         problems = [present_problem(problem, source) for problem in error.problems]
         return JsonResponse({"message": error.message, "problems": problems, "code": error.code}, status=422)
@@ -252,58 +253,64 @@ def save_source(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"message": error.message, "code": error.code}, status=404)
     url = reverse("ui:flow-tab", args=[saved.flow.namespace, saved.flow.flow_id, "edit"])
     warnings = [present_problem(problem, source) for problem in saved.warnings]
-    return JsonResponse({"revision": saved.flow.revision, "changed": saved.changed, "url": url, "warnings": warnings})
+    return JsonResponse({"revision": saved.revision.revision, "changed": saved.changed, "url": url, "warnings": warnings})
 
 
-def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any, message: str) -> operations.SavedFlow:
-    history: dict[str, Any] = {"at": timezone.now(), "actor": name_of(request), "message": message}
+def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any, **history: Any) -> operations.SavedFlow:
+    history |= {"at": timezone.now(), "actor": name_of(request)}
     if base == 0:
         return operations.save_flow(source, mode="create", **history)
     namespace, _, flow_id = str(address).partition("/")
     row = queries.get_flow_row(namespace, flow_id)
-    if row.revision != base and not overwrite:
+    if row.newest_revision != base and not overwrite:
         raise ConflictError(
-            f"Somebody saved revision {row.revision} while you were editing revision {base}.", code="edit-conflict"
+            f"Somebody saved revision {row.newest_revision} while you were editing revision {base}.", code="edit-conflict"
         )
     return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", **history)
 
 
 def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> HttpResponse:
-    """Enable, disable, delete or bring back a flow, or restore an old revision as the newest one."""
+    """Enable, disable, delete or bring back a flow, restore an old revision as the newest one, publish or discard a draft."""
     at, actor = timezone.now(), name_of(request)
     if action == "delete":
         operations.delete_flow(namespace, flow_id, at=at, actor=actor)
         return redirect("flows", note=f"Flow {namespace}/{flow_id} deleted", undo=f"{namespace}/{flow_id}/undelete")
     if action == "undelete":
         restored = restore_flow(namespace, flow_id, at=at, actor=actor)
-        return redirect("flow", namespace, flow_id, note=f"Flow restored as revision {restored.flow.revision}")
+        return redirect("flow", namespace, flow_id, note=f"Flow restored as revision {restored.revision.revision}")
     if action in ("enable", "disable"):
         operations.set_flow_disabled(namespace, flow_id, disabled=action == "disable", at=at, actor=actor)
         back = "enable" if action == "disable" else "disable"
         return redirect("flow", namespace, flow_id, note=f"Flow {action}d", undo=f"{namespace}/{flow_id}/{back}")
+    number = request.POST.get("revision", "")
+    revision = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
+    if action == "publish":
+        published = publish_draft(namespace, flow_id, revision=revision, at=at, actor=actor)
+        return redirect("flow", namespace, flow_id, note=f"Draft published as revision {published.revision.revision}")
+    if action == "discard":
+        discard_draft(namespace, flow_id, revision=revision, at=at, actor=actor)
+        return redirect("flow", namespace, flow_id, note=f"Draft {number} discarded; it stays among the revisions")
     if action == "restore":
-        number = request.POST.get("revision", "")
-        wanted = queries.get_flow_text(
-            namespace, flow_id, int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0
-        )
+        wanted = queries.get_flow_text(namespace, flow_id, revision)
         saved = operations.save_flow(
             wanted.revision.source,
             namespace=namespace,
             flow_id=flow_id,
             mode="update",
+            draft=wanted.revision.draft,
             at=at,
             actor=actor,
             message=f"Revision {wanted.revision.revision} restored",
         )
         return redirect(
-            "flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.flow.revision}"
+            "flow-tab", namespace, flow_id, "revisions", note=f"Revision {number} restored as revision {saved.revision.revision}"
         )
     raise NotFoundError(f'A flow has no action "{action}".', code="unknown-action")
 
 
 def download_source(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
-    """Answer with the source of a flow as a file."""
-    found = queries.get_flow_text(namespace, flow_id)
+    """Answer with the source of a flow as a file, the published one where there is one."""
+    found = queries.get_flow_text(namespace, flow_id, prefer_published=True)
     response = HttpResponse(found.revision.source, content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{flow_id}.yaml"'
     return response

@@ -23,7 +23,7 @@ from flows.queries.last_runs import list_last_runs
 from flows.queries.pages import Window
 from flows.queries.preferences import find_preferences
 from flows.queries.source_search import search_texts
-from flows.queries.triggers import say_schedule
+from flows.queries.triggers import say_trigger
 from flows.queries.visibility import visible
 from flows.ui.choices import lead_to_defaults
 from flows.ui.exports import send_table
@@ -33,6 +33,7 @@ from flows.ui.page import FRAGMENT_HEADER, Crumb, answer_page
 from flows.ui.painters.flow_rows import COLUMNS, DEFAULT_COLUMNS, FlowRow, TreeHeading, TriggerMark, paint_flows
 from flows.ui.painters.source_hits import paint_hits
 from flows.ui.sorting import make_heads, read_sort
+from flows.ui.trigger_facts import ICONS
 from flows.ui.wording import short_type, split_labels
 
 PAGE_SIZE = 50
@@ -42,9 +43,6 @@ SORTED = {"flow": "id", "namespace": "namespace", "updated": "updated"}
 """Columns that sort the list, and what they are called there."""
 
 EXPORTED = ("namespace", "id", "revision", "disabled", "labels", "description", "saved")
-TRIGGER_ICONS = {"schedule": "clock", "polling": "loop", "webhook": "globe", "flow": "flow"}
-"""Symbols of icons.svg by family of triggers."""
-
 _RIGHTS = (
     ("run", Action.CREATE, Resource.EXECUTION),
     ("update", Action.UPDATE, Resource.FLOW),
@@ -131,9 +129,9 @@ def _present_triggers(definition: TypedFlow | None) -> list[TriggerMark]:
         return []
     found = []
     for trigger in definition.triggers:
-        words = say_schedule(trigger) or short_type(trigger.type)
+        words = say_trigger(trigger) or short_type(trigger.type)
         off = ", disabled" if trigger.disabled else ""
-        found.append(TriggerMark(TRIGGER_ICONS.get(trigger.family, "trigger"), f"{trigger.id}: {words}{off}"))
+        found.append(TriggerMark(ICONS.get(trigger.family, "trigger"), f"{trigger.id}: {words}{off}"))
     return found
 
 
@@ -183,7 +181,7 @@ def _list_facts(rows: Iterator[Flow]) -> Iterator[dict[str, Any]]:
         yield {
             "namespace": row.namespace,
             "id": row.flow_id,
-            "revision": row.revision,
+            "revision": row.newest_revision,
             "disabled": row.disabled,
             "labels": ",".join(f"{key}:{value}" for key, value in split_labels(row.labels)),
             "description": row.description,

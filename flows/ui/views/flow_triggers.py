@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.utils import timezone
 
-from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Trigger
-from flows.models import Flow, TriggerState
+from flows.models import TriggerState
 from flows.operations.triggers import evaluate_dry, list_accepted
 from flows.primitives.errors import FlowsError
 from flows.queries.flows import FlowText
@@ -21,17 +20,28 @@ from flows.queries.triggers import (
     count_backfill_runs,
     describe_triggers,
     list_backfill_runs,
+    list_last_executions,
     list_schedule_dates,
     list_triggers_of_flow,
-    say_schedule,
+    list_windows,
+    pick_met,
+    say_trigger,
 )
 from flows.triggers.backfill import Backfill, load_backfill
 from flows.triggers.conditions import has_filters
-from flows.ui.views.flow_list import TRIGGER_ICONS
-from flows.ui.views.triggers import read_evaluation
+from flows.triggers.flow_entries import read_flow_trigger
+from flows.triggers.flow_words import say_entry, say_window
+from flows.ui.trigger_facts import ICONS, find_address, read_evaluation
 from flows.ui.wording import short_type, write_value
 
+Windows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
 NEXT_DATES = 10
+_SAID_OTHERWISE = {
+    "webhook": ("key", "signature"),
+    "flow": ("dependsOn", "preconditions", "window", "mode", "minSatisfied", "onMiss"),
+}
+"""Properties that the card of a trigger tells in its own words, or that hold what only the address shows, by family."""
 
 
 def list_trigger_lines(found: FlowText) -> list[dict[str, Any]]:
@@ -44,8 +54,8 @@ def list_trigger_lines(found: FlowText) -> list[dict[str, Any]]:
             {
                 "id": trigger.id,
                 "type": trigger.type,
-                "icon": TRIGGER_ICONS.get(trigger.family, "trigger"),
-                "words": say_schedule(trigger) or short_type(trigger.type),
+                "icon": ICONS.get(trigger.family, "trigger"),
+                "words": say_trigger(trigger) or short_type(trigger.type),
                 "is_off": trigger.disabled or (state is not None and state.disabled),
                 "next_at": state.next_at if state is not None else None,
             }
@@ -55,22 +65,46 @@ def list_trigger_lines(found: FlowText) -> list[dict[str, Any]]:
 
 def show_triggers(request: HttpRequest, found: FlowText) -> dict[str, Any]:
     """Return what the tab "Triggers" shows; `?dry=` names the schedule that is evaluated without a start."""
-    flow, at = found.flow, timezone.now()
+    at = timezone.now()
     dry = request.GET.get("dry", "")
     rows = []
-    for view in describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id)):
-        row = {**_describe_trigger(view, at=at), "evaluation": read_evaluation(view.state), "problem": view.problem}
+    views = _list_views(found)
+    executions = list_last_executions([view.state for view in views])
+    has_listeners = any(view.state.family == "flow" for view in views)
+    windows = list_windows(found.flow.namespace, found.flow.flow_id, at=at) if has_listeners else {}
+    for view in views:
+        row = {
+            "evaluation": read_evaluation(view.state),
+            "execution": executions.get(view.state.pk),
+            "problem": view.problem,
+            **_describe_trigger(request, view, at=at),
+        }
+        if view.trigger is not None and view.trigger.family == "flow":
+            row |= _describe_flow_trigger(view.trigger, windows, at=at)
         if view.state.backfill:
             row |= _describe_backfill(view.state, load_backfill(view.state.backfill))
         if dry == view.state.trigger_id:
             row |= _evaluate(view.state, at=at)
         rows.append(row)
-    known = {row["state"].trigger_id for row in rows}
-    others = [trigger for trigger in found.definition.triggers if trigger.id not in known] if found.definition else []
-    return {"rows": rows, "others": [_describe_other(request, flow, trigger) for trigger in others]}
+    return {"rows": rows}
 
 
-def _describe_trigger(view: TriggerView, *, at: datetime) -> dict[str, Any]:
+def _list_views(found: FlowText) -> list[TriggerView]:
+    """Return all triggers of a flow. One that was saved before its kind had a row gets one that is not stored."""
+    flow = found.flow
+    views = describe_triggers(list_triggers_of_flow(flow.namespace, flow.flow_id))
+    known = {view.state.trigger_id for view in views}
+    names = {"namespace": flow.namespace, "flow_id": flow.flow_id, "flow_revision": flow.revision}
+    for trigger in found.definition.triggers if found.definition else ():
+        if trigger.id not in known:
+            state = TriggerState(
+                **names, trigger_id=trigger.id, type=trigger.type, family=trigger.family, source_disabled=trigger.disabled
+            )
+            views.append(TriggerView(state, trigger, flow.revision))
+    return views
+
+
+def _describe_trigger(request: HttpRequest, view: TriggerView, *, at: datetime) -> dict[str, Any]:
     state, trigger = view.state, view.trigger
     dates = list_schedule_dates(trigger, at=at, count=NEXT_DATES) if trigger else []
     name = f"{state.namespace} {state.flow_id} {state.trigger_id}"
@@ -81,8 +115,11 @@ def _describe_trigger(view: TriggerView, *, at: datetime) -> dict[str, Any]:
         "commands": {"restart": f"manage.py triggers restart {name}", "cancel": f"manage.py triggers backfill {name} --cancel"},
     }
     if trigger is not None:
-        row["words"] = say_schedule(trigger)
-        row["properties"] = [(name, write_value(value)) for name, value in trigger.properties.items()]
+        hidden = _SAID_OTHERWISE.get(trigger.family, ())
+        row["words"] = say_trigger(trigger)
+        row["address"] = find_address(request, state.namespace, state.flow_id, trigger)
+        row["properties"] = [(name, write_value(value)) for name, value in trigger.properties.items() if name not in hidden]
+        row["when"] = trigger.when if trigger.family != "flow" else None
         names = {"namespace": state.namespace, "flow_id": state.flow_id, "trigger_id": state.trigger_id}
         if dates and has_filters(trigger):
             row["dates"] = list(zip(dates, list_accepted(**names, dates=dates, at=at), strict=True))
@@ -114,15 +151,27 @@ def _evaluate(state: TriggerState, *, at: datetime) -> dict[str, Any]:
     return {"dry": found, "dry_variables": variables}
 
 
-def _describe_other(request: HttpRequest, flow: Flow, trigger: Trigger) -> dict[str, Any]:
-    """Return what is to be said of a trigger that keeps no state: a webhook's address, or what a flow trigger waits for."""
-    row: dict[str, Any] = {"trigger": trigger, "properties": [], "url": ""}
-    key = trigger.properties.get("key")
-    if trigger.family == "webhook":
-        if isinstance(key, str) and "{{" not in key:
-            path = f"/api/v1/{DEFAULT_TENANT}/executions/webhook/{flow.namespace}/{flow.flow_id}/{quote(key)}"
-            row["url"] = request.build_absolute_uri(path)
-    else:
-        shown = {**trigger.properties, "conditions": list(trigger.conditions)} if trigger.conditions else trigger.properties
-        row["properties"] = [(name, write_value(value)) for name, value in shown.items()]
-    return row
+def _describe_flow_trigger(trigger: Trigger, windows: Windows, *, at: datetime) -> dict[str, Any]:
+    """Return the conditions of a Flow trigger in words, each with the execution that met it in the window that is open now."""
+    try:
+        listening = read_flow_trigger(trigger)
+    except FlowsError as error:
+        return {"problem": error.message}
+    groups = []
+    for group in listening.groups:
+        met = pick_met(group, windows, at=at)
+        entries = [{"words": say_entry(entry), "met": _read_met(met.get(entry.key))} for entry in group.entries]
+        groups.append(
+            {
+                "window": say_window(group.window),
+                "wanted_count": group.wanted_count,
+                "met_count": len(met),
+                "entries": entries,
+            }
+        )
+    has_deadline = listening.deadline_group is not None
+    return {"groups": groups, "has_deadline": has_deadline, "miss_labels": listening.miss_labels if has_deadline else ()}
+
+
+def _read_met(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {"execution_id": kept["executionId"], "at": datetime.fromisoformat(kept["at"])} if kept else None

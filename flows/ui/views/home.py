@@ -21,7 +21,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
 
 def show_welcome(request: HttpRequest) -> HttpResponse:
     """Show what to do first, with what is done ticked."""
-    newest = visible(Flow).filter(deleted=False).order_by("-updated_at").first()
+    newest = visible(Flow).filter(deleted=False, revision__gt=0).order_by("-updated_at").first()
     context = {
         "newest": newest,
         "has_run": visible(Execution).exists(),

@@ -23,7 +23,10 @@ _NOTES = {"approve": "Approved", "deny": "Denied", "resume": "Resumed"}
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One question as the page shows it; `fault` says why the answer that was sent was not taken."""
+    """
+    One question as the page shows it. `fault` says why the answer that was sent was not taken, unless a field says it: `faulty`
+    are those, `focus_id` is the first of them, and `comment_fault` stands at the comment.
+    """
 
     question: Question
     key: str
@@ -34,6 +37,15 @@ class Card:
     comment_needed: str = ""
     comment: str = ""
     fault: str = ""
+    comment_fault: str = ""
+
+    @property
+    def faulty(self) -> list[InputField]:
+        return [field for field in self.fields if field.errors]
+
+    @property
+    def focus_id(self) -> str:
+        return self.faulty[0].id if self.faulty else ""
 
 
 def show_inbox(request: HttpRequest) -> HttpResponse:
@@ -43,24 +55,32 @@ def show_inbox(request: HttpRequest) -> HttpResponse:
     return _answer(request)
 
 
-def _answer(request: HttpRequest, *, key: str = "", given: Mapping[str, Any] | None = None, fault: str = "") -> HttpResponse:
+def _answer(
+    request: HttpRequest, *, key: str = "", given: Mapping[str, Any] | None = None, error: FlowsError | None = None
+) -> HttpResponse:
     cards = [
-        _make_card(question, given=given or {}, fault=fault, comment=request.POST.get("comment", ""))
+        _make_card(question, given=given or {}, error=error, comment=request.POST.get("comment", ""))
         if _key_of(question) == key
         else _make_card(question)
         for question in list_questions()
     ]
-    context = {"cards": cards, "fault": fault if fault and not any(card.fault for card in cards) else ""}
-    return answer_page(request, "flows/inbox.html", context, title="Inbox", nav="inbox", status=422 if fault else 200)
+    is_told = error is None or any(card.key == key for card in cards)
+    context = {"cards": cards, "fault": "" if is_told or error is None else error.message, "is_refused": error is not None}
+    return answer_page(request, "flows/inbox.html", context, title="Inbox", nav="inbox", status=422 if error else 200)
 
 
 def _key_of(question: Question) -> str:
     return question.run.id if question.run is not None else question.execution.id
 
 
-def _make_card(question: Question, *, given: Mapping[str, Any] | None = None, fault: str = "", comment: str = "") -> Card:
+def _make_card(
+    question: Question, *, given: Mapping[str, Any] | None = None, error: FlowsError | None = None, comment: str = ""
+) -> Card:
     key, task = _key_of(question), question.task
-    fields = make_fields(task.inputs, given=given or {}) if task is not None else []
+    resolved = error.resolved if isinstance(error, operations.InputsRefusedError) else None
+    fields = make_fields(task.inputs, given=given or {}, resolved=resolved, show_errors=True) if task is not None else []
+    is_at_field = any(field.errors for field in fields)
+    lacks_comment = error is not None and error.code == "comment-missing"
     decisions = task.properties.get("decisions") if task is not None else None
     words = decisions if isinstance(decisions, Mapping) else {}
     rule = str(task.properties.get("commentRequired") or "") if task is not None else ""
@@ -74,7 +94,8 @@ def _make_card(question: Question, *, given: Mapping[str, Any] | None = None, fa
         deny=_word(words.get("deny"), "Deny"),
         comment_needed={"ALWAYS": "required", "ON_DENY": "required to deny", "ON_APPROVE": "required to approve"}.get(rule, ""),
         comment=comment,
-        fault=fault,
+        fault=error.message[:800] if error is not None and not (is_at_field or lacks_comment) else "",
+        comment_fault="This decision needs a comment." if lacks_comment else "",
     )
 
 
@@ -99,7 +120,7 @@ def answer_question(request: HttpRequest) -> HttpResponse:
     except FlowsError as error:
         names = {name for name, _ in flatten(inputs)}
         given = {name: value for name, value in supplied.items() if isinstance(value, str) and name in names}
-        return _answer(request, key=key, given=given, fault=error.message[:800])
+        return _answer(request, key=key, given=given, error=error)
     return redirect("inbox", note=f"{_NOTES[decision]}: {question.execution.flow_id}")
 
 

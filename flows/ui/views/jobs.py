@@ -96,7 +96,7 @@ def make_card(job: BulkJob) -> JobCard:
     look, icon, word = _LOOKS[BulkJob.Phase(job.phase)]
     worked = job.done_count + job.skipped_count + job.failed_count
     percent = None if job.total is None else 100 if not job.total else min(100, worked * 100 // job.total)
-    place = reverse("ui:executions" if job.kind == EXECUTION else "ui:flows")
+    place = reverse(f"ui:{job.kind}s")
     return JobCard(
         job,
         describe_act(job.kind, job.act, job.total),
@@ -113,5 +113,5 @@ def make_card(job: BulkJob) -> JobCard:
 def _address_of(kind: str, object_id: str) -> str:
     if kind == EXECUTION:
         return reverse("ui:execution-short", args=[object_id])
-    namespace, _, flow_id = object_id.partition("/")
-    return f"{reverse('ui:flows')}/edit/{quote(namespace)}/{quote(flow_id)}"
+    namespace, flow_id, *trigger = object_id.split("/", 2)
+    return f"{reverse('ui:flows')}/edit/{quote(namespace)}/{quote(flow_id)}{'/triggers' if trigger else ''}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -15,13 +15,21 @@ from flows.models import LogEntry
 from flows.queries.criteria import Condition, Criteria, build_lookup
 from flows.queries.flows import list_flow_namespaces
 from flows.queries.logs import is_pattern, iterate_logs, log_rules, match_searched
+from flows.queries.preferences import find_preferences
 from flows.queries.visibility import visible
 from flows.streams import answer_stream
 from flows.ui.choices import lead_to_defaults
 from flows.ui.filters import LEVELS, Filters, read_filters, write_query
-from flows.ui.log_panel import Log, answer_lines, make_panel, stream_log, wants_lines
-from flows.ui.page import answer_page
+from flows.ui.kept_views import find_default_query, keep_view, read_columns, read_saved
+from flows.ui.log_panel import PLACE_NAMES, Log, answer_lines, make_panel, stream_log, wants_lines
+from flows.ui.page import FRAGMENT_HEADER, answer_page
 from flows.ui.painters.log_lines import Origin
+
+PAGE = "logs"
+"""The name of this list, under which its reader's choices are kept."""
+
+COLUMNS = {"time": "Time", "level": "Level", "flow": "Flow and execution", "task": "Task"}
+"""What a line shows before its message; a style sheet leaves out the others, so that lines that come later are the same."""
 
 MOST_DOWNLOADED = 100_000
 PATTERN_SPAN = timedelta(days=1)
@@ -31,19 +39,40 @@ FILTERS = ("q", "namespace", "flow", "task", "execution", "level", "range", "fro
 
 def search_logs(request: HttpRequest) -> HttpResponse:
     """Show the newest lines that match, and those that come as they are written; older ones while scrolling up."""
+    # A script that asks for lines alone needs none of what the page around them shows.
+    preferences = {} if wants_lines(request) else find_preferences(request.user.pk)
+    saved = read_saved(preferences, PAGE)
+    if (default := find_default_query(saved)) and not request.GET and FRAGMENT_HEADER not in request.headers:
+        return HttpResponseRedirect(f"{reverse('ui:logs')}?{default}")
     if (away := lead_to_defaults(request, namespace="home-namespace", level="log-level")) is not None:
         return away
     filters, log = _read_log(request)
     if wants_lines(request):
         return answer_lines(request, log)
+    columns = read_columns(preferences, PAGE, known=COLUMNS, usual=tuple(COLUMNS))
+    query = request.GET.copy()
+    for name in PLACE_NAMES:
+        query.pop(name, None)
     context = {
+        "saved": saved,
+        "columns": columns,
+        "all_columns": list(COLUMNS.items()),
+        "left_out": " ".join(f"no-{name}" for name in COLUMNS if name not in columns),
+        "query": query.urlencode(),
         "filters": filters,
+        # Filters that have no field of their own stay while others change.
+        "kept_filters": [(name, filters.values[name]) for name in ("flow", "task", "execution") if filters.values[name]],
         "log": make_panel(request, log),
         "levels": LEVELS,
         "namespaces": list_flow_namespaces(),
         "download_url": f"{reverse('ui:logs-download')}{write_query(request)}",
     }
     return answer_page(request, "flows/logs.html", context, title="Logs", nav="logs")
+
+
+def save_view(request: HttpRequest) -> HttpResponse:
+    """Keep or drop a saved filter, or keep what lines show, and lead back to the log with its filters."""
+    return HttpResponseRedirect(f"{reverse('ui:logs')}?{keep_view(request, PAGE, columns=COLUMNS)}")
 
 
 def follow_logs(request: HttpRequest) -> HttpResponseBase:

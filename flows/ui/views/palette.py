@@ -105,10 +105,10 @@ def _find_flows(text: str) -> list[Found]:
     else:
         flows = flows.order_by("-updated_at")
     found = []
-    for row in flows.only("namespace", "flow_id")[:FOUND_FLOWS]:
+    for row in flows.only("namespace", "flow_id", "revision", "disabled")[:FOUND_FLOWS]:
         names = (row.namespace, row.flow_id)
         found.append(_make("flow", row.flow_id, row.namespace, "flow", *names))
-        if text and current_caller().may(Action.CREATE, Resource.EXECUTION, row.namespace):
+        if text and row.can_start and current_caller().may(Action.CREATE, Resource.EXECUTION, row.namespace):
             found.append(_make("run", f"Execute {row.flow_id}", row.namespace, "flow-execute", *names))
     return found
 

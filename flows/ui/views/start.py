@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from flows.engine.starting import refuse_draft
 from flows.language.flow import Flow as TypedFlow
 from flows.models import Execution
 from flows.operations import executions as operations
@@ -47,6 +48,10 @@ def show_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpRespons
     """Show the form with the defaults of the flow, the inputs of an earlier execution, or the values of the link."""
     loaded = queries.load_startable_flow(namespace, flow_id, _read_revision(request))
     typed = {**_read_earlier(request, loaded.flow), **read_prefill(request, loaded.flow.inputs)}
+    try:
+        refuse_draft(loaded, "NORMAL")
+    except InvalidError as error:
+        return _answer_form(request, loaded.flow, typed=typed, refusal=error)
     return _answer_form(request, loaded.flow, typed=typed)
 
 
@@ -60,7 +65,7 @@ def refresh_form(request: HttpRequest, namespace: str, flow_id: str) -> HttpResp
     """Show the form again with what was entered so far, because other inputs depend on it. Nothing starts."""
     flow = queries.load_startable_flow(namespace, flow_id, _read_revision(request)).flow
     typed = {name: value for name, value in read_typed(request, flow.inputs).items() if isinstance(value, str | list)}
-    return _answer_form(request, flow, typed=typed, touched=read_touched(request))
+    return _answer_form(request, flow, typed=typed, touched=read_touched(request.POST))
 
 
 def start(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
@@ -142,6 +147,7 @@ def _answer_form(
     typed: dict[str, Any],
     touched: Collection[str] = (),
     error: FlowsError | None = None,
+    refusal: FlowsError | None = None,
 ) -> HttpResponse:
     at = timezone.now()
     for value in typed.values():
@@ -160,7 +166,8 @@ def _answer_form(
         "flow": row,
         "definition": flow,
         "fields": fields,
-        "error": error if error is not None and not at_fields else None,
+        "error": refusal or (None if at_fields else error),
+        "is_refused": refusal is not None,
         "faulty": [field for field in fields if field.errors] if error is not None else [],
         "labels": request.POST.get("labels", ""),
         "schedule": request.POST.get("schedule", ""),
@@ -183,7 +190,7 @@ def _answer_form(
         Crumb(flow.id, flow_url),
         Crumb("Execute"),
     ]
-    status = status_of(error) if error is not None else 200
+    status = 200 if (wrong := error or refusal) is None else status_of(wrong)
     return answer_page(
         request, "flows/flow/execute.html", context, title=f"Execute {flow.id}", nav="flows", crumbs=crumbs, status=status
     )

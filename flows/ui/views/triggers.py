@@ -1,132 +1,33 @@
-"""All triggers, what can be done with one, and backfills with a preview of what they will start."""
+"""What can be done with a trigger: its switch, a look that starts nothing, and backfills with a preview of what they start."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
 from flows.language.source import read_document
-from flows.models import TriggerState
 from flows.operations import triggers as operations
+from flows.operations.dry_polls import ask_for_dry_poll
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
 from flows.queries import triggers as queries
-from flows.queries.criteria import Condition, Operation, read_moment
-from flows.queries.flows import get_flow_row, list_flow_namespaces
+from flows.queries.criteria import read_moment
+from flows.queries.flows import get_flow_row
 from flows.queries.last_runs import find_median_length, list_firings_between
-from flows.queries.pages import Window
-from flows.queries.triggers import say_schedule
-from flows.ui.choices import lead_to_defaults
-from flows.ui.exports import send_table
-from flows.ui.filters import Filters, read_filters, write_query
+from flows.ui.filters import write_query
 from flows.ui.page import Crumb, answer_page, name_of, redirect
-from flows.ui.sorting import make_heads, paint_heads, read_sort
-from flows.ui.wording import write_duration
+from flows.ui.wording import write_duration, write_value
 
-PAGE_SIZE = 50
 PREVIEWED = 12
 MOST_IN_STRIP = 120
 MOST_LISTED = 500
 MOST_DATES = 10_000
-EXPORTED = (
-    "namespace", "flowId", "triggerId", "kind", "disabled", "nextEvaluationDate", "lastTriggeredDate", "executionId", "workerId",
-)  # fmt: skip
 PRESETS = (("24 h", timedelta(hours=24)), ("7 d", timedelta(days=7)), ("30 d", timedelta(days=30)))
 """Ranges that the form of a backfill offers, each back from now."""
-
-
-STATES = {
-    "active": Condition("disabled", Operation.EQUALS, "false"),
-    "off": Condition("disabled", Operation.EQUALS, "true"),
-    "held": Condition("locked", Operation.EQUALS, "true"),
-    "failed": Condition("evaluation", Operation.EQUALS, "FAILED"),
-}
-"""What the filter "State" of the list means."""
-
-
-COLUMNS = (
-    ("trigger", "Trigger"),
-    ("flow", "Flow"),
-    ("when", "When"),
-    ("state", "State"),
-    ("evaluation", "Last evaluation"),
-    ("fired", "Last fired"),
-    ("next", "Next"),
-)
-SORTED = {"trigger": "triggerId", "flow": "flowId", "fired": "lastTriggeredDate", "next": "nextExecutionDate"}
-"""Columns that sort the list, and what they are called there."""
-
-
-def list_triggers(request: HttpRequest) -> HttpResponse:
-    """Show one page of triggers with their state, what their last evaluation found, and why one cannot be used."""
-    if (away := lead_to_defaults(request, namespace="home-namespace")) is not None:
-        return away
-    state, sort = request.GET.get("is", ""), read_sort(request, SORTED)
-    filters = _read_filters(request)
-    text = request.GET.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 100_000 else 1
-    order = ((SORTED[sort[0]], sort[1]),) if sort is not None else ()
-    page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE, order), at=timezone.now())
-    query = request.GET.copy()
-    query.pop("page", None)
-    context = {
-        "heads": SafeString(paint_heads(make_heads(request, COLUMNS, sort=sort, sortable=SORTED))),
-        "query": query.urlencode(),
-        "rows": [
-            {
-                "state": view.state,
-                "words": say_schedule(view.trigger) if view.trigger else "",
-                "problem": view.problem,
-                "evaluation": read_evaluation(view.state),
-            }
-            for view in queries.describe_triggers(page.results)
-        ],
-        "total": page.total,
-        "filters": filters,
-        "state": state,
-        "namespaces": list_flow_namespaces(),
-        "older_url": write_query(request, page=str(number + 1)) if number * PAGE_SIZE < page.total else "",
-        "newer_url": write_query(request, page=str(number - 1) if number > 2 else "") if number > 1 else "",
-    }
-    return answer_page(request, "flows/trigger_list.html", context, title="Triggers", nav="triggers")
-
-
-def _read_filters(request: HttpRequest) -> Filters:
-    state = request.GET.get("is", "")
-    return read_filters(request, names=("q", "namespace"), fixed=(STATES[state],) if state in STATES else ())
-
-
-def export_list(request: HttpRequest) -> HttpResponseBase:
-    """Answer with all triggers that match, as CSV or as one JSON object per line."""
-    rows = queries.filter_triggers(_read_filters(request).criteria, at=timezone.now())
-    ordered = rows.order_by("namespace", "flow_id", "trigger_id").iterator(chunk_size=1000)
-    facts = ({name: _write_fact(value) for name, value in queries.export_columns(row).items()} for row in ordered)
-    return send_table(request.GET.get("form", ""), "triggers", EXPORTED, facts)
-
-
-def _write_fact(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def read_evaluation(row: TriggerState) -> dict[str, Any] | None:
-    """Return what a row keeps of its last evaluation, as pages show it; None before the first one."""
-    kept = row.evaluation
-    if not kept:
-        return None
-    words = {"STARTED": "started", "NOTHING": "nothing found", "FAILED": "failed"}
-    return {
-        "at": datetime.fromisoformat(kept["at"]),
-        "duration": write_duration(timedelta(seconds=kept["seconds"])),
-        "result": words.get(kept["result"], kept["result"]),
-        "has_failed": kept["result"] == "FAILED",
-        "message": kept["message"],
-        "execution_id": kept["executionId"] or "",
-    }
 
 
 def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, action: str) -> HttpResponse:
@@ -136,7 +37,8 @@ def act(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str, act
 
     def go_back(**said: str) -> HttpResponse:
         if request.POST.get("back") == "list":
-            return redirect("triggers", **said)
+            kept = [(name, value) for name, value in parse_qsl(request.POST.get("query", "")) if name not in ("note", "problem")]
+            return HttpResponseRedirect(f"{reverse('ui:triggers')}?{urlencode([*kept, *said.items()])}")
         return redirect("flow-tab", namespace, flow_id, "triggers", **said)
 
     try:
@@ -171,6 +73,35 @@ def _change(request: HttpRequest, action: str, names: dict[str, Any]) -> None:
             operations.delete_backfill(**names)
         case _:
             raise NotFoundError(f'A trigger has no action "{action[:60]}".', code="unknown-action")
+
+
+def show_evaluation(request: HttpRequest, namespace: str, flow_id: str, trigger_id: str) -> HttpResponse:
+    """Show what a look of a polling trigger would do; sent as a form, let a worker look and show what it found."""
+    row = queries.get_trigger_state(namespace, flow_id, trigger_id)
+    if row.family != "polling":
+        query = {"dry": trigger_id} if row.family == "schedule" else {}
+        return redirect("flow-tab", namespace, flow_id, "triggers", **query)
+    view = queries.describe_triggers([row])[0]
+    context: dict[str, Any] = {"row": row, "trigger": view.trigger, "problem": view.problem, "found": None, "fault": ""}
+    if view.trigger is not None:
+        context["properties"] = [(name, write_value(value)) for name, value in view.trigger.properties.items()]
+    if request.method == "POST":
+        try:
+            found = ask_for_dry_poll(namespace=namespace, flow_id=flow_id, trigger_id=trigger_id)
+            context |= {"found": found, "took": write_duration(timedelta(seconds=found.seconds))}
+        except (ForbiddenError, NotFoundError):
+            raise
+        except FlowsError as error:
+            context["fault"] = error.message
+    title = f"Evaluate {trigger_id}"
+    crumbs = _list_crumbs(namespace, flow_id, title)
+    status = 409 if context["fault"] else 200
+    return answer_page(request, "flows/evaluation.html", context, title=title, nav="triggers", crumbs=crumbs, status=status)
+
+
+def _list_crumbs(namespace: str, flow_id: str, last: str) -> list[Crumb]:
+    flow_url = reverse("ui:flow", args=[namespace, flow_id])
+    return [Crumb("Flows", reverse("ui:flows")), Crumb(flow_id, flow_url), Crumb("Triggers", f"{flow_url}/triggers"), Crumb(last)]
 
 
 def _read_range(request: HttpRequest) -> tuple[datetime, datetime | None]:
@@ -242,11 +173,5 @@ def show_backfill(request: HttpRequest, namespace: str, flow_id: str, trigger_id
             }
         except FlowsError as error:
             context["problem"] = error.message
-    flow_url = reverse("ui:flow", args=[namespace, flow_id])
-    crumbs = [
-        Crumb("Flows", reverse("ui:flows")),
-        Crumb(flow_id, flow_url),
-        Crumb("Triggers", f"{flow_url}/triggers"),
-        Crumb(f"Backfill {trigger_id}"),
-    ]
+    crumbs = _list_crumbs(namespace, flow_id, f"Backfill {trigger_id}")
     return answer_page(request, "flows/backfill.html", context, title=f"Backfill {trigger_id}", nav="triggers", crumbs=crumbs)

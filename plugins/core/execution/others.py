@@ -123,12 +123,13 @@ class Kill(RunnableTask):
     )
 
     class Props(Properties):
-        execution_id: Prop[str]
+        execution_id: Prop[str] | None = Field(default=None, description="The running execution when absent.")
         propagate_kill: Prop[bool] = Field(default=True, description="Kill its subflows, too.")
 
     def run(self, context: RunContext, props: Props) -> None:
         """Kill. Raises NotFoundError, or ConflictError when it has ended."""
-        context.platform.kill_execution(props.execution_id, cascade=props.propagate_kill)
+        execution_id = props.execution_id or str(context.execution["id"])
+        context.platform.kill_execution(execution_id, cascade=props.propagate_kill)
 
 
 class PurgeExecutions(RunnableTask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -91,7 +92,7 @@ class Labels(UpdatingTask):
         )
 
     def run(self, context: RunContext, props: Props) -> None:
-        """Set the labels. Raises TaskFailure for a system label or a value that is no text, number or boolean."""
+        """Set the labels; a map or list becomes JSON text. Raises TaskFailure for a system label or a value of null."""
         context.update_execution(labels=_read_labels(props.labels))
 
 
@@ -111,8 +112,10 @@ def _read_labels(written: dict[str, Any] | list[dict[str, Any]]) -> dict[str, st
             labels[key] = "true" if value else "false"
         elif isinstance(value, str | int | float):
             labels[key] = str(value)
+        elif isinstance(value, dict | list):
+            labels[key] = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
         else:
-            raise TaskFailure(f'The value of label "{key}" must be a text, number or boolean.', permanent=True)
+            raise TaskFailure(f'The value of label "{key}" must be a text, number, boolean, map or list.', permanent=True)
     return labels
 
 

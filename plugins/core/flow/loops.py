@@ -108,7 +108,7 @@ class EachParallel(FlowableTask):
 class CheckFrequency(Properties):
     """How often and how long a LoopUntil repeats."""
 
-    interval: Prop[Duration] = Field(default=timedelta(minutes=1), description="Wait between two rounds.")
+    interval: Prop[Duration] = Field(default=timedelta(seconds=1), description="Wait between two rounds.")
     max_iterations: Prop[int] | None = Field(default=None, ge=1, description="Rounds at most; no limit when absent.")
     max_duration: Prop[Duration] | None = Field(default=None, description="Time at most; no limit when absent.")
 

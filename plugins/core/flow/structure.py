@@ -12,6 +12,11 @@ from flows.plugin_api.tasks import FlowableTask
 Expression = Annotated[Static[str], Mark(dynamic=True)]
 """A condition or value that the engine renders at its own moment."""
 
+Reaction = Literal["CONTINUE", "CANCEL", "FAIL", "CANCELLED", "FAILED"]
+"""What happens to the siblings of a child that failed; the last two are other names of the two before them."""
+
+_ON_CHILD_FAILURE = "What happens to running siblings when a child fails: they finish, are cancelled, or are failed."
+
 
 class Sequential(FlowableTask):
     """Run tasks one after the other."""
@@ -60,14 +65,9 @@ class Parallel(FlowableTask):
 
     class Props(Properties):
         concurrent: Prop[int] = Field(default=0, ge=0, description="How many children may run at once; 0 means no limit.")
-        on_child_failure: Prop[Literal["CONTINUE", "CANCEL", "FAIL"]] | None = Field(
-            default=None,
-            description="What happens to running siblings when a child fails: they finish, are cancelled, or are failed.",
-        )
+        on_child_failure: Prop[Reaction] | None = Field(default=None, description=_ON_CHILD_FAILURE)
         fail_fast: Annotated[Prop[bool] | None, Mark(deprecated='Use "onChildFailure".')] = None
-        child_failure_policy: Annotated[
-            Prop[Literal["CONTINUE", "CANCEL", "FAIL"]] | None, Mark(deprecated='Use "onChildFailure".')
-        ] = None
+        child_failure_policy: Annotated[Prop[Reaction] | None, Mark(deprecated='Use "onChildFailure".')] = None
 
 
 class Dag(FlowableTask):
@@ -93,6 +93,7 @@ class Dag(FlowableTask):
 
     class Props(Properties):
         concurrent: Prop[int] = Field(default=0, ge=0, description="How many children may run at once; 0 means no limit.")
+        on_child_failure: Prop[Reaction] | None = Field(default=None, description=_ON_CHILD_FAILURE)
 
 
 class If(FlowableTask):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from flows.plugin_api.fields import Duration, Field, Mark, Prop, Properties, Secret, Static, Text
 from flows.plugin_api.fields import Output as TaskOutput
@@ -11,6 +14,17 @@ from flows.plugin_api.triggers import TriggerType
 
 Expression = Annotated[Static[str], Mark(dynamic=True)]
 States = Static[list[Text]]
+
+
+def _check_network(text: str) -> str:
+    try:
+        ip_network(text.strip(), strict=False)
+    except ValueError as error:
+        raise ValueError("expected an address or a network such as 10.0.0.0/8") from error
+    return text
+
+
+Network = Annotated[Text, AfterValidator(_check_network), WithJsonSchema({"type": "string", "format": "network"})]
 
 
 class UpstreamFlow(Properties):
@@ -159,7 +173,7 @@ class CallerRules(Properties):
     """What a webhook asks of its callers besides the key."""
 
     signature: WebhookSignature | None = Field(default=None, description="Calls must be signed.")
-    allowed_addresses: Static[list[Text]] | None = Field(
+    allowed_addresses: Static[list[Network]] | None = Field(
         default=None, description="Addresses or networks such as `10.0.0.0/8` from which calls are taken."
     )
     allowed_methods: Static[list[Literal["GET", "POST", "PUT"]]] | None = None

@@ -12,8 +12,8 @@ function showOptions(form, act) {
     for (const field of all("input[name=labels]", part)) field.required = !part.hidden;
   }
 }
-function describe(label, act, count, noun) {
-  const joiner = act === "labels" || act === "state" ? " of " : " ";
+function describe(label, isPart, count, noun) {
+  const joiner = isPart ? " of " : " ";
   return `${label}${joiner}${count} ${noun}${String(count) === "1" ? "" : "s"}`;
 }
 
@@ -22,7 +22,7 @@ export function askBulk(button) {
     form = one("#bulk-form"),
     act = button.dataset.bulk,
     count = all(".tick:checked").length,
-    words = describe(button.textContent.trim(), act, count, dialog.dataset.noun),
+    words = describe(button.textContent.trim(), "of" in button.dataset, count, dialog.dataset.noun),
     confirm = one(".confirm", form);
   if (!count) return;
   form.elements.act.value = act;
@@ -132,7 +132,7 @@ function wireConfirmation() {
   const offer = () => {
     const chosen = form.elements.act.selectedOptions[0],
       button = one(".confirm", form);
-    button.textContent = describe(chosen.text, chosen.value, form.dataset.total, form.dataset.noun);
+    button.textContent = describe(chosen.text, "of" in chosen.dataset, form.dataset.total, form.dataset.noun);
     button.classList.toggle("danger", "danger" in chosen.dataset);
     showOptions(form, chosen.value);
   };

@@ -8,7 +8,8 @@ export const all = (selector) => [...document.querySelectorAll(selector)];
 export const on = (target, kind, act, options) => target?.addEventListener(kind, act, options);
 export const token = one("meta[name=csrf-token]").content;
 const { ace, flow, kind, person = "" } = place.dataset;
-const DASHBOARD = kind === "dashboard";
+const DASHBOARD = kind === "dashboard",
+  READ_ONLY = "readonly" in place.dataset;
 
 export const post = (url, body, type = "application/json") =>
   fetch(url, {
@@ -16,6 +17,10 @@ export const post = (url, body, type = "application/json") =>
     headers: { "X-CSRFToken": token, "X-Fragment": "1", "Content-Type": type },
     body: typeof body === "string" ? body : JSON.stringify(body),
   }).catch(() => null);
+export const fillAndTell = (target, html) => {
+  fill(target, html);
+  target.dispatchEvent(new Event("parts", { bubbles: true }));
+};
 export const fill = (target, html) =>
   target.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
 const make = (tag, className, textContent) => Object.assign(document.createElement(tag), { className, textContent, type: "button" });
@@ -24,7 +29,7 @@ export const editor = makeEditor(one("#editor"), ace, {
   value: one("#source").value,
   mode: "ace/mode/yaml",
   scrollPastEnd: 0.4,
-  readOnly: "readonly" in place.dataset,
+  readOnly: READ_ONLY,
 });
 const { session } = editor;
 editor.setOptions({ enableBasicAutocompletion: true, enableLiveAutocompletion: true });
@@ -72,7 +77,7 @@ let saved = flow ? first : "",
   runRows = [],
   taskLines = [];
 // Drafts belong to a person: browsers are shared.
-const draftKey = `draft:${person}:${flow || "new" + location.search.replace(/[?&]panel=\w+/, "")}`;
+const draftKey = `draft:${person}:${flow || "new" + location.search.replace(/[?&](panel|open|fold|unfold)=[^&]*/g, "")}`;
 const lineAt = () => editor.getCursorPosition().row + 1;
 const isDirty = () => editor.getValue() !== saved;
 // What a new flow begins with is nobody's work.
@@ -109,6 +114,7 @@ function showState() {
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   one("#editor-state").textContent =
     `${count(errors, "error")}, ${count(problems.length - errors, "warning")}` + (isDirty() ? " · not saved" : "");
+  place.toggleAttribute("data-dirty", isDirty());
 }
 
 function showProblems(found) {
@@ -151,7 +157,7 @@ on(one("#problems"), "click", ({ target }) => {
 
 async function check() {
   const mine = ++run,
-    answer = await post(place.dataset.check || "/ui/flows/check", editor.getValue(), "text/plain");
+    answer = await post(place.dataset.check || "/ui/flows/check" + location.search, editor.getValue(), "text/plain");
   // An answer to an older text would put marks at the wrong places.
   if (mine !== run || !answer?.ok) return;
   const found = await answer.json(),
@@ -167,13 +173,12 @@ async function check() {
   if (tasks) {
     taskLines = tasks;
     runRows.forEach((row) => session.removeGutterDecoration(row, "run-mark"));
-    runRows = tasks.filter(([, , isTrigger]) => !isTrigger).map(([line]) => line - 1);
+    runRows = READ_ONLY ? [] : tasks.filter(([, , isTrigger]) => !isTrigger).map(([line]) => line - 1);
     runRows.forEach((row) => session.addGutterDecoration(row, "run-mark"));
   }
   if (picture) {
-    fill(canvas, picture);
+    fillAndTell(canvas, picture);
     lightNode(false);
-    canvas.dispatchEvent(new Event("parts", { bubbles: true }));
   }
   document.dispatchEvent(new Event("checked"));
 }
@@ -187,7 +192,8 @@ export function elementAt(line = lineAt()) {
 
 function lightNode(scrolls = true) {
   all("#picture .is-lit").forEach((node) => node.classList.remove("is-lit"));
-  const node = document.getElementById(`n-${elementAt()?.[1]}`);
+  const [line, id, isTrigger] = elementAt() || [],
+    node = isTrigger ? one(`#picture .is-trigger[data-line="${line}"]`) : document.getElementById(`n-${id}`);
   node?.classList.add("is-lit");
   const canvas = one("#picture"),
     box = node?.getBoundingClientRect(),
@@ -196,11 +202,13 @@ function lightNode(scrolls = true) {
     canvas.scrollBy({ top: box.top - frame.top - frame.height / 3 });
 }
 
-async function save(overwrite = false) {
+let isDraft;
+async function save(overwrite = false, draft = false) {
+  isDraft = draft;
   const source = editor.getValue(),
     words = one("#save-message"),
     revisions = `/ui/flows/edit/${flow}/revisions?from=${base}`,
-    answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow, overwrite, message: words?.value });
+    answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow, overwrite, draft, message: words?.value });
   if (!answer) return toast("The server does not answer; the text is kept here.", "bad");
   const found = await answer
     .json()
@@ -214,7 +222,9 @@ async function save(overwrite = false) {
       return;
     }
     toast(
-      found.changed ? `Revision ${found.revision} saved` : "Nothing changed: the text is the newest revision already",
+      found.changed
+        ? `${draft ? "Draft" : "Revision"} ${found.revision} saved`
+        : "Nothing changed: the text is the newest revision already",
       "",
       found.changed && { text: "see the difference", url: `${revisions}&to=${found.revision}` },
     );
@@ -248,15 +258,17 @@ function keepDraft() {
   clearTimeout(timers.keep);
   if (isWork())
     localStorage.setItem(draftKey, JSON.stringify({ text: editor.getValue(), at: Date.now(), base }));
-  else localStorage.removeItem(draftKey);
+  // A draft that is still offered is not lost by looking at the page.
+  else if (!one(".draft")) localStorage.removeItem(draftKey);
   showState();
 }
 on(window, "pagehide", keepDraft);
 editor.selection.on("changeCursor", () => later("light", 60, lightNode));
 on(one("#save"), "click", () => save());
+on(one("#save-draft"), "click", () => save(false, true));
 on(one("#conflict-overwrite"), "click", () => {
   one("#conflict-dialog").close();
-  save(true);
+  save(true, isDraft);
 });
 on(window, "keydown", (event) => {
   const { key } = event;
@@ -274,21 +286,33 @@ on(window, "beforeunload", (event) => {
   if (isWork()) event.preventDefault();
 });
 for (const kind of ["click", "keydown"])
-  on(one("#picture"), kind, ({ target, key = "Enter" }) => {
-    const node = target.closest("[data-line]");
+  on(one("#picture"), kind, (event) => {
+    const { target, key = "Enter" } = event,
+      node = target.closest("[data-line]"),
+      link = kind === "click" && target.closest(".topology [data-part]");
     if (node && key === "Enter") goTo(Number(node.dataset.line));
+    if (!link) return;
+    // Groups and calls are folded and opened by the next check of the text: the picture is of what stands there now.
+    event.preventDefault();
+    event.stopPropagation();
+    history.replaceState(null, "", link.href.baseVal || location.pathname);
+    check();
   });
 
 // The line between the columns is moved by hand or by the arrow keys; its place is remembered.
 const bar = one(".split input");
+// The account keeps it for other browsers.
+export const keepChoice = (name, value) =>
+  post("/ui/settings", `${new URLSearchParams({ name, value })}`, "application/x-www-form-urlencoded");
 function split(share) {
   bar.value = share;
   place.style.setProperty("--split", `${bar.value}%`);
   localStorage.setItem("editor-split", bar.value);
   editor.resize();
 }
-split(localStorage.getItem("editor-split") || 50);
+split(localStorage.getItem("editor-split") || bar.value);
 on(bar, "input", () => split(bar.value));
+on(bar, "change", () => keepChoice("editor-split", bar.value));
 on(bar, "dblclick", () => split(50));
 
 function offerDraft() {

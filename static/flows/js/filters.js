@@ -5,6 +5,7 @@ const form = document.querySelector("form[data-filters]:has(#offers)"),
 const NOTES = {
   state: "its state",
   is: "what it does now",
+  kind: "what it listens to",
   namespace: "of a namespace",
   flow: "of a flow",
   label: "key:value",
@@ -17,9 +18,10 @@ let rows = [];
 const values = {
   state: () => [...form.querySelectorAll("input[name=state]")].map((box) => box.value),
   is: () => [...form.elements.is.options].map((option) => option.value).filter(Boolean),
+  kind: () => [...form.elements.kind.options].map((option) => option.value).filter(Boolean),
   namespace: () => [...form.elements.namespace.options].map((option) => option.value).filter(Boolean),
   range: () => ["1h", "24h", "7d", "30d"],
-  flow: () => [...new Set([...document.querySelectorAll("#results td a[href*='/flows/edit/']")].map((link) => link.textContent))],
+  flow: () => [...new Set([...document.querySelectorAll("#results td a[href*='/flows/edit/']:not([href*='#'])")].map((link) => link.textContent))],
   label: () => [
     ...new Set([...document.querySelectorAll("#results td a.chip")].map((link) => link.textContent.replace(": ", ":"))),
   ],

@@ -43,7 +43,9 @@ function adopt(form, page) {
     const isStale = !touched.has(`in.${field.dataset.field}`) && old?.dataset.value !== field.dataset.value;
     if (old && (old.contains(document.activeElement) || !(isOther || isStale))) {
       one(".field-say", old).replaceWith(document.importNode(one(".field-say", field), true));
-      old.classList.toggle("is-bad", field.classList.contains("is-bad"));
+      const isBad = field.classList.contains("is-bad");
+      old.classList.toggle("is-bad", isBad);
+      for (const said of all("[aria-describedby]", old)) said.ariaInvalid = String(isBad);
       markFaults(old);
       before = old;
     } else {
@@ -214,5 +216,9 @@ export function wireForm(form) {
         input.dispatchEvent(new Event("change", { bubbles: true }));
       }
     });
+  // What somebody typed before this script came counts as well.
+  for (const field of form.elements)
+    if (field.name?.startsWith("in.") && field.defaultValue !== undefined && field.value !== field.defaultValue)
+      field.dispatchEvent(new Event("input", { bubbles: true }));
   if (form.closest("[data-start]")) import("./execute.js").then(({ wireStart }) => wireStart(form));
 }

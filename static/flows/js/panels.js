@@ -1,58 +1,76 @@
-// The panels beside the code: documentation that follows the cursor, forms of tasks, playground, files; hovers and run marks.
+// The panels around the code, in two columns: documentation that follows the cursor, forms of tasks, playground, files.
 import { toast } from "./console.js";
-import { all, context, editor, elementAt, fill, goTo, on, one, post, setText, token } from "./editor.js";
+import { all, context, editor, elementAt, fillAndTell, goTo, keepChoice, on, one, post, setText, token } from "./editor.js";
+
+const SHOWN = "[role=tab][aria-selected=true]";
+const boxOf = (name) => one(`#panel-${name}`),
+  isShown = (name) => !boxOf(name).hidden,
+  columnOf = (node) => node.closest("[data-column]");
+export const tabOf = (name) => one(`#tab-${name}`),
+  tabsOf = (column) => [...column.querySelectorAll("[role=tab]:not([data-passing])")],
+  shownIn = (column) => column.querySelector(SHOWN).dataset.panel;
 
 export function startPanels() {
-  const box = one("#panel"),
-    bar = one("#node-bar");
-  let shown = "topology",
-    element = null,
+  const bar = one("#node-bar"),
+    // What each panel was asked for beside the text and the cursor.
+    extra = {};
+  let element = null,
     timer,
     pollTimer,
-    extra = {},
-    kept = {};
+    kept = "";
 
   const about = (more) => context({ element: element?.[1], kind: element?.[2] ? "trigger" : "task", ...more });
   const ask = async (url, body) => {
     const answer = await post(url, body);
     return answer ? { ok: answer.ok, ...(await answer.json().catch(() => ({}))) } : {};
   };
-  const isIn = (target) => target.contains(document.activeElement);
 
-  async function load(more = {}) {
-    extra = more;
-    const name = shown,
-      answer = await post(`/ui/flows/panel/${name}`, about(more));
-    if (!answer || name !== shown) return;
-    fill(box, await answer.text());
-    box.dispatchEvent(new Event("parts", { bubbles: true }));
+  async function load(name, more = {}) {
+    const box = boxOf(name);
+    extra[name] = more;
+    const answer = await post(`/ui/flows/panel/${name}`, about({ ...more, ...(name === "inputs" && { inputs: readInputs() }) }));
+    if (!answer || extra[name] !== more || box.hidden) return;
+    fillAndTell(box, await answer.text());
     const area = box.querySelector(".files [data-code]");
     if (area) (await import("./code_field.js")).growEditor(area);
     clearTimeout(pollTimer);
     if (name === "playground" && box.querySelector("[data-moves]"))
-      pollTimer = setTimeout(() => shown === name && load(more), 700);
+      pollTimer = setTimeout(() => isShown(name) && load(name, extra[name]), 700);
   }
+  const refresh = (names) => {
+    for (const name of names) if (isShown(name) && !boxOf(name).contains(document.activeElement)) load(name, extra[name]);
+  };
 
   function show(name, more) {
-    const isPicture = name === "topology",
-      url = new URL(location);
-    shown = name;
-    // Forms and differences are of the moment: no address leads to them.
-    if (!/form|difference/.test(name)) {
-      localStorage.setItem("editor-panel", name);
-      url.searchParams.set("panel", name);
-      history.replaceState(null, "", url);
+    const own = tabOf(name);
+    for (const tab of columnOf(own).querySelectorAll("[role=tab]")) {
+      const isOwn = tab === own;
+      tab.setAttribute("aria-selected", isOwn);
+      tab.tabIndex = isOwn - 1;
+      boxOf(tab.dataset.panel).hidden = !isOwn;
+      if ("passing" in tab.dataset) tab.hidden = !isOwn;
     }
-    all("[role=tab]").forEach((tab) => tab.setAttribute("aria-selected", tab.dataset.panel === name));
-    one("#picture").hidden = one("[data-fit]").hidden = !isPicture;
-    box.hidden = isPicture;
-    choose(element);
-    if (!isPicture) return load(more);
+    own.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (name === "code") editor.resize(true);
+    keepColumns();
+    if (!/code|topology/.test(name)) return load(name, more);
+  }
+
+  // Forms and differences are of the moment: no address leads to them.
+  function keepColumns() {
+    const names = (tabs) => tabs.filter((tab) => !("passing" in tab.dataset)).map((tab) => tab.dataset.panel),
+      shown = names(all(SHOWN)),
+      url = new URL(location),
+      value = `${names(tabsOf(one("[data-column=left]"))).join(".")}~${shown.join(".")}`;
+    url.searchParams.delete("panel");
+    for (const name of shown) if (name !== "code") url.searchParams.append("panel", name);
+    history.replaceState(null, "", url);
+    keepChoice("editor-columns", value);
   }
 
   function choose(found) {
     element = found;
-    bar.classList.toggle("is-on", shown === "topology" && !!found);
+    bar.classList.toggle("is-on", !!found);
     if (!found) return;
     one("#node-name").textContent = found[1];
     bar.classList.toggle("is-trigger", !!found[2]);
@@ -70,24 +88,28 @@ export function startPanels() {
     } else if (body.act === "form") show("topology");
   }
 
-  const readInputs = (form) =>
-    Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value));
-  async function play(id, upTo) {
+  // What somebody entered, as a query; fields that nobody touched follow their defaults.
+  function readInputs() {
     const form = one("#play-inputs"),
-      body = context({ element: id, upTo, inputs: form ? readInputs(form) : kept }),
+      names = form?.dataset.touched?.split("\n").filter(Boolean);
+    if (names)
+      kept = `${new URLSearchParams([
+        ...[...new FormData(form)].filter(([name, value]) => names.includes(name.replace(/\+$/, "")) && value.trim),
+        ...names.map((name) => ["touched", name]),
+      ])}`;
+    return kept;
+  }
+  on(document, "formdata", ({ target, formData }) => target.id === "play-inputs" && formData.set("source", editor.getValue()));
+  async function play(id, upTo) {
+    const body = context({ element: id, upTo, inputs: readInputs() }),
       { ok, message = "The server does not answer.", id: execution } = await ask("/ui/flows/play", body);
     toast(message, ok ? "" : "bad");
     if (ok) show("playground", { execution });
   }
-  on(box, "input", ({ target }) => {
-    const form = target.closest("#play-inputs");
-    if (form) kept = readInputs(form);
-  });
 
-  const place = (row, column) => editor.moveCursorTo(row, column);
   on(document, "click", ({ target }) => {
     const at = (name) => target.closest(`[data-${name}]`)?.dataset,
-      { open = [], file } = extra;
+      { open = [], file } = extra.files || {};
     const tab = at("panel"),
       act = target.closest("[data-editor] [data-act]"),
       player = at("play"),
@@ -95,25 +117,31 @@ export function startPanels() {
       insert = at("insert"),
       wanted = at("file"),
       closed = at("file-close")?.fileClose;
-    if (tab) {
-      if (isHovered(target)) place(...last);
-      show(tab.panel);
-    }
+    if (tab) show(tab.panel);
+    if (at("move")) import("./columns.js").then(({ movePanel }) => movePanel(columnOf(target), show));
     if (act) {
       act.closest("details")?.removeAttribute("open");
       edit({ ...act.dataset });
     }
     if (player) play(player.play || element?.[1], !!player.upTo);
-    if (past) load({ execution: past.showRun });
-    if (wanted) load({ file: wanted.file, open: [...new Set([...open, wanted.file])] });
+    if (past) load("playground", { execution: past.showRun });
+    if (wanted) load("files", { file: wanted.file, open: [...new Set([...open, wanted.file])] });
     if (closed) {
       const left = open.filter((name) => name !== closed);
-      load({ open: left, file: file === closed ? left.at(-1) : file });
+      load("files", { open: left, file: file === closed ? left.at(-1) : file });
     }
     if (insert) {
       editor.insert(insert.insert);
       editor.focus();
     }
+  });
+  on(document, "keydown", ({ target, key }) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (!step || !target.matches?.("[role=tab]")) return;
+    const tabs = tabsOf(columnOf(target)),
+      next = tabs.at((tabs.indexOf(target) + step) % tabs.length);
+    next.focus();
+    show(next.dataset.panel);
   });
   on(
     document,
@@ -131,15 +159,16 @@ export function startPanels() {
         form.closest("details").open = false;
         edit({ act: "add", ...values });
       }
-      if (panelForm) load(values);
+      if (panelForm) load(panelForm, values);
       if (panelPost && (!asks || confirm(asks))) {
         const headers = { "X-CSRFToken": token },
+          { file: was, open = [] } = extra.files || {},
           answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers }).catch(() => null),
           told = new URL(answer?.url || location).searchParams,
           fault = told.get("problem") || (answer?.ok ? "" : "This could not be done."),
-          file = values.target || values.path || extra.file;
+          file = values.target || values.path || was;
         toast(fault || told.get("note") || "Done", fault ? "bad" : "");
-        if (!fault) load({ file, open: [...new Set([...(extra.open || []), file])] });
+        if (!fault) load("files", { file, open: [...new Set([...open, file])] });
       }
     },
     true,
@@ -148,11 +177,12 @@ export function startPanels() {
   editor.selection.on("changeCursor", () => {
     choose(elementAt());
     clearTimeout(timer);
-    if (shown === "docs" && !isIn(box)) timer = setTimeout(() => shown === "docs" && load(), 220);
+    extra.docs = {};
+    timer = setTimeout(() => refresh(["docs"]), 220);
   });
   on(document, "checked", () => {
     choose(elementAt());
-    if (/docs|inputs/.test(shown) && !isIn(box)) load(extra);
+    refresh(["docs", "inputs"]);
   });
 
   // The mark beside the line number: choose what to run.
@@ -164,48 +194,13 @@ export function startPanels() {
     if (shiftKey) play(element?.[1], true);
     else show("playground");
   });
-
-  // A box with what stands under the pointer, which one can go into.
-  const tip = one("#hover"),
-    isHovered = (node) => tip.contains(node);
-  let over,
-    last = [];
-  const hide = () => {
-    clearTimeout(over);
-    tip.hidden = true;
-  };
-  editor.on("mousemove", (event) => {
-    const { row, column } = event.getDocumentPosition();
-    if (row === last[0] && column === last[1]) return;
-    const mine = (last = [row, column]);
-    clearTimeout(over);
-    over = setTimeout(
-      async () => {
-        tip.hidden = true;
-        if (!editor.session.getLine(row)[column]?.trim()) return;
-        const answer = await post("/ui/flows/explain", context({ line: row + 1, column: column + 1 })),
-          html = answer?.ok ? await answer.text() : "";
-        if (!html || mine !== last || one(".ace_autocomplete")?.offsetParent) return;
-        fill(tip, html);
-        tip.hidden = false;
-        const { pageX, pageY } = editor.renderer.textToScreenCoordinates(row, column),
-          { offsetWidth, offsetHeight } = tip,
-          top = pageY - scrollY,
-          below = top + editor.renderer.lineHeight;
-        tip.style.left = `${Math.max(8, Math.min(pageX - 12, innerWidth - offsetWidth - 12))}px`;
-        tip.style.top = `${below + offsetHeight > innerHeight ? Math.max(8, top - offsetHeight) : below}px`;
-      },
-      tip.hidden ? 380 : 250,
-    );
+  let pointer, hover;
+  on(editor.container, "mousemove", (event) => {
+    pointer = event;
+    hover ||= import("./hover.js").then(({ startHover }) => startHover(pointer));
   });
-  on(tip, "mouseenter", () => clearTimeout(over));
-  for (const node of [editor.container, tip])
-    on(node, "mouseleave", ({ relatedTarget }) => isHovered(relatedTarget) || hide());
-  editor.on("changeSelection", hide);
-  editor.session.on("changeScrollTop", hide);
 
   choose(elementAt());
-  const wanted = new URLSearchParams(location.search).get("panel") || localStorage.getItem("editor-panel");
-  if (wanted && wanted !== "topology" && one(`[role=tab][data-panel="${CSS.escape(wanted)}"]`)) show(wanted);
+  for (const { dataset } of all(SHOWN)) if (!/code|topology/.test(dataset.panel)) load(dataset.panel);
   return { show };
 }
