@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -62,7 +63,20 @@ _PASSED_THROUGH = ("QUEUED", "RUNNING", "PAUSING", "BREAKPOINT", "RESTARTED", "R
 
 
 def has_early_listeners() -> bool:
-    """Tell whether a flow that listens names a state that others only pass through, which is told to nobody else."""
+    """
+    Tell whether a flow that listens names a state that others only pass through, which is told to nobody else. This is asked at
+    every such state, and sources are long: each process searches them again only when a flow that listens has changed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), sum(id), sum(revision), max(updated_at) FROM flows_flow"
+            " WHERE listens AND NOT deleted AND NOT disabled"
+        )
+        return _search_listeners(cursor.fetchone())
+
+
+@lru_cache(maxsize=1)
+def _search_listeners(_mark: tuple[Any, ...]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM flows_flow l JOIN flows_flowrevision r ON r.flow_id = l.id AND r.revision = l.revision"

@@ -73,8 +73,7 @@ def make_panel(request: HttpRequest, log: Log) -> dict[str, Any]:
         "error_url": write_query(request, **{**kept, "jump": "error"}) if _has_errors(log.rows) else "",
         "marked": window.line or "",
         "marked_through": (read_id(request, "through") or read_id(request, "to") or window.line) if window.line else "",
-        # Among all executions, counting lines that nearly all do not match would read the whole table.
-        "hit_count": _count(log.hits) if log.is_filtered and not log.origin else "",
+        "hit_count": _count_hits(log, window) if log.is_filtered else "",
         "is_filtered": log.is_filtered,
         "has_many": bool(log.origin),
         "searched": log.searched,
@@ -157,6 +156,9 @@ def _has_errors(rows: QuerySet[LogEntry]) -> bool:
     return rows.filter(level__gte=LEVEL_NUMBERS["ERROR"]).order_by().exists()
 
 
-def _count(rows: QuerySet[LogEntry]) -> str:
-    count = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
+def _count_hits(log: Log, window: LogWindow) -> str:
+    if log.origin:
+        # Among all executions, counting lines that nearly all do not match would read the whole table.
+        return f"{len(window.entries):,}{'+' if window.has_earlier or window.has_later else ''}"
+    count = log.hits.order_by().values("pk")[: MOST_COUNTED + 1].count()
     return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"

@@ -1,4 +1,4 @@
-"""The page of an execution that waits: through a subflow, for an approval of a subflow, or after its own end."""
+"""The page of an execution that waits or failed: for a subflow, an approval, after its own end, for a restart of one task."""
 
 from __future__ import annotations
 
@@ -88,3 +88,17 @@ def test_what_waits_after_the_end_is_answered_on_the_page(browser: Client, act: 
     assert "which comes after it, waits for a person" in page
     assert 'name="in.reason"' in page
     assert (driving.state_of(execution_id), driving.run_of(execution_id, "wait").state) == ("SUCCESS", end)
+
+
+def test_one_of_the_failed_task_runs_begins_again_from_its_drawer(browser: Client) -> None:
+    once = {"type": f"{driving.CORE}.execution.Fail", "condition": "{{ taskrun.attemptsCount == 0 }}"}
+    driving.save(driving.flowable("both", "Parallel", [{"id": "a", **once}, {"id": "b", **once}]))
+    execution_id = begin()
+    named = driving.run_of(execution_id, "a").id
+    drawer = browser.get(address(execution_id), {"task": named}).content.decode()
+
+    browser.post(address(execution_id, "restart"), {"task_run": named})
+    settle()
+
+    assert "Restart this one" in drawer
+    assert (driving.run_of(execution_id, "a").state, driving.run_of(execution_id, "b").state) == ("SUCCESS", "FAILED")

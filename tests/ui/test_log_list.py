@@ -7,6 +7,7 @@ import re
 from django.test import Client
 
 from flows.models import Flow
+from flows.queries.log_windows import WINDOW
 
 from .conftest import save_execution, save_log
 
@@ -23,6 +24,16 @@ def test_a_saved_filter_opens_the_log_and_can_be_forgotten(alice: Client, flow: 
     assert "trouble" in page.content.decode()
     assert back["Location"] == "/ui/logs?level=ERROR"
     assert alice.get("/ui/logs").status_code == 200
+
+
+def test_a_search_tells_how_many_lines_match_as_far_as_the_page_knows(alice: Client, flow: Flow) -> None:
+    execution = save_execution()
+    for number in range(WINDOW + 1):
+        save_log(execution, "common rare" if number < 2 else "common")
+
+    found = {text: alice.get("/ui/logs", {"q": text}).context["log"]["hit_count"] for text in ("rare", "common", "")}
+
+    assert found == {"rare": "2", "common": f"{WINDOW}+", "": ""}
 
 
 def test_what_lines_show_is_chosen_and_kept(alice: Client, flow: Flow) -> None:

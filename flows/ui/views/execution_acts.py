@@ -78,7 +78,7 @@ def _read_extra(request: HttpRequest, action: str, execution_id: str) -> dict[st
         if not (number.isascii() and number.isdigit() and len(number) < 10):
             raise InvalidError(f'The revision must be a whole number; got "{number[:20]}".', code="revision")
         extra["revision"] = int(number)
-    if action == "replay" and request.POST.get("task_run"):
+    if action in ("replay", "restart") and request.POST.get("task_run"):
         extra["task_run_id"] = request.POST["task_run"]
     if action == "replay" and (changed := _read_changed(request, execution_id)):
         extra["inputs"] = changed
