@@ -123,12 +123,18 @@ def is_of(process: psutil.Process, home: Path) -> bool:
     return str(home) in " ".join(process.cmdline())
 
 
+def _see_nothing_left(home: Path) -> bool:
+    left = [(process.status(), process.cmdline()) for process in list_processes_of(home)]
+    assert left == []
+    return True
+
+
 def test_a_killed_supervisor_leaves_no_part_running_and_the_next_start_works(home: Path) -> None:
     first = SystemProcess(home).start().wait_ready()
     first.send(signal.SIGKILL)
     first.wait_end()
 
-    eventually(lambda: not list_processes_of(home), within=45)
+    eventually(lambda: _see_nothing_left(home), within=45)
     second = SystemProcess(home).start().wait_ready()
 
     assert second.stop() == 0
