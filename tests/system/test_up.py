@@ -124,8 +124,7 @@ def is_of(process: psutil.Process, home: Path) -> bool:
 
 
 def _see_nothing_left(home: Path) -> bool:
-    left = [(process.status(), process.cmdline()) for process in list_processes_of(home)]
-    assert left == []
+    assert list_processes_of(home) == []
     return True
 
 
