@@ -6,13 +6,15 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.support import eventually
-from tests.support.system_process import SystemProcess
+from tests.support.system_process import ROOT, SystemProcess
 
 pytestmark = [pytest.mark.system, pytest.mark.lifecycle]
 
@@ -137,6 +139,31 @@ def test_a_killed_supervisor_leaves_no_part_running_and_the_next_start_works(hom
     second = SystemProcess(home).start().wait_ready()
 
     assert second.stop() == 0
+
+
+STUBBORN = """
+import os, signal, sys, time
+from flows.management.supervisor.parts import Part, spawn
+
+def stay():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("here", flush=True)
+    time.sleep(300)
+
+print(spawn(Part(name="stubborn", body=stay, grace_seconds=0.5), 1), flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_part_that_lost_the_signal_to_stop_ends_soon_after_its_supervisor() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], cwd=ROOT, stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        said = sorted([supervisor.stdout.readline().strip(), supervisor.stdout.readline().strip()])
+        part = psutil.Process(int(said[0]))
+        supervisor.kill()
+
+        assert said[1] == "here"
+        part.wait(timeout=15)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

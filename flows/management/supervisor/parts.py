@@ -7,16 +7,19 @@ import importlib.util
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 
 from flows.management.supervisor.faults import StartError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NAME = 15
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def spawn(part: Part, output: int) -> int:
         if part.argv is not None:
             os.execve(part.argv[0], list(part.argv), {**os.environ, **part.environment})  # noqa: S606 (no shell is wanted)
         elif part.body is not None:
+            Thread(target=_end_with, args=(parent, part.grace_seconds), name="lifeline", daemon=True).start()
             status = part.body() or 0
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else (0 if leaving.code is None else 1)
@@ -109,6 +113,18 @@ def _become(part: Part, output: int, parent: int) -> None:
         os._exit(1)
     if part.body is not None:
         _call_prctl(_PR_SET_NAME, f"celestra-{part.name}"[:15].encode())
+
+
+def _end_with(parent: int, grace_seconds: float) -> None:
+    """
+    End this process when its parent is gone and the time for an orderly end has passed.
+
+    The stop signal comes once, and Python may lose it: an exception that a handler raises while a destructor runs is dropped.
+    """
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    time.sleep(grace_seconds)
+    os._exit(1)
 
 
 def find_wheel(package: str) -> Path:
