@@ -42,8 +42,8 @@ INDEX = """<!doctype html>
 """
 _LINK = re.compile(r"""<a\b[^>]*?\shref=["']([^"']*)""")
 
-STARTS = ("/ui/", "/ui/flows/edit/company.sales/notify/logs")
-"""Where the walk begins. Most flows have run seldom; the second page is that of one with lines."""
+STARTS = ("/ui/", "/ui/flows/edit/company.sales/notify/logs", "/ui/flows/edit/company.sales/load_warehouse/triggers")
+"""Where the walk begins. Most flows have run seldom; the others are a page with lines and one with a trigger that polls."""
 
 INSTANCES = 2
 QUERIES_OF_A_SHAPE = 3
@@ -188,6 +188,8 @@ def _ask_for(links: Iterable[str], cookies: str) -> list[tuple[str, int]]:
         if len(answer.read(LONGEST_READ)) == LONGEST_READ:
             connection.close()
             connection = None
+    if connection is not None:
+        connection.close()
     return found
 
 

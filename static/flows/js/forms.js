@@ -175,6 +175,12 @@ function showPicker(button) {
   picker.showPicker?.();
 }
 
+function isChanged({ type, checked, defaultChecked, options, selectedIndex, value, defaultValue }) {
+  if (type === "radio" || type === "checkbox") return checked !== defaultChecked;
+  if (options) return selectedIndex !== Math.max(0, [...options].findIndex((option) => option.defaultSelected));
+  return defaultValue !== undefined && value !== defaultValue;
+}
+
 export function wireForm(form) {
   if (form.dataset.wired) return;
   form.dataset.wired = "1";
@@ -216,9 +222,8 @@ export function wireForm(form) {
         input.dispatchEvent(new Event("change", { bubbles: true }));
       }
     });
-  // What somebody typed before this script came counts as well.
+  // What somebody typed or chose before this script came counts as well.
   for (const field of form.elements)
-    if (field.name?.startsWith("in.") && field.defaultValue !== undefined && field.value !== field.defaultValue)
-      field.dispatchEvent(new Event("input", { bubbles: true }));
+    if (field.name?.startsWith("in.") && isChanged(field)) field.dispatchEvent(new Event("input", { bubbles: true }));
   if (form.closest("[data-start]")) import("./execute.js").then(({ wireStart }) => wireStart(form));
 }

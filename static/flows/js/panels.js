@@ -168,7 +168,8 @@ export function startPanels() {
           fault = told.get("problem") || (answer?.ok ? "" : "This could not be done."),
           file = values.target || values.path || was;
         toast(fault || told.get("note") || "Done", fault ? "bad" : "");
-        if (!fault) load("files", { file, open: [...new Set([...open, file])] });
+        // A saved text stands in the panel already, and what is typed beside it stays.
+        if (!fault && !form.action.endsWith("file-save")) load("files", { file, open: [...new Set([...open, file])] });
       }
     },
     true,
