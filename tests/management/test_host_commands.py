@@ -157,8 +157,8 @@ def test_with_several_accounts_a_token_needs_a_user(run: Run, alice: User) -> No
         (["flows", "ap"], ["apply"]),
         (["do"], ["doctor"]),
         (["namespaces", "files", "sy"], ["sync"]),
-        (["flows", "apply", "--dr"], ["--dry-run"]),
-        (["flows", "apply", "--namespace", "x", "--dr"], ["--dry-run"]),
+        (["flows", "apply", "--dr"], ["--draft", "--dry-run"]),
+        (["flows", "apply", "--namespace", "x", "--dry"], ["--dry-run"]),
     ],
 )
 def test_bash_completes_groups_actions_and_options(tmp_path: Path, typed: list[str], offered: list[str]) -> None:

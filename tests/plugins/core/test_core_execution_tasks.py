@@ -66,8 +66,14 @@ def test_labels_as_map_list_and_text_give_the_same(make_context, labels):
     assert context.labels == {"a": "flow", "n": "1", "b": "true", "kept": "yes"}
 
 
-@pytest.mark.parametrize("labels", [{"system.x": "y"}, {"a": ["list"]}, {"a": None}, [{"key": "a"}]])
-def test_labels_refuses_system_labels_and_values_that_are_no_text(context, labels):
+def test_labels_writes_maps_and_lists_as_json(context):
+    context.run(Labels(), {"labels": {"a": ["list"], "b": {"x": 1}}})
+
+    assert context.labels == {"a": '["list"]', "b": '{"x":1}'}
+
+
+@pytest.mark.parametrize("labels", [{"system.x": "y"}, {"a": None}, [{"key": "a"}]])
+def test_labels_refuses_system_labels_and_missing_values(context, labels):
     with pytest.raises(TaskFailure):
         context.run(Labels(), {"labels": labels})
 
