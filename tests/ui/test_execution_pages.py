@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from flows.models import Dashboard, Execution, Flow, LogEntry, Metric, Role, TaskRun
+from flows.models import Dashboard, Execution, Flow, LogEntry, Metric, Role
 from tests.security.world import add_person
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_execution, save_flow, save_log, save_task_run
 
@@ -484,20 +484,3 @@ def test_staff_find_the_way_to_the_administration(alice: Client, flow: Flow) -> 
     }
 
     assert [page for page, address in pages.items() if address not in alice.get(page).content.decode()] == []
-
-
-def test_the_picture_of_an_ended_execution_follows_its_restart_and_its_folds(alice: Client, flow: Flow) -> None:
-    execution = save_execution()
-    each = save_task_run(execution, "each")
-    address = f"/ui/executions/{NAMESPACE}/{FLOW_ID}/{execution.id}/topology"
-    first = alice.get(address).context["picture"]
-    folded = alice.get(address, {"fold": "each"}).context["picture"]
-    moment = each.histories[-1][1]
-    TaskRun.objects.filter(pk=each.pk).update(state="FAILED", histories=[*each.histories, ["FAILED", moment]])
-
-    later = alice.get(address).context["picture"]
-
-    assert 'data-task="say"' in first
-    assert 'data-task="say"' not in folded
-    assert "group each, success" in first
-    assert "group each, failed" in later
