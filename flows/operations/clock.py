@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import OperationalError
+from django.utils import timezone
 
 from flows.conf import get_settings
 from flows.engine import dispatch, recovery
@@ -113,4 +114,5 @@ def _seconds_until_next(at: datetime) -> float:
     moments = [moment for moment in (next_due_at(), recovery.next_timer_at()) if moment is not None and moment > at]
     if not moments:
         return LONGEST_WAIT_SECONDS
-    return max(0.0, min(LONGEST_WAIT_SECONDS, (min(moments) - at).total_seconds()))
+    # The round itself took its time.
+    return max(0.0, min(LONGEST_WAIT_SECONDS, (min(moments) - timezone.now()).total_seconds()))

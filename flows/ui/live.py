@@ -1,4 +1,4 @@
-"""The streams of the console: lines of logs, painted here and sent in small parts that a page puts in as they are."""
+"""The streams of the console: what was painted here comes in small parts that a page puts in as they are."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class Look:
     What one look at the database found.
 
     Attributes:
-        mark: any value that differs when something but the log changed.
-        has_ended: True when no more lines are to be expected.
+        events: what a page is told, as `write_event` writes it.
+        mark: any value that differs when something changed of which `events` say nothing.
+        has_ended: True when nothing more is to be expected.
     """
 
-    lines: NewLines
+    events: Sequence[bytes] = ()
     mark: Any = None
     has_ended: bool = False
 
@@ -71,53 +72,41 @@ def paint_parts(entries: Sequence[Any], *, origin: Origin = Origin.NONE, marked:
     ]
 
 
-async def follow_log(
-    channel: str,
-    look: Callable[[], Look],
-    paint: Callable[[NewLines], list[bytes]],
-    viewer: Viewer,
-    *,
-    seen: Any = None,
-    gather_seconds: float = GATHER_SECONDS,
+async def follow_changes(
+    channel: str, look: Callable[[], Look], viewer: Viewer, *, gather_seconds: float = GATHER_SECONDS
 ) -> AsyncGenerator[bytes, None]:
     """
-    Yield events as lines are written: those of `paint`, `changed` when something else changed, `alive` now and then, and `end`.
+    Yield events as something changes: those that a look found, `changed` when only its mark did, `alive` now and then, `end`.
 
     Args:
         channel: id of the execution whose changes wake the stream; empty for a log of many, which is looked at once a second.
-        look: blocking; reads what is new.
-        paint: turns lines into events; runs with `look`, off the event loop and in the name of the viewer.
-        seen: the mark of what the page shows already; None for that of the first look.
-        gather_seconds: the shortest time between two looks.
+        look: blocking; finds what is new since the look before it. It runs off the event loop and in the name of the viewer.
+        gather_seconds: the shortest time between two looks; slow looks take at most a quarter of the time.
     """
     began_at = told_at = time.monotonic()
     ended_at = 0.0
-    mark = seen
-
-    def look_and_paint() -> tuple[Look, list[bytes]]:
-        found = look()
-        return found, paint(found.lines)
-
+    mark = None
     async with hub().listen(channel, hears_all=bool(channel)) as changes:
         # At once, so that a page knows that its stream is open.
         yield write_event("alive", {})
         while time.monotonic() - began_at < LONGEST_SECONDS:
-            found, events = await ask_database(viewer.look(look_and_paint))
-            for event in events:
+            looked_at = time.monotonic()
+            found = await ask_database(viewer.look(look))
+            for event in found.events:
                 yield event
             if mark is not None and found.mark != mark:
                 yield write_event("changed", {})
             mark = found.mark
             now = time.monotonic()
             ended_at = (ended_at or now) if found.has_ended else 0.0
-            if ended_at and not events and now - ended_at > STRAGGLER_SECONDS:
+            if ended_at and not found.events and now - ended_at > STRAGGLER_SECONDS:
                 yield write_event("end", {})
                 return
-            if events:
+            if found.events:
                 told_at = now
             while not await changes.wait(at_most=max(0.0, told_at + ALIVE_SECONDS - time.monotonic())):
                 told_at = time.monotonic()
                 await viewer.check()
                 yield write_event("alive", {})
             # The first change is told at once; those that follow closely are told together.
-            await asyncio.sleep(max(0.0, now + gather_seconds - time.monotonic()))
+            await asyncio.sleep(max(0.0, now + max(gather_seconds, 3 * (now - looked_at)) - time.monotonic()))

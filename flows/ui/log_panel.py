@@ -12,12 +12,12 @@ from django.http import HttpRequest, JsonResponse
 
 from flows.models import LogEntry
 from flows.queries.criteria import read_moment
-from flows.queries.log_tail import LogTail, NewLines
+from flows.queries.log_tail import LogTail
 from flows.queries.log_windows import LogPlace, LogWindow, take_window
 from flows.queries.logs import LEVEL_NUMBERS
 from flows.streams import Viewer
 from flows.ui.filters import write_query
-from flows.ui.live import Look, follow_log, paint_parts, write_lines
+from flows.ui.live import Look, follow_changes, paint_parts, write_lines
 from flows.ui.page import FRAGMENT_HEADER
 from flows.ui.painters.log_lines import Origin, paint_log_chunks
 
@@ -126,12 +126,11 @@ def stream_log(
     def look() -> Look:
         # Read before the lines: what was written before the end is then never missed.
         mark, has_ended = read_mark()
-        return Look(tail.read(read_log().rows, at=time.monotonic()), mark, has_ended)
+        lines = tail.read(read_log().rows, at=time.monotonic())
+        events = list(write_lines(lines, last_id=tail.last_id, origin=log.origin, marked=log.searched))
+        return Look(events, mark, has_ended)
 
-    def paint(lines: NewLines) -> list[bytes]:
-        return list(write_lines(lines, last_id=tail.last_id, origin=log.origin, marked=log.searched))
-
-    return follow_log(channel, look, paint, viewer)
+    return follow_changes(channel, look, viewer)
 
 
 def read_id(request: HttpRequest, name: str) -> int:

@@ -41,6 +41,17 @@ tasks:
     type: io.kestra.plugin.core.log.Log
     message: all done
 """
+ASKS = f"""id: asks
+namespace: {NAMESPACE}
+tasks:
+  - id: work
+    type: io.kestra.plugin.core.flow.Sleep
+    duration: PT3S
+  - id: ask
+    type: io.kestra.plugin.core.flow.Pause
+    onResume:
+      - {{id: reason, type: STRING}}
+"""
 LINE_COUNT = 260
 LINES = f"""id: lines
 namespace: {NAMESPACE}
@@ -94,6 +105,47 @@ def test_the_gantt_grows_until_it_shows_what_the_api_says(console: Watched, runn
         expect(rows.filter(has_text=task).first).to_be_visible()
     assert expected["part"] == 2
     assert page.locator(".g-body [data-state]:not([data-state=SUCCESS])").count() == 0
+    _is_whole(console)
+
+
+@pytest.mark.parametrize("tab", ["", "gantt", "topology"])
+def test_a_page_that_moves_asks_for_nothing(console: Watched, running_system: SystemProcess, tab: str) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, tab)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
+    expect(page.locator("#live-head [data-state=SUCCESS]").first).to_be_visible(timeout=25_000)
+
+    assert asked == []
+    _is_whole(console)
+
+
+def test_questions_fit_the_state_that_came_after_the_page(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, ASKS, "asks")
+    page = _watch(console, execution, "")
+    page.locator("#live-acts > button", has_text="Resume").click(timeout=15_000)
+    page.locator("#act-resume").get_by_label("reason").fill("it is fine")
+    page.locator("#act-resume footer button.primary").click()
+    expect(page.locator("#live-head [data-state=SUCCESS]").first).to_be_visible(timeout=15_000)
+
+    page.locator("#live-acts summary").click()
+    page.locator("[data-dialog=state-dialog]").click()
+    expect(page.locator("#state-dialog")).to_be_visible()
+    assert console.faults == []
+
+
+def test_a_page_stands_still_behind_a_question_and_catches_up(console: Watched, running_system: SystemProcess) -> None:
+    execution = _start(running_system, STEPS, "steps")
+    page = _watch(console, execution, "gantt")
+    page.locator("#live-acts > button", has_text="Kill").click(timeout=15_000)
+    shown = page.locator("#live-body").inner_html()
+    wait_for_state(running_system, execution, *ENDED)
+    expect(page.locator("#act-kill")).to_be_visible()
+    assert page.locator("#live-body .g-row").count() == shown.count('class="g-row')
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#live-head [data-state=SUCCESS]").first).to_be_visible(timeout=10_000)
+    expect(page.locator(".g-body .g-row", has_text="done")).to_have_count(1)
     _is_whole(console)
 
 
@@ -163,7 +215,7 @@ def test_scrolling_up_pauses_the_following_and_end_resumes_it(console: Watched, 
     place = "Math.round(document.querySelector('.logs[role=log]').scrollTop)"
     eventually(lambda: page.evaluate(place) > 60)
     log.hover()
-    page.mouse.wheel(0, -400)
+    page.mouse.wheel(0, -4000)
     expect(button).to_contain_text("following paused")
     eventually(lambda: page.evaluate(place) == 0)
     expect(button).to_contain_text(re.compile(r"[1-9][\d,]* new lines"), timeout=10_000)

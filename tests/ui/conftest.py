@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from flows.engine.catalog import forget_flows
 from flows.models import Execution, Flow, FlowRevision, LogEntry, TaskRun, TriggerState
+from flows.ui import live
 
 AT = datetime(2031, 5, 4, 10, tzinfo=UTC)
 NAMESPACE, FLOW_ID = "company.team", "daily"
@@ -52,6 +53,16 @@ def alice(db: None) -> Client:
     client.force_login(User.objects.create_superuser("alice@example.org", password="Correct-horse-1"))
     # Like every browser after its first page.
     client.cookies["look"] = "theme=system"
+    return client
+
+
+@pytest.fixture
+def reader(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> AsyncClient:
+    """A browser in which Alice is signed in, for streams; nobody waits for stragglers."""
+    monkeypatch.setattr(live, "STRAGGLER_SECONDS", 0.0)
+    forget_flows()
+    client = AsyncClient()
+    client.force_login(User.objects.create_superuser("alice@example.org", password="Correct-horse-1"))
     return client
 
 

@@ -209,7 +209,7 @@ def test_a_page_follows_until_the_last_task_after_the_end_has_ended(alice: Clien
     run.state = "SUCCESS"
     run.save()
 
-    assert 'data-follow="/ui/live/executions/exec1?seen=SUCCESS.' in waiting
+    assert 'data-follow="/ui/live/executions/exec1?tab=logs" data-seen="SUCCESS.' in waiting
     assert "data-follow" not in alice.get(f"{EXECUTION}/logs?order=task").content.decode()
 
 

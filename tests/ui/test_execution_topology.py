@@ -12,12 +12,12 @@ def test_the_picture_of_an_ended_execution_follows_its_restart_and_its_folds(ali
     execution = save_execution()
     each = save_task_run(execution, "each")
     address = f"/ui/executions/{NAMESPACE}/{FLOW_ID}/{execution.id}/topology"
-    first = alice.get(address).context["picture"]
-    folded = alice.get(address, {"fold": "each"}).context["picture"]
+    first = str(alice.get(address).context["picture"])
+    folded = str(alice.get(address, {"fold": "each"}).context["picture"])
     moment = each.histories[-1][1]
     TaskRun.objects.filter(pk=each.pk).update(state="FAILED", histories=[*each.histories, ["FAILED", moment]])
 
-    later = alice.get(address).context["picture"]
+    later = str(alice.get(address).context["picture"])
 
     assert 'data-task="say"' in first
     assert 'data-task="say"' not in folded

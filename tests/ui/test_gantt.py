@@ -38,7 +38,7 @@ def _link(**changes: str) -> str:
 
 
 def _paint(rows: list[GanttRow], *, end: datetime | None = END, most: int = 200, **frame: Any) -> str:
-    return paint_gantt(rows, Frame(AT, end, END, **frame), link=_link, most=most)
+    return str(paint_gantt(rows, Frame(AT, end, END, **frame), link=_link, most=most))
 
 
 def test_a_loop_of_many_iterations_is_one_row_until_it_is_unfolded() -> None:

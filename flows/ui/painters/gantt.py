@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 
 from django.utils.safestring import SafeString
 
 from flows.ui.gantt_rows import GanttRow
 from flows.ui.looks import is_moving, look_of
+from flows.ui.painters.painting import CONTAINER, Painting
 from flows.ui.painters.time_scale import TimeScale
 from flows.ui.wording import write_duration
 
 FIRST_ROWS = 200
+_SPANS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
+"""Round lengths of an axis, in any power of ten seconds: at most two fifths of it are empty."""
+
+_SHORTEST_SPAN = 3.0
 
 Link = Callable[..., str]
 """From changes of the query (`task="id"`) to an address of the same page."""
@@ -34,7 +40,7 @@ class Frame:
     cuts: tuple[tuple[datetime, datetime], ...] = ()
 
 
-def paint_gantt(rows: Sequence[GanttRow], frame: Frame, *, link: Link, most: int = FIRST_ROWS) -> SafeString:
+def paint_gantt(rows: Sequence[GanttRow], frame: Frame, *, link: Link, most: int = FIRST_ROWS) -> Painting:
     """
     Return the whole panel: axis, grid and rows. Without an end the page moves the bars of what runs.
 
@@ -42,34 +48,56 @@ def paint_gantt(rows: Sequence[GanttRow], frame: Frame, *, link: Link, most: int
         link: gives addresses of the same page with `task`, `fold`, `unfold` or `rows` changed.
         most: how many rows are painted; a link below them leads to the others.
     """
+    moves = not frame.end and not frame.window and not frame.cuts
     last = max([frame.end or frame.at, *(row.ended_at for row in rows if row.ended_at)])
-    begin, stop = frame.window or (frame.start, last)
+    begin, stop = frame.window or (frame.start, frame.start + _leave_room(last - frame.start) if moves else last)
     scale = TimeScale(begin, stop, cuts=frame.cuts)
     offset = (begin - frame.start).total_seconds()
     ticks = scale.list_ticks(offset=offset)
-    moves = not frame.end and not frame.window and not frame.cuts
-    live = f' data-live-from="{frame.start.isoformat()}" data-now="{frame.at.isoformat()}"' if moves else ""
+    live = f' data-live-from="{begin.isoformat()}" data-live-to="{stop.isoformat()}"' if moves else ""
     shown = f' data-offset="{offset * 1000:.0f}" data-span="{scale.seconds * 1000:.0f}"'
+    spots = {"gantt-count": _paint_count(len(rows)), "gantt-more": _paint_more(len(rows) - most, len(rows), most, link)}
     parts = [f'<div class="gantt" role="table" aria-label="Task runs over time"{live}{shown}>']
     parts.append('<div class="g-row g-axis" role="row" title="Drag to look closer, double click for the whole">')
-    noun = "row" if len(rows) == 1 else "rows"
-    parts.append(f'<span class="g-name" role="columnheader">{len(rows):,} {noun}</span><svg class="g-bar" aria-hidden="true">')
-    parts += [f'<text x="{place:.2f}%" dx="4" y="19">{text}</text>' for place, text in ticks]
+    parts.append(f'<span class="g-name" role="columnheader">{spots["gantt-count"]}</span><svg class="g-bar" aria-hidden="true">')
+    # The last one would stand in the column beside the axis.
+    parts += [f'<text x="{place:.2f}%" dx="4" y="19">{text}</text>' for place, text in ticks if place < 97]
     parts.append('<rect class="g-drag" height="30" width="0" x="0"/></svg>')
     parts.append('<span class="g-time" role="columnheader">duration</span></div>')
-    parts.append('<div class="g-body"><svg class="g-grid" aria-hidden="true">')
+    parts.append(f'<div class="g-body" {CONTAINER}="1"><svg class="g-grid" aria-hidden="true">')
     parts += [f'<rect x="{place:.2f}%" width="1" height="100%"/>' for place, _ in ticks]
     for place, width, words in scale.list_cut_places():
         parts.append(f'<rect class="g-cut" x="{place:.2f}%" width="{width:.2f}%" height="100%"><title>{words} cut</title></rect>')
+    if moves:
+        parts.append(f'<rect class="g-now" x="{scale.place(frame.at):.2f}%" width="1" height="100%"/>')
     parts.append("</svg>")
     painter = _RowPainter(scale, frame, last, link)
-    parts += [painter.paint(row) for row in rows[:most]]
-    parts.append("</div>")
-    if len(rows) > most:
-        more = escape(link(rows=str(min(most + 400, len(rows)))))
-        parts.append(f'<a class="g-more" href="{more}" data-more>{len(rows) - most:,} more rows</a>')
-    parts.append("</div>")
-    return SafeString("".join(parts))
+    return Painting(
+        "".join(parts),
+        [painter.paint(row) for row in rows[:most]],
+        f"</div>{spots['gantt-more']}</div>",
+        shape=(begin, stop, frame.cuts, frame.end),
+        marks=rows[:most],
+        spots=spots,
+    )
+
+
+def _leave_room(length: timedelta) -> timedelta:
+    """Return how much time the axis of a running execution shows: a round span, so that bars move and not the whole picture."""
+    seconds = max(_SHORTEST_SPAN, length.total_seconds())
+    power = 10.0 ** math.floor(math.log10(seconds))
+    return timedelta(seconds=next((step * power for step in _SPANS if step * power >= seconds), 10 * power))
+
+
+def _paint_count(count: int) -> str:
+    return f'<span id="gantt-count">{count:,} {"row" if count == 1 else "rows"}</span>'
+
+
+def _paint_more(left: int, count: int, most: int, link: Link) -> str:
+    if left <= 0:
+        return '<span id="gantt-more" hidden></span>'
+    address = escape(link(rows=str(min(most + 400, count))))
+    return f'<a class="g-more" id="gantt-more" href="{address}" data-more>{left:,} more rows</a>'
 
 
 class _RowPainter:
@@ -188,9 +216,7 @@ def paint_gantt_table(rows: Sequence[GanttRow], *, link: Link, at: datetime, mos
             f'<td class="num">{row.attempt_count}</td></tr>'
         )
     parts.append("</tbody></table>")
-    if len(rows) > most:
-        more = escape(link(rows=str(min(most + 400, len(rows)))))
-        parts.append(f'<a class="g-more" href="{more}" data-more>{len(rows) - most:,} more rows</a>')
+    parts.append(_paint_more(len(rows) - most, len(rows), most, link))
     return SafeString("".join(parts))
 
 

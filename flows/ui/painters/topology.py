@@ -8,7 +8,6 @@ from functools import cache
 from html import escape
 
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from flows.language.flow import Flow, Task
 from flows.ui.looks import is_moving, look_of
@@ -27,6 +26,7 @@ from flows.ui.painters.boxes import (
     label_width,
     recall_arrangement,
 )
+from flows.ui.painters.painting import CONTAINER, Painting
 from flows.ui.painters.paths import bend, bend_late, transpose
 
 MARGIN = 24
@@ -73,7 +73,7 @@ def draw_topology(
     opened: Collection[str] = (),
     open_link: Callable[[str], str] | None = None,
     sideways: bool = False,
-) -> SafeString:
+) -> Painting:
     """
     Return the picture of a flow.
 
@@ -110,13 +110,12 @@ def draw_topology(
         f'<svg class="topology{" has-states" if states is not None else ""}" xmlns="http://www.w3.org/2000/svg" role="group" '
         f'aria-label="{escape(title)}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
     ]
-    parts.append(f'<g transform="translate({left:.1f} {top:.1f})">')
-    parts += painter.frames + painter.lines + painter.nodes
-    parts.append("</g>")
-    if count:
-        parts += _draw_triggers(flow, start, sideways=sideways)
-    parts.append("</svg>")
-    return SafeString("".join(parts))
+    parts.append(f'<g {CONTAINER}="0" transform="translate({left:.1f} {top:.1f})">')
+    triggers = _draw_triggers(flow, start, sideways=sideways) if count else []
+    elements = painter.frames + painter.lines + painter.nodes
+    before, after = "".join(parts), "".join(("</g>", *triggers, "</svg>"))
+    # With the same surroundings and as many elements it is the same arrangement: only states differ.
+    return Painting(before, elements, after, shape=(before, after, len(painter.frames), len(painter.lines)))
 
 
 def _draw_triggers(flow: Flow, start: tuple[float, float], *, sideways: bool) -> list[str]:

@@ -25,10 +25,11 @@ def draw_edited(request: HttpRequest, flow: Flow, source: str) -> SafeString:
     groups = {task.id for task in shown.all_tasks() if any(task.branches.values())}
     folds_all = source.count("\n") > LARGE_LINES or bool(choose_folds(shown))
     folded = groups - set(query.getlist("unfold")) if folds_all else groups & set(query.getlist("fold"))
-    return draw_topology(
+    picture = draw_topology(
         shown,
         folded=folded - set(opened),
         fold_link=lambda task_id: link(**{"unfold" if folds_all else "fold": task_id}),
         opened=opened,
         open_link=lambda task_id: link(open=task_id),
     )
+    return picture.markup

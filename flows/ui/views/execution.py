@@ -47,7 +47,8 @@ TABS = (
 )
 END_STATES = (State.SUCCESS, State.WARNING, State.FAILED, State.KILLED, State.CANCELLED)
 HEAD = "head"
-"""Value of the fragment header with which a script asks for what stands above the tabs only."""
+DRAWER = "drawer"
+"""Values of the fragment header with which a script asks for what stands above the tabs only, or for the drawer."""
 
 MOST_REPLAYS = 10
 MOST_REPLAY_POINTS = 300
@@ -66,53 +67,10 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
         return answer_log_lines(request, execution_id)
     if tab == "logs" and (away := lead_to_defaults(request, level="log-level", order="log-order")) is not None:
         return away
-    makers = {
-        "overview": _overview,
-        "gantt": make_gantt,
-        "topology": make_topology,
-        "logs": make_logs,
-        "outputs": make_outputs,
-        "metrics": make_metrics,
-        "dependencies": make_dependencies,
-    }
-    maker = makers.get(tab)
-    if maker is None:
+    if tab not in dict(TABS):
         raise NotFoundError(f'An execution has no tab "{tab}".', code="unknown-tab")
-    at = timezone.now()
-    page = ExecutionPage(execution, at, details=DETAILS_OF_TABS.get(tab, ()))
-    url = reverse("ui:execution", args=[namespace, flow_id, execution_id])
-    caller = current_caller()
-    paused = find_paused_task(execution, page.runs)
-    progress = queries.measure_progress(execution, page.runs)
-    context = {
-        "execution": execution,
-        "url": url,
-        "tab": tab,
-        "tabs": TABS,
-        "definition": page.definition,
-        "newest_revision": page.newest_revision,
-        "ended": execution.state in TERMINAL,
-        "progress": progress,
-        "task_count": len(page.runs) + page.count_ahead(),
-        "done_count": sum(run.state in TERMINAL for run in page.runs),
-        "failed_count": sum(run.state == State.FAILED for run in page.runs),
-        "actions": list_allowed_actions(
-            execution,
-            caller,
-            waits_for_approval=paused is not None and paused.arrangement == "approval",
-            after_end={State(run.state) for run in page.runs} - TERMINAL if execution.state in TERMINAL else (),
-        ),
-        "may_change": caller.may(Action.UPDATE, Resource.EXECUTION, namespace),
-        "may_replay": caller.may(Action.CREATE, Resource.EXECUTION, namespace),
-        "wait": explain_wait(execution, page.runs, at=at),
-        "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
-        "replay_fields": make_replay_fields(page) if execution.state in TERMINAL else (),
-        "neighbours": find_neighbours(execution),
-        "labels_text": ", ".join(f"{key}:{value}" for key, value in split_labels(execution.labels)),
-        "replay_points": paint_replay_points(page.runs[:MOST_REPLAY_POINTS]),
-        "end_states": END_STATES,
-        **({} if request.headers.get(FRAGMENT_HEADER) == HEAD else {**maker(request, page), **make_drawer(request, page)}),
-    }
+    asked = request.headers.get(FRAGMENT_HEADER)
+    context = make_context(request, execution, tab, has_tab=asked not in (HEAD, DRAWER), has_drawer=asked != HEAD)
     list_url = reverse("ui:executions")
     crumbs = [
         Crumb("Executions", list_url),
@@ -123,6 +81,55 @@ def show_execution(request: HttpRequest, namespace: str, flow_id: str, execution
     return answer_page(
         request, f"flows/execution/{tab}.html", context, title=f"{flow_id} · {execution_id[:8]}", nav="executions", crumbs=crumbs
     )
+
+
+def make_context(
+    request: HttpRequest, execution: Execution, tab: str, *, has_tab: bool = True, has_drawer: bool = True
+) -> dict[str, Any]:
+    """Return what the page of an execution needs, or with `has_tab` or `has_drawer` switched off a part of it."""
+    makers = {
+        "overview": _overview,
+        "gantt": make_gantt,
+        "topology": make_topology,
+        "logs": make_logs,
+        "outputs": make_outputs,
+        "metrics": make_metrics,
+        "dependencies": make_dependencies,
+    }
+    at = timezone.now()
+    page = ExecutionPage(execution, at, details=DETAILS_OF_TABS.get(tab, ()) if has_tab else ())
+    caller = current_caller()
+    paused = find_paused_task(execution, page.runs)
+    return {
+        "execution": execution,
+        "url": page.url,
+        "tab": tab,
+        "tabs": TABS,
+        "definition": page.definition,
+        "newest_revision": page.newest_revision,
+        "ended": execution.state in TERMINAL,
+        "progress": queries.measure_progress(execution, page.runs),
+        "task_count": len(page.runs) + page.count_ahead(),
+        "done_count": sum(run.state in TERMINAL for run in page.runs),
+        "failed_count": sum(run.state == State.FAILED for run in page.runs),
+        "actions": list_allowed_actions(
+            execution,
+            caller,
+            waits_for_approval=paused is not None and paused.arrangement == "approval",
+            after_end={State(run.state) for run in page.runs} - TERMINAL if execution.state in TERMINAL else (),
+        ),
+        "may_change": caller.may(Action.UPDATE, Resource.EXECUTION, execution.namespace),
+        "may_replay": caller.may(Action.CREATE, Resource.EXECUTION, execution.namespace),
+        "wait": explain_wait(execution, page.runs, at=at),
+        "resume_fields": make_fields(paused.inputs, given={}) if paused else (),
+        "replay_fields": make_replay_fields(page) if execution.state in TERMINAL else (),
+        "neighbours": find_neighbours(execution),
+        "labels_text": ", ".join(f"{key}:{value}" for key, value in split_labels(execution.labels)),
+        "replay_points": paint_replay_points(page.runs[:MOST_REPLAY_POINTS]) if execution.state in TERMINAL else "",
+        "end_states": END_STATES,
+        **(makers[tab](request, page) if has_tab else {}),
+        **(make_drawer(request, page) if has_drawer else {}),
+    }
 
 
 def make_replay_fields(page: ExecutionPage) -> list[InputField]:

@@ -6,23 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
-from flows.language.flow import Task
+from flows.language.flow import Flow
 from flows.primitives.states import TERMINAL
 from flows.queries.executions import measure_progress
 from flows.ui.filters import LISTED_STATES
 from flows.ui.gantt_rows import MOST_ROWS, filter_rows, find_gaps, list_rows
 from flows.ui.painters.boxes import choose_folds
 from flows.ui.painters.gantt import FIRST_ROWS, Frame, paint_gantt, paint_gantt_table
-from flows.ui.painters.topology import NodeState, draw_topology
+from flows.ui.painters.painting import Painting
+from flows.ui.painters.topology import draw_topology
 from flows.ui.views.execution_page import ExecutionPage, make_link
 from flows.ui.views.execution_subflows import open_subflows
 
 MOST_DRAWN = 16
 """Pictures of ended executions that a process keeps; one of 500 tasks has 0.4 MB."""
 
-_drawn: dict[tuple[str, str, int], SafeString] = {}
+_drawn: dict[tuple[str, str, int], Painting] = {}
 
 
 def make_gantt(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
@@ -87,41 +87,51 @@ def _read_count(text: str, default: int) -> int:
 def make_topology(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     """Return what the tab "Topology" shows."""
     if page.definition is None:
-        return {"picture": ""}
-    folded = choose_folds(page.definition, folded=request.GET.getlist("fold"), unfolded=request.GET.getlist("unfold"))
+        return {"is_drawable": False}
+    query = request.GET
     link = make_link(request)
-    wanted = "unfold" if choose_folds(page.definition) else "fold"
-    opened = request.GET.getlist("open")
-    as_table, sideways = request.GET.get("as") == "table", request.GET.get("way") == "right"
-    progress = measure_progress(page.execution, page.runs)
-    drawn = (progress.mark, page.source, tuple((run.id, run.task_id, run.state) for run in page.runs))
-    key = (page.execution.id, request.META.get("QUERY_STRING", ""), hash(drawn))
-    # What has ended looks the same to everybody, until a restart. Called flows that are open are not everybody's to see.
-    may_keep = progress.is_settled and not opened and not as_table
-    picture = _drawn.get(key) if may_keep else None
-    nodes: list[tuple[Task, NodeState | None]] = []
-    if picture is None:
-        flow, states = open_subflows(page, page.definition, opened)
-        picture = draw_topology(
-            flow,
-            states,
-            folded=folded,
-            fold_link=lambda task_id: link(**{wanted: task_id}),
-            opened=opened,
-            open_link=lambda task_id: link(open=task_id),
-            sideways=sideways,
-        )
-        if as_table:
-            nodes = [(task, states.get(task.id)) for task in page.definition.all_tasks()]
-    if may_keep:
-        _drawn[key] = picture
-        while len(_drawn) > MOST_DRAWN:
-            _drawn.pop(next(iter(_drawn)), None)
+    as_table, sideways = query.get("as") == "table", query.get("way") == "right"
+    shown: dict[str, Any] = {"picture": "", "nodes": ()}
+    if as_table:
+        _, states = open_subflows(page, page.definition, query.getlist("open"))
+        shown["nodes"] = [(task, states.get(task.id)) for task in page.definition.all_tasks()]
+    else:
+        shown["picture"] = _draw(request, page, page.definition, sideways=sideways)
     return {
-        "picture": picture,
+        **shown,
+        "is_drawable": True,
         "as_table": as_table,
-        "nodes": nodes,
         "as_url": link(**{"as": "" if as_table else "table"}),
         "sideways": sideways,
         "way_url": link(way="" if sideways else "right"),
     }
+
+
+def _draw(request: HttpRequest, page: ExecutionPage, definition: Flow, *, sideways: bool) -> Painting:
+    query = request.GET
+    opened = query.getlist("open")
+    progress = measure_progress(page.execution, page.runs)
+    drawn = (progress.mark, page.source, tuple((run.id, run.task_id, run.state) for run in page.runs))
+    key = (page.execution.id, query.urlencode(), hash(drawn))
+    # What has ended looks the same to everybody, until a restart. Called flows that are open are not everybody's to see.
+    may_keep = progress.is_settled and not opened
+    kept = _drawn.get(key) if may_keep else None
+    if kept is not None:
+        return kept
+    link = make_link(request)
+    wanted = "unfold" if choose_folds(definition) else "fold"
+    flow, states = open_subflows(page, definition, opened)
+    picture = draw_topology(
+        flow,
+        states,
+        folded=choose_folds(definition, folded=query.getlist("fold"), unfolded=query.getlist("unfold")),
+        fold_link=lambda task_id: link(**{wanted: task_id}),
+        opened=opened,
+        open_link=lambda task_id: link(open=task_id),
+        sideways=sideways,
+    )
+    if may_keep:
+        _drawn[key] = picture
+        while len(_drawn) > MOST_DRAWN:
+            _drawn.pop(next(iter(_drawn)), None)
+    return picture

@@ -58,10 +58,10 @@ export async function swap(url, selectors, options) {
   return ok || status === 422;
 }
 
-// Live pages: what changed on an execution is asked for as parts of the same page when its stream rings.
+// Live pages: what changed on an execution comes by its stream.
 function startLive() {
   const place = document.querySelector("[data-follow]");
-  if (place) import("./stream.js").then(({ followExecution }) => followExecution(place));
+  if (place) import("./follow.js").then(({ followExecution }) => followExecution(place));
   if (document.querySelector("[data-poll]")) import("./poll.js");
 }
 

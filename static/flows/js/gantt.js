@@ -4,26 +4,22 @@ import { serverNow, swap } from "./console.js";
 const one = (selector, from = document) => from.querySelector(selector);
 const gantt = () => one(".gantt");
 
+// The axis of what runs has room for a while; when it is full a longer one is painted.
 function moveBars() {
   const chart = one("[data-live-from]");
   if (!chart || document.hidden) return;
   const start = Date.parse(chart.dataset.liveFrom),
-    painted = Date.parse(chart.dataset.now),
-    now = serverNow();
-  if (now <= painted) return;
-  const scale = (painted - start) / (now - start);
-  for (const bar of chart.querySelectorAll("rect:not(.g-drag)")) {
-    bar.dataset.x ||= bar.getAttribute("x");
-    bar.dataset.w ||= bar.getAttribute("width");
-    const x = parseFloat(bar.dataset.x) * scale;
-    bar.setAttribute("x", `${x}%`);
-    if (bar.dataset.began) bar.setAttribute("width", `${Math.max(0.4, 100 - x)}%`);
-    else if (bar.dataset.w.endsWith("%")) bar.setAttribute("width", `${Math.max(0.3, parseFloat(bar.dataset.w) * scale)}%`);
-  }
-  for (const text of chart.querySelectorAll(".g-axis text")) {
-    text.dataset.x ||= text.getAttribute("x");
-    text.setAttribute("x", `${parseFloat(text.dataset.x) * scale}%`);
-  }
+    span = Date.parse(chart.dataset.liveTo) - start,
+    place = (moment) => (100 * (moment - start)) / span,
+    reached = place(serverNow()),
+    now = Math.min(100, reached);
+  for (const bar of chart.querySelectorAll("[data-began]"))
+    bar.setAttribute("width", `${Math.max(0.4, now - place(Date.parse(bar.dataset.began)))}%`);
+  one(".g-now", chart)?.setAttribute("x", `${now}%`);
+  // A little later, so that the server is past it, too.
+  if (reached < 102 || chart.dataset.full) return;
+  chart.dataset.full = "1";
+  document.dispatchEvent(new Event("outgrown"));
 }
 setInterval(moveBars, 250);
 
@@ -99,7 +95,10 @@ const seen = new IntersectionObserver(
   { rootMargin: "600px" },
 );
 const watch = () => document.querySelectorAll("[data-more]").forEach((link) => seen.observe(link));
-document.addEventListener("parts", watch);
+document.addEventListener("parts", () => {
+  watch();
+  moveBars();
+});
 watch();
 
 document.addEventListener("keydown", (event) => {

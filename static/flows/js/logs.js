@@ -228,7 +228,11 @@ on("keydown", (event) => {
   if (["PageUp", "ArrowUp", "Home"].includes(event.key) && panel()?.contains(event.target)) pause();
 });
 
-const showHead = () => swap(location.href, ["#live-acts", "#live-head"], { headers: { "X-Fragment": "head" } });
+const showHead = () => {
+  // Not the question that somebody is answering.
+  const parts = ["#live-acts", "#live-head", ...(one("dialog[open]") ? [] : ["#live-dialogs"])];
+  return swap(location.href, parts, { headers: { "X-Fragment": "head" } });
+};
 function follows() {
   const box = panel(),
     live = box?.dataset.live || "";

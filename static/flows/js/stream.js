@@ -1,15 +1,6 @@
-// Streams of events, and the page of an execution that follows one. The stream of an execution only rings.
-import { load, replaceParts } from "./console.js";
-
-const one = (selector) => document.querySelector(selector);
-const PARTS = ["#live-acts", "#live-head", "#live-body"];
-const GATHER_MS = 80;
-// What nothing rings for: what the page says of time that went by, and the newest lines in the drawer of a task.
-const STALL_MS = 20000,
-  DRAWER_MS = 4000;
-
+// Streams of events that come back by themselves when they are lost.
 export function setMark(kind, text) {
-  const mark = one(".live");
+  const mark = document.querySelector(".live");
   if (!mark) return;
   mark.className = `live ${kind}`;
   mark.textContent = text;
@@ -76,50 +67,3 @@ export function openStream(address, on) {
   open();
   return close;
 }
-
-// What somebody selects in, or stands in with the keyboard, is not changed under the hand.
-const isInHand = (box) =>
-  !getSelection().isCollapsed || (box?.contains(document.activeElement) && !document.activeElement.id);
-
-export function followExecution(place) {
-  let waiting = false,
-    again = false,
-    ended = false,
-    askedAt = 0;
-  const refresh = async () => {
-    if (waiting) {
-      again = true;
-      return;
-    }
-    waiting = true;
-    // The first change is shown at once; those that follow closely are gathered.
-    do {
-      await new Promise((done) => setTimeout(done, Math.max(0, askedAt + GATHER_MS - Date.now())));
-      again = false;
-      askedAt = Date.now();
-      const address = location.href,
-        { ok, page } = await load(address);
-      // A drawer that was opened meanwhile is not in this answer.
-      if (address !== location.href) again = true;
-      else if (ok && !one("dialog[open]")) {
-        replaceParts(page, isInHand(one("#drawer")) ? PARTS : [...PARTS, "#drawer"]);
-        ended = !page.querySelector("[data-follow]");
-      }
-    } while (again);
-    waiting = false;
-  };
-  setInterval(() => {
-    const patience = one("#drawer > aside") ? DRAWER_MS : STALL_MS;
-    if (!ended && !document.hidden && Date.now() - askedAt > patience) refresh();
-  }, 1000);
-  openStream(() => place.dataset.follow, {
-    changed: refresh,
-    ask: refresh,
-    alive() {},
-    async end() {
-      await refresh();
-      setMark("", "ended");
-    },
-  });
-}
-

@@ -86,8 +86,8 @@ one("#find-node")?.addEventListener("input", (event) => {
   nodes.forEach((node) => node.classList.toggle("is-lit", !!wanted && node.dataset.task.toLowerCase().includes(wanted)));
   show(nodes.find((node) => node.classList.contains("is-lit")));
 });
-document.addEventListener("parts", () => {
-  if (zoom) resize();
+document.addEventListener("parts", (event) => {
+  if (zoom && one(".topology", event.target)) resize();
   if (one("#follow-running")?.checked) show(one(".topology .node.is-moving"));
 });
 one("#follow-running")?.addEventListener("change", () => show(one(".topology .node.is-moving")));
