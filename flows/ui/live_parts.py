@@ -49,7 +49,7 @@ class SentParts:
             self._shape = None
             return News(found)
         shape = hash((_weigh(around), painting.shape))
-        elements = [hash(mark) for mark in painting.marks or painting.elements]
+        elements = [hash(mark) for mark in painting.marks] or [_weigh(text) for text in painting.elements]
         spots = {name: text for name, text in painting.spots.items() if self._is_new(name, text)}
         if shape != self._shape:
             self._shape, self._elements = shape, elements

@@ -91,6 +91,14 @@ def test_the_passing_of_time_and_masked_tokens_are_no_change() -> None:
     assert sent.compare({"head": texts[1]}).parts == {}
 
 
+def test_an_element_that_only_grew_older_is_no_change() -> None:
+    sent = SentParts()
+    younger, older = (f'<text data-ticks-from="2031">{seconds} s</text>' for seconds in (1, 2))
+    _send(sent, _paint(younger))
+
+    assert _send(sent, _paint(older)) == (set(), [])
+
+
 def test_a_tab_without_a_painting_sends_its_body_when_it_differs() -> None:
     sent = SentParts()
 

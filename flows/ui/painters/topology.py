@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from html import escape
 
@@ -54,13 +55,14 @@ _MARKS = {
 class NodeState:
     """
     What an execution says of a task: its state, a short note (`8.0 s`, `7 / 12`), where a click leads, and one state per
-    iteration of a loop.
+    iteration of a loop. With `ticks_from` the note is a duration since that moment, which grows in the browser.
     """
 
     state: str
     note: str = ""
     url: str = ""
     strip: tuple[str, ...] = ()
+    ticks_from: datetime | None = None
 
 
 def draw_topology(
@@ -147,6 +149,13 @@ def _find_look(state: str) -> tuple[str, str, str]:
     """Return the classes of a node in some state, the path of its mark, and the word for readers of the screen."""
     look = look_of(state).name
     return f" st-{look}{' is-moving' if is_moving(state) else ''}", _MARKS[look], escape(state.lower())
+
+
+def _paint_note(found: NodeState, x: float, y: int) -> str:
+    if not found.note:
+        return ""
+    ticks = f' data-ticks-from="{found.ticks_from.isoformat()}"' if found.ticks_from else ""
+    return f'<text class="note" x="{x:.1f}" y="{y}"{ticks}>{escape(found.note)}</text>'
 
 
 def _name(task_id: str) -> str:
@@ -253,11 +262,10 @@ class _Painter:
         name, kind = escape(task.id), escape(task.type)
         mark, told, link, note = "", "", "", ""
         if found is not None:
-            written = escape(found.note)
             _, mark, word = _find_look(found.state)
-            told = f", {word}, {written}"
+            told = f", {word}" if found.ticks_from else f", {word}, {escape(found.note)}"
             link = f' data-url="{escape(found.url)}"' if found.url else ""
-            note = f'<text class="note" x="{NODE_WIDTH - 10}" y="33">{written}</text>' if written else ""
+            note = _paint_note(found, NODE_WIDTH - 10, 33)
         if task.role == "unknown":
             classes, told, mark = " st-warning is-unknown", ", its type is not installed", _MARKS["warning"]
         called = find_called_flow(task)
@@ -300,7 +308,7 @@ class _Painter:
         )
         link = f' data-url="{escape(found.url)}"' if found and found.url else ""
         right = width - (12 if self._fold_link is None else 10 + FOLD_WIDTH)
-        note = f'<text class="note" x="{right:.1f}" y="{HEAD - 9}">{escape(found.note)}</text>' if found and found.note else ""
+        note = _paint_note(found, right, HEAD - 9) if found else ""
         self.frames.append(
             f'<g class="frame{classes}{" is-side" if box.is_dashed else ""}"{facts}{link} '
             f'transform="translate({left:.1f} {top:.1f})">'

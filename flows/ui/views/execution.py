@@ -143,9 +143,9 @@ def make_replay_fields(page: ExecutionPage) -> list[InputField]:
 def _overview(request: HttpRequest, page: ExecutionPage) -> dict[str, Any]:
     execution = page.execution
     history = read_history(execution.histories)
-    moments = [moment for _, moment in history[1:]]
-    end = history[-1][1] if execution.state in TERMINAL else page.at
-    steps = [(state, moment, following - moment) for (state, moment), following in zip(history, [*moments, end], strict=True)]
+    # The last state of what goes on has no end: its duration ticks.
+    ends = [*(moment for _, moment in history[1:]), history[-1][1] if execution.state in TERMINAL else None]
+    steps = [(state, moment, end) for (state, moment), end in zip(history, ends, strict=True)]
     failure = find_failure(execution, page.runs, page.definition)
     if failure:
         slow = list_slow_tasks(page.runs, median_task_durations(execution))

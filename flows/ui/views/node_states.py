@@ -26,6 +26,7 @@ def list_node_states(page: ExecutionPage) -> dict[str, NodeState]:
     for task_id, runs in by_task.items():
         state = worst_state([run.state for run in runs])
         strip: tuple[str, ...] = ()
+        began_at = None
         if len(runs) == 1 and runs[0].id in loops:
             iterations = list_iteration_states(loops[runs[0].id])
             note = f"{sum(one in TERMINAL for one in iterations)} / {len(iterations)}"
@@ -34,8 +35,9 @@ def list_node_states(page: ExecutionPage) -> dict[str, NodeState]:
         elif len(runs) == 1:
             ended_at = runs[0].ended_at if state in TERMINAL else None
             note = write_duration((ended_at or page.at) - runs[0].created_at)
+            began_at = None if state in TERMINAL else runs[0].created_at
         else:
             counts = Counter(run.state in TERMINAL for run in runs)
             note = f"{counts[True]} / {len(runs)}"
-        states[task_id] = NodeState(state, note, f"?task={runs[0].id}", strip)
+        states[task_id] = NodeState(state, note, f"?task={runs[0].id}", strip, began_at)
     return states
