@@ -16,6 +16,7 @@ from flows.engine.transitions import dump
 from flows.models.execution import Execution
 from flows.primitives.ids import new_id
 from flows.primitives.states import State
+from flows.primitives.storable import make_storable
 
 _INSERT = """
 INSERT INTO flows_execution (id, namespace, flow_id, flow_revision, kind, state, histories, created_at, inputs, outputs,
@@ -84,7 +85,7 @@ def insert_execution(new: NewExecution) -> str:
                 dump(dict(new.inputs)), dump(dict(new.variables)),
                 dump([{"key": key, "value": value} for key, value in new.labels]),
                 None if new.trigger is None else dump(dict(new.trigger)), new.parent_id, new.original_id or new.id,
-                new.original_created_at or new.at, new.schedule_at, new.attempt_number, new.error,
+                new.original_created_at or new.at, new.schedule_at, new.attempt_number, make_storable(new.error),
                 dump([dict(point) for point in new.breakpoints]), new.caller_execution_id, new.caller_task_run_id,
                 new.caller_waits, None if new.loop is None else dump(dict(new.loop)), new.depth, dump(dict(new.progress)), new.at,
                 wake_at, ended_at, new.at if ended_at and new.caller_waits else None,

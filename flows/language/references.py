@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from flows.language.declared_inputs import list_flat
@@ -12,6 +12,9 @@ from flows.primitives.problems import Place, Problem, Severity
 
 _ASKS_NOBODY = {"schedule": "Schedule", "webhook": "Webhook"}
 """Families of triggers whose executions get only the inputs that the trigger names."""
+
+_READ = re.compile(r"\{\{-?\s*(?:inputs\.(?P<input>[\w.-]+)\s*\}\}|outputs\.(?P<task>[\w-]+)\.[^}]+\}\})", re.ASCII)
+_NOT_RENDERED = re.compile(r"\{#.*?#\}|\{%-?\s*(raw|verbatim)\s*-?%\}.*?\{%-?\s*end\1\s*-?%\}", re.DOTALL)
 
 
 def find_unsupplied_inputs(flow: Flow) -> Iterator[Problem]:
@@ -53,33 +56,32 @@ def _is_supplied(supplied: Mapping[str, Any], name: str) -> bool:
 
 def find_dashed_references(flow: Flow, tasks: Sequence[Task]) -> Iterator[Problem]:
     """Yield a problem for each task and output that reads `inputs.my-key`: that is a subtraction and fails in every execution."""
-    patterns = [
-        *(_pattern("inputs", one.id, r"\s*}}") for one in flow.inputs if "-" in one.id),
-        *(_pattern("outputs", task.id, r"\.[^}]+}}") for task in tasks if "-" in task.id),
-    ]
-    if not patterns:
+    dashed = {("inputs", one.id) for one in flow.inputs if "-" in one.id}
+    dashed |= {("outputs", task.id) for task in tasks if "-" in task.id}
+    if not dashed:
         return
     for task in tasks:
         place = Place(*task.position, path=task.id)
-        yield from _find_dashes(task.properties, patterns, f'task "{task.id}"', place)
+        yield from _find_dashes(task.properties, dashed, f'task "{task.id}"', place)
     for output in flow.outputs:
-        yield from _find_dashes(output.value, patterns, f'output "{output.id}"', Place(1, 1, path="outputs"))
+        yield from _find_dashes(output.value, dashed, f'output "{output.id}"', Place(1, 1, path="outputs"))
 
 
-def _pattern(root: str, name: str, rest: str) -> tuple[str, str, re.Pattern[str]]:
-    return root, name, re.compile(rf"{{{{-?\s*{root}\.{re.escape(name)}{rest}")
-
-
-def _find_dashes(value: Any, patterns: Sequence[tuple[str, str, re.Pattern[str]]], owner: str, place: Place) -> Iterator[Problem]:
-    texts = list(_list_texts(value))
-    for root, name, pattern in patterns:
-        if any(pattern.search(text) for text in texts):
+def _find_dashes(value: Any, dashed: Collection[tuple[str, str]], owner: str, place: Place) -> Iterator[Problem]:
+    for root, name in dict.fromkeys(_list_read(value)):
+        if (root, name) in dashed:
             yield Problem(
                 "dashed-name",
                 f'Invalid {root.removesuffix("s")} reference "{root}.{name}" in {owner}: a dash in a path is a minus sign.',
                 f"Write {root}['{name}'].",
                 place,
             )
+
+
+def _list_read(value: Any) -> Iterator[tuple[str, str]]:
+    for text in _list_texts(value):
+        for found in _READ.finditer(_NOT_RENDERED.sub("", text) if "{%" in text or "{#" in text else text):
+            yield ("inputs", found["input"]) if found["input"] else ("outputs", found["task"])
 
 
 def _list_texts(value: Any) -> Iterator[str]:

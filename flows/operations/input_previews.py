@@ -47,6 +47,16 @@ class _QuietEnvironment(FlowEnvironment):
         self._check(Resource.FILE, namespace)
         return super().read_file(path, namespace)
 
+    def file_size(self, path: str, namespace: str | None = None) -> int:
+        """Return the size of a namespace file that the reader may see."""
+        self._check(Resource.FILE, namespace)
+        return super().file_size(path, namespace)
+
+    def file_exists(self, path: str, namespace: str | None = None) -> bool:
+        """Tell whether a file exists, in a namespace whose files the reader may see."""
+        self._check(Resource.FILE, namespace)
+        return super().file_exists(path, namespace)
+
     def _check(self, resource: Resource, namespace: str | None) -> None:
         place = namespace or self._own
         if not current_caller().may(Action.READ, resource, place):

@@ -3,8 +3,13 @@ import { swap } from "./console.js";
 
 const find = (selector) => document.querySelector(selector);
 
+let wanted = "";
 export async function open(href) {
-  if (!(await swap(href, ["#drawer"]))) {
+  wanted = href;
+  const isShown = await swap(href, ["#drawer"]);
+  // Another one was asked for meanwhile, or none any more.
+  if (wanted !== href) return wanted || close();
+  if (!isShown) {
     location = href;
     return;
   }
@@ -14,6 +19,7 @@ export async function open(href) {
 }
 
 export function close() {
+  wanted = "";
   const url = new URL(location);
   for (const name of ["task", "file", "rows", "encoding", "inputs"]) url.searchParams.delete(name);
   history.replaceState(null, "", url);

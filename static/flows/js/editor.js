@@ -21,8 +21,17 @@ export const fillAndTell = (target, html) => {
   fill(target, html);
   target.dispatchEvent(new Event("parts", { bubbles: true }));
 };
-export const fill = (target, html) =>
-  target.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+const parse = (html) => new DOMParser().parseFromString(html, "text/html").body;
+export const fill = (target, html) => target.replaceChildren(...parse(html).childNodes);
+// What the server answers as data; of a page that says what is wrong, its words.
+export async function read(answer) {
+  const text = await answer.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: parse(text).querySelector("p")?.textContent };
+  }
+}
 const make = (tag, className, textContent) => Object.assign(document.createElement(tag), { className, textContent, type: "button" });
 
 export const editor = makeEditor(one("#editor"), ace, {
@@ -210,10 +219,8 @@ async function save(overwrite = false, draft = false) {
     revisions = `/ui/flows/edit/${flow}/revisions?from=${base}`,
     answer = await post(place.dataset.save || "/ui/flows/save", { source, base, flow, overwrite, draft, message: words?.value });
   if (!answer) return toast("The server does not answer; the text is kept here.", "bad");
-  const found = await answer
-    .json()
-    .catch(() => ({ message: "Your session has ended: sign in in another tab, then save again." }));
-  if (answer.ok) {
+  const found = await read(answer);
+  if (found.url) {
     saved = source;
     if (words) words.value = "";
     localStorage.removeItem(draftKey);
@@ -240,7 +247,8 @@ async function save(overwrite = false, draft = false) {
       editor.gotoLine(problems[0].line, problems[0].column - 1);
       one("#problems button").focus();
     }
-    toast(found.message.slice(0, 400), "bad");
+    const said = found.message?.slice(0, 400) || "The server could not save it.";
+    toast(found.code ? said : `${said} The text is kept here.`, "bad");
   }
 }
 

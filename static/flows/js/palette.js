@@ -42,8 +42,9 @@ function listThings() {
 async function fill(text) {
   const mine = ++run;
   const answer = await fetch("/ui/palette?q=" + encodeURIComponent(text)).catch(() => null);
-  if (mine !== run || !answer?.ok) return;
-  const { found } = await answer.json();
+  // What this page can do and where one was lately is offered without the server, too.
+  const { found = [] } = answer?.ok ? await answer.json().catch(() => ({})) : {};
+  if (mine !== run) return;
   const recent = text ? [] : listThings();
   const known = new Set(recent.map(({ url }) => url));
   const rest = found.filter(({ url }) => !known.has(url));

@@ -1,6 +1,6 @@
 // The panels around the code, in two columns: documentation that follows the cursor, forms of tasks, playground, files.
 import { toast } from "./console.js";
-import { all, context, editor, elementAt, fillAndTell, goTo, keepChoice, on, one, post, setText, token } from "./editor.js";
+import { all, context, editor, elementAt, fillAndTell, goTo, keepChoice, on, one, post, read, setText, token } from "./editor.js";
 
 const SHOWN = "[role=tab][aria-selected=true]";
 const boxOf = (name) => one(`#panel-${name}`),
@@ -22,20 +22,22 @@ export function startPanels() {
   const about = (more) => context({ element: element?.[1], kind: element?.[2] ? "trigger" : "task", ...more });
   const ask = async (url, body) => {
     const answer = await post(url, body);
-    return answer ? { ok: answer.ok, ...(await answer.json().catch(() => ({}))) } : {};
+    return answer ? { ok: answer.ok, ...(await read(answer)) } : {};
   };
 
   async function load(name, more = {}) {
-    const box = boxOf(name);
-    extra[name] = more;
-    const answer = await post(`/ui/flows/panel/${name}`, about({ ...more, ...(name === "inputs" && { inputs: readInputs() }) }));
-    if (!answer || extra[name] !== more || box.hidden) return;
-    fillAndTell(box, await answer.text());
+    // Each question is an object of its own, so that the answer to an older one never takes the place of a newer one's.
+    const box = boxOf(name),
+      mine = (extra[name] = { ...more }),
+      answer = await post(`/ui/flows/panel/${name}`, about({ ...more, ...(name === "inputs" && { inputs: readInputs() }) })),
+      html = await answer?.text();
+    if (extra[name] !== mine || box.hidden) return;
+    if (answer) fillAndTell(box, html);
     const area = box.querySelector(".files [data-code]");
     if (area) (await import("./code_field.js")).growEditor(area);
+    if (name !== "playground") return;
     clearTimeout(pollTimer);
-    if (name === "playground" && box.querySelector("[data-moves]"))
-      pollTimer = setTimeout(() => isShown(name) && load(name, extra[name]), 700);
+    if (box.querySelector("[data-moves]")) pollTimer = setTimeout(() => isShown(name) && load(name, extra[name]), 700);
   }
   const refresh = (names) => {
     for (const name of names) if (isShown(name) && !boxOf(name).contains(document.activeElement)) load(name, extra[name]);

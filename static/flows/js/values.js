@@ -7,6 +7,7 @@ const form = one("#evaluate"),
   answer = one("#evaluated");
 const KEY = "expressions",
   MOST = 12;
+let asked = 0;
 const past = () => JSON.parse(localStorage.getItem(KEY) || "[]");
 
 function showPast() {
@@ -22,8 +23,10 @@ function showPast() {
 async function evaluate() {
   const body = new FormData(form);
   body.append("csrfmiddlewaretoken", one("meta[name=csrf-token]").content);
-  const sent = await fetch(form.action, { method: "POST", body });
-  const found = sent.ok ? await sent.json() : { error: "The server did not answer; load the page again." };
+  const mine = ++asked,
+    sent = await fetch(form.action, { method: "POST", body }).catch(() => null),
+    found = (sent?.ok && (await sent.json().catch(() => null))) || { error: "The server did not answer; load the page again." };
+  if (mine !== asked) return;
   answer.hidden = false;
   answer.classList.toggle("is-bad", "error" in found);
   answer.textContent = found.error ?? found.result;
