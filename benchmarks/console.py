@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page
 
 from benchmarks.console_hands import measure_hands, run_picture
+from benchmarks.console_lists import measure_unchanged
 from benchmarks.console_live import NAMESPACE, list_flows, measure_live
 from benchmarks.figures import Figure, describe_machine, percentile, print_table, report_figure
 from benchmarks.measured_browser import open_browser, sign_in
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             visitor = Visitor(sign_in(browser, system), system)
         figures += measure_server(visitor, {**pages, PICTURE: picture}, repeats=options.repeats)
         figures += measure_answers(visitor, options.repeats)
+        figures += measure_unchanged(visitor.call, measured, repeats=options.repeats)
         figures += count_statements(measured, pages)
         versions = measured.read_versions()
     finally:
@@ -204,7 +206,7 @@ class Visitor:
         self._connection.request("GET", path, headers={**self._headers, **(headers or {})})
         answer = self._connection.getresponse()
         body = answer.read()
-        assert answer.status in (200, 304), (path, answer.status, body[:300])
+        assert answer.status in (200, 204, 304), (path, answer.status, body[:300])
         return (time.perf_counter() - began) * 1000, answer, body
 
 

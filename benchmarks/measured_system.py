@@ -91,7 +91,7 @@ class MeasuredSystem:
 
     def read_clock(self) -> datetime:
         """Return the database's time."""
-        return self.query("select clock_timestamp()")[0][0]  # type: ignore[no-any-return]
+        return self.query("select clock_timestamp()")[0][0]  # type: ignore[no-any-return]  # a moment
 
     def read_versions(self) -> dict[str, str]:
         """Return names and versions of the servers."""
@@ -99,7 +99,7 @@ class MeasuredSystem:
 
         [(version,)] = self.query("show server_version")
         with redis.Redis(unix_socket_path=self.broker_socket) as client:
-            found: dict[str, Any] = client.info("server")  # type: ignore[assignment]
+            found: dict[str, Any] = client.info("server")  # type: ignore[assignment]  # no asynchronous client
         return {"PostgreSQL": version.split()[0], "Valkey": str(found.get("valkey_version") or found["redis_version"])}
 
     def read_cpu_seconds(self) -> dict[str, float]:

@@ -38,7 +38,7 @@ _streams = get_asgi_application()
 _requests = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=_THREADS)
 
 # Only now, because it reads models.
-from flows.api.deferring import DeferredSend, let_server_defer  # noqa: E402
+from flows.api.deferring import DeferredSend, let_server_defer  # noqa: E402 - see above
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,7 @@ LONGEST_WAIT_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 5.0
 
 
-class RowScheduler(Scheduler):  # type: ignore[misc]  # Celery has no types
+class RowScheduler(Scheduler):
     """
     A scheduler whose schedule is the due rows of the database. It keeps no file.
 

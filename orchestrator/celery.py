@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 log = logging.getLogger(__name__)
 
 
-class QuietWorker(Worker):  # type: ignore[misc]  # Celery has no types
+class QuietWorker(Worker):
     """
     A worker that talks to nobody but the broker, and that stops softly on TERM: it takes no more messages and lets running tasks
     finish for `worker_soft_shutdown_timeout` seconds. What still runs then, or at a second TERM, is ended; its lease brings it
@@ -60,7 +60,7 @@ class QuietWorker(Worker):  # type: ignore[misc]  # Celery has no types
                 continue
 
 
-class OrchestratorCelery(Celery):  # type: ignore[misc]
+class OrchestratorCelery(Celery):
     """Celery with our worker class, also for `celery -A orchestrator worker`."""
 
     @property
@@ -75,12 +75,12 @@ app.config_from_object("orchestrator.celeryconfig")
 app.autodiscover_tasks(["flows"])
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]
+@setup_logging.connect
 def _log_as_django_does(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
-@celeryd_init.connect  # type: ignore[untyped-decorator]
+@celeryd_init.connect
 def _wait_until_work_is_possible(**_: Any) -> None:
     # The app's code can be imported only now: this module is loaded while the settings are.
     from flows.checks import list_broker_faults
@@ -94,14 +94,14 @@ def _wait_until_work_is_possible(**_: Any) -> None:
     wait_for_database()
 
 
-@beat_init.connect  # type: ignore[untyped-decorator]
+@beat_init.connect
 def _wait_for_database(**_: Any) -> None:
     from orchestrator.readiness import wait_for_database
 
     wait_for_database()
 
 
-@task_prerun.connect  # type: ignore[untyped-decorator]
+@task_prerun.connect
 def _drop_broken_connections(**_: Any) -> None:
     # A kept connection may have died with a restarted server; Django looks before its next use.
     close_old_connections()

@@ -41,8 +41,8 @@ def browser_safety(get_response: Callable[[HttpRequest], Any]) -> Callable[[Http
     return answer
 
 
-browser_safety.sync_capable = True  # type: ignore[attr-defined]
-browser_safety.async_capable = True  # type: ignore[attr-defined]
+browser_safety.sync_capable = True  # type: ignore[attr-defined]  # Django's mark
+browser_safety.async_capable = True  # type: ignore[attr-defined]  # Django's mark
 
 
 def _attach_nonce(request: HttpRequest) -> list[str]:
@@ -52,7 +52,7 @@ def _attach_nonce(request: HttpRequest) -> list[str]:
         used.append(secrets.token_urlsafe(16))
         return used[0]
 
-    request.csp_nonce = SimpleLazyObject(make_nonce)  # type: ignore[attr-defined]
+    request.csp_nonce = SimpleLazyObject(make_nonce)  # type: ignore[attr-defined]  # for the templates
     return used
 
 

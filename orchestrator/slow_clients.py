@@ -120,7 +120,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     _head_timer: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # narrower, as asyncio calls it
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._expect_head()

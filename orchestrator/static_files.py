@@ -119,7 +119,7 @@ def _make_spare_folder() -> Path:
     return folder
 
 
-class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+class StaticFiles(WhiteNoiseMiddleware):
     """Sends static files, compressed where a compressed form was made at installation."""
 
     def __call__(self, request: Any) -> Any:

@@ -13,7 +13,7 @@ atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["CELESTRA_HOME"] = str(_home)
 os.environ["CELESTRA_GENERATE_KEYS"] = "true"
 
-from orchestrator.settings import *  # noqa: E402, F403
+from orchestrator.settings import *  # noqa: E402, F403 - after the environment
 
 # Hashing is slow on purpose; hundreds of test users are not.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -181,7 +181,7 @@ def _write_examples(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _properties(entry: Entry) -> Mapping[str, Schema]:
-    return entry["schema"].get("properties", {})  # type: ignore[no-any-return]
+    return entry["schema"].get("properties", {})  # type: ignore[no-any-return]  # a schema of JSON
 
 
 def _default_of(entry: Entry, name: str) -> str:

@@ -22,7 +22,7 @@ from flows.primitives.rights import Action, Resource
 _PERMISSIONS = [(f"{resource}.{action}", f"{resource} {action}") for resource in Resource for action in Action]
 
 
-class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RoleForm(forms.ModelForm):
     """A name, what it is for, and one box for each action on each kind of thing."""
 
     title = forms.CharField(label="Name", max_length=63, widget=TextInput)
@@ -93,7 +93,7 @@ class RoleAdmin(OperatedAdmin):
         roles.delete_role(obj)
 
 
-class BindingForm(forms.ModelForm):  # type: ignore[type-arg]
+class BindingForm(forms.ModelForm):
     """A role, and either an account or a group."""
 
     given = forms.ModelChoiceField(Role.objects.order_by("name"), label="Role", widget=Select)

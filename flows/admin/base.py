@@ -22,7 +22,7 @@ MOST_AT_ONCE = 1000
 MOST_REASONS = 10
 
 
-class _WithoutTransaction(admin.ModelAdmin):  # type: ignore[type-arg]
+class _WithoutTransaction(admin.ModelAdmin):
     """
     Stands below the theme and above the framework's own class, which wraps every change into one transaction. Operations have
     their own, and what they write about a refusal must stay when the change does not.
@@ -33,21 +33,21 @@ class _WithoutTransaction(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """Show or save the form of an object; one that an operation refuses is shown again with the reason."""
         try:
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # Django's
         except FlowsError as error:
-            request.refusal = error  # type: ignore[attr-defined]
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
+            request.refusal = error  # type: ignore[attr-defined]  # for the second try
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # Django's
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Ask, and delete; an operation's refusal becomes a message."""
         try:
-            return self._delete_view(request, object_id, extra_context)  # type: ignore[attr-defined,no-any-return]
+            return self._delete_view(request, object_id, extra_context)  # type: ignore[attr-defined]  # Django's
         except FlowsError as error:
             self.message_user(request, error.message, messages.ERROR)
             return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
 
 
-class ConsoleModelAdmin(BaseModelAdmin, _WithoutTransaction):  # type: ignore[misc]
+class ConsoleModelAdmin(BaseModelAdmin, _WithoutTransaction):
     """
     The pages of a model that belong to `resource`. `namespace_field` is the lookup of the namespace that owns a row; without
     it the rows belong to the installation. Source: security, S-02 and S-44.
@@ -112,7 +112,7 @@ class ConsoleModelAdmin(BaseModelAdmin, _WithoutTransaction):  # type: ignore[mi
         """Return the rows that the caller may read."""
         rows = super().get_queryset(request)
         if self.resource in OF_NO_NAMESPACE or self.namespace_field is None:
-            return rows if self._may(Action.READ) else rows.none()  # type: ignore[no-any-return]
+            return rows if self._may(Action.READ) else rows.none()
         return show_visible(rows, self.resource, field=self.namespace_field)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
@@ -123,7 +123,7 @@ class ConsoleModelAdmin(BaseModelAdmin, _WithoutTransaction):  # type: ignore[mi
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or run an action; what cannot be searched for is told like any other bad filter."""
         try:
-            return super().changelist_view(request, extra_context)  # type: ignore[no-any-return]
+            return super().changelist_view(request, extra_context)
         except DataError:
             return HttpResponseRedirect(f"{request.path}?e=1")
         except FlowsError as error:
@@ -137,7 +137,7 @@ class ConsoleModelAdmin(BaseModelAdmin, _WithoutTransaction):  # type: ignore[mi
         """Add the links that lead from the object elsewhere."""
         context["object_links"] = self.list_object_links(request, obj) if obj is not None else []
         context["object_link_template"] = OBJECT_LINK_TEMPLATE
-        return super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[no-any-return]
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def list_object_links(self, request: HttpRequest, obj: Model) -> list[dict[str, str]]:
         """Return links beside the title of an object's page: address, title and icon."""
@@ -227,7 +227,7 @@ class OperatedAdmin(ConsoleModelAdmin):
         key = obj.pk
         self.remove(request, obj)
         obj.pk = key
-        super().log_deletions(request, [obj])  # type: ignore[arg-type]
+        super().log_deletions(request, [obj])  # type: ignore[arg-type]  # any sequence will do
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Delete one object."""

@@ -17,7 +17,7 @@ from flows.admin.display import link_to, show_json, show_labels, show_own_labels
 from flows.admin.paging import FlowSearch, NamespaceFilter
 from flows.models import Execution, Flow, LogEntry, TaskRun
 from flows.operations import executions as operations
-from flows.operations.execution_bulk import run_on_each
+from flows.operations.many import run_on_each
 from flows.primitives.rights import Action, Resource
 from flows.primitives.states import State
 from flows.queries.visibility import visible
@@ -182,7 +182,11 @@ class ExecutionAdmin(FlowSearch, HistoryAdmin):
         ids = list(queryset.values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
         actor = request.user.get_username()
         done = run_on_each(
-            f"execution.{act}", right, ids[:MOST_AT_ONCE], lambda one: operation(one, at=timezone.now(), actor=actor, **options)
+            f"execution.{act}",
+            right,
+            Resource.EXECUTION,
+            ids[:MOST_AT_ONCE],
+            lambda one: operation(one, at=timezone.now(), actor=actor, **options),
         )
         for execution_id, error in done.refused[:MOST_REASONS]:
             self.message_user(request, f"{execution_id}: {error.message}", messages.ERROR)

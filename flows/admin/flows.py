@@ -23,8 +23,9 @@ from flows.admin.source import SourceWidget, list_faults
 from flows.engine.catalog import get_flow
 from flows.models import Execution, Flow, FlowRevision
 from flows.operations import executions as execution_operations
-from flows.operations import flow_bundles
+from flows.operations import flow_bulk, flow_bundles
 from flows.operations import flows as operations
+from flows.operations.flow_checks import check_document
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Severity
@@ -55,7 +56,7 @@ class ProblemFilter(admin.SimpleListFilter):
         return queryset.exclude(problem="") if self.value() == "broken" else queryset
 
 
-class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
+class FlowForm(forms.ModelForm):
     """The source; everything else of a flow follows from it."""
 
     source = forms.CharField(strip=False, widget=SourceWidget)
@@ -68,6 +69,9 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **options)
         row = self.instance
         self.initial["source"] = find_source(row) if row.pk else NEW_SOURCE
+        # A reader of the saved text alone has no such field.
+        if row.draft_revision and "source" in self.fields:
+            self.fields["source"].help_text = f"This is a draft, revision {row.draft_revision}: saving it here publishes it."
 
     def clean_source(self) -> str:
         """Return the text. Its faults stand above the form, where they are seen before the long text."""
@@ -188,10 +192,10 @@ class FlowAdmin(OperatedAdmin):
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Flow], *, disabled: bool) -> None:
         names = list(queryset.values_list("namespace", "flow_id")[:MOST_AT_ONCE])
-        done = operations.set_flows_disabled(names, disabled=disabled, at=timezone.now(), actor=request.user.get_username())
+        done = flow_bulk.set_flows_disabled(names, disabled=disabled, at=timezone.now(), actor=request.user.get_username())
         for (namespace, flow_id), error in done.refused:
             self.message_user(request, f"{namespace}/{flow_id}: {error.message}", messages.ERROR)
-        self.message_user(request, f"{'Disabled' if disabled else 'Enabled'}: {len(done.changed)} flows.")
+        self.message_user(request, f"{'Disabled' if disabled else 'Enabled'}: {len(done.done)} flows.")
 
     @admin.action(description="Export as a ZIP of sources", permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[Flow]) -> HttpResponse:
@@ -204,7 +208,7 @@ class FlowAdmin(OperatedAdmin):
     def validate(self, request: HttpRequest, queryset: QuerySet[Flow]) -> None:
         count = 0
         for row in queryset.filter(deleted=False)[:MOST_AT_ONCE]:
-            check = operations.check_document(find_source(row))
+            check = check_document(find_source(row))
             count += check.is_valid
             for problem in check.problems:
                 level = messages.ERROR if problem.severity is Severity.ERROR else messages.WARNING

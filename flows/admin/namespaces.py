@@ -25,7 +25,7 @@ from flows.primitives.typed_values import parse_value_text
 _BARE_KINDS = frozenset({"DATETIME", "DATE", "DURATION"})
 
 
-class NamespaceForm(forms.ModelForm):  # type: ignore[type-arg]
+class NamespaceForm(forms.ModelForm):
     """Checks the two JSON fields before the operation does, so that faults appear beside them."""
 
     class Meta:
@@ -92,7 +92,7 @@ class NamespaceAdmin(OperatedAdmin):
         namespaces.delete_namespace(obj.pk, at=timezone.now(), actor=request.user.get_username())
 
 
-class KeyValueForm(forms.ModelForm):  # type: ignore[type-arg]
+class KeyValueForm(forms.ModelForm):
     """A pair as text; its type follows from how the value is written."""
 
     text = forms.CharField(
@@ -186,7 +186,7 @@ class KeyValueAdmin(OperatedAdmin):
             self.message_user(request, "None of them has expired.")
 
 
-class SecretForm(forms.ModelForm):  # type: ignore[type-arg]
+class SecretForm(forms.ModelForm):
     """A name and a new value. The stored value is not even loaded, so it cannot be shown."""
 
     new_value = forms.CharField(

@@ -19,7 +19,7 @@ ESTIMATE_FROM = 100_000
 MOST_COUNTED = 10_000
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):
     """A paginator that asks the planner for the size of a large table, and counts a filtered list to 10 000 rows only."""
 
     @cached_property

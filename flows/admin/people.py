@@ -16,13 +16,14 @@ from flows.admin.base import HistoryAdmin, OperatedAdmin
 from flows.admin.theme import CheckboxInput, PasswordInput, SelectMultiple, TextInput
 from flows.models import Account, ApiToken, UserSession
 from flows.operations import accounts, groups, service_accounts, sessions, tokens
+from flows.operations.account_rows import account_of
 from flows.primitives.rights import Resource
 
 # The framework's own pages would change people past the rules: rights beyond one's own, and the last owner.
 admin.site.unregister([User, Group])
 
 
-class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+class UserForm(forms.ModelForm):
     """What can be set of an account. Its password is set here once, afterwards by the person or by a link of the console."""
 
     name = forms.CharField(max_length=150, widget=TextInput, help_text="The e-mail address with which the person signs in.")
@@ -109,7 +110,7 @@ class UserAdmin(OperatedAdmin):
             return user
         user = User.objects.get(pk=obj.pk)
         changed = set(form.changed_data)
-        if accounts.account_of(user).kind == Account.Kind.SERVICE:
+        if account_of(user).kind == Account.Kind.SERVICE:
             if "name" in changed:
                 service_accounts.update_service_account(user, name=given["name"])
         elif changed & {"name", "given_name", "family_name", "must_use_mfa"}:
@@ -133,7 +134,7 @@ class UserAdmin(OperatedAdmin):
         accounts.delete_account(obj)
 
 
-class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
+class GroupForm(forms.ModelForm):
     """A name and its members."""
 
     title = forms.CharField(label="Name", max_length=150, widget=TextInput)

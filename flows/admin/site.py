@@ -56,7 +56,7 @@ _TITLES = {
 }
 
 
-class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
+class ConsoleAdminSite(BaseSite):
     """Takes the session of the console, whose throttle, second factor and audit log hold here, too. Source: security, S-44."""
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -67,18 +67,18 @@ class ConsoleAdminSite(BaseSite):  # type: ignore[misc]
             return True
         if not hasattr(request, "has_second_factor"):
             # Asked several times for one page.
-            request.has_second_factor = is_enabled(request.user)  # type: ignore[attr-defined,arg-type]
-        return bool(request.has_second_factor)  # type: ignore[attr-defined]
+            request.has_second_factor = is_enabled(request.user)  # type: ignore[attr-defined,arg-type]  # asked of staff alone
+        return bool(request.has_second_factor)  # type: ignore[attr-defined]  # set above
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Mark the pages of the site for the middleware that writes the security policy, besides what the framework does."""
 
         @wraps(view)
         def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            request.is_themed_admin = not IS_STOCK  # type: ignore[attr-defined]
+            request.is_themed_admin = not IS_STOCK  # type: ignore[attr-defined]  # for the templates
             return view(request, *args, **kwargs)
 
-        return super().admin_view(marked, cacheable)  # type: ignore[no-any-return]
+        return super().admin_view(marked, cacheable)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send a stranger to the console's sign-in, and tell who has signed in why there is nothing to see."""

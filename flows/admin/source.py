@@ -7,11 +7,11 @@ from typing import Any
 from django.templatetags.static import static
 
 from flows.admin.theme import Textarea
-from flows.operations.flows import check_document
+from flows.operations.flow_checks import check_document
 from flows.primitives.problems import Severity
 
 
-class SourceWidget(Textarea):  # type: ignore[misc]
+class SourceWidget(Textarea):
     """The text area stays in the page and carries the text, so that the form also works where no script runs."""
 
     class Media:

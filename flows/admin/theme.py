@@ -24,7 +24,7 @@ SelectMultiple: Any
 SplitDateTime: Any
 
 
-class _StockModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _StockModelAdmin(admin.ModelAdmin):
     """The framework's class one step lower, where the theme's stands, so that ours can come between."""
 
 

@@ -129,8 +129,8 @@ class Description:
     """
     What is declared of one function.
 
-    `body` and the values of `answers` map a media type to a schema; an answer of None has no body. `tag` is the section of
-    the document, the name of the module when empty.
+    `body` and the values of `answers` map a media type to a schema; an answer of None has no body. The section of the document
+    follows from the module of the function.
     """
 
     values: tuple[Value, ...] = ()
@@ -160,6 +160,7 @@ def describes(
         needs_body: whether a call without body is refused.
     """
     flat = tuple(one for value in values for one in ([value] if isinstance(value, Value) else value))
+    # `_is_by_status` says what it is.
     by_status: Mapping[int, Any] = answer if _is_by_status(answer) else {HTTPStatus.OK: answer}  # type: ignore[assignment]
     answers = {int(status): _as_content(schema, media) for status, schema in by_status.items()}
     bodies: Mapping[str, Schema]
@@ -172,7 +173,7 @@ def describes(
     description = Description(flat, bodies, needs_body, answers, is_deprecated)
 
     def attach(function: F) -> F:
-        function.api_description = description  # type: ignore[attr-defined]
+        function.api_description = description  # type: ignore[attr-defined]  # read by `schema`
         return function
 
     return attach

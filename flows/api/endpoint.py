@@ -63,7 +63,7 @@ class Endpoint(APIView):
         """Never answer 406: clients send all kinds of Accept headers."""
         return JSONRenderer(), "application/json"
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in the name of the caller, who is nobody until the credentials were checked."""
         with acting_as(NOBODY):
             response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
@@ -82,13 +82,13 @@ class Endpoint(APIView):
         check_body_size(request, accepts_files=self.accepts_files)
         check_scope(request)
 
-    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # a stream, too
         """Answer every exception as JSON."""
         if isinstance(exc, (TooLargeError, RequestDataTooBig)):
             _read_away(self.request._request)
         if isinstance(exc, (NotAuthenticated, AuthenticationFailed)) and not is_sent_from_login_page(self.request):
             # The header is what turns the framework's refusal into a 401 that clients understand.
-            exc.auth_header = self.get_authenticate_header(self.request)  # type: ignore[union-attr]
+            exc.auth_header = self.get_authenticate_header(self.request)  # type: ignore[union-attr]  # both have it
         return answer_exception(self.request._request, exc, action=self.action or self.kwargs.get("action", ""))
 
 
@@ -148,7 +148,7 @@ def route(
     handlers = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
     methods = {method: _as_method(function) for method, function in handlers.items() if function is not None}
     view = type("Endpoint", (Endpoint,), {**methods, "accepts_files": accepts_files, "action": action, "route_name": name})
-    return path(pattern, view.as_view(), name=name)  # type: ignore[attr-defined]
+    return path(pattern, view.as_view(), name=name)  # type: ignore[attr-defined]  # a view of ours
 
 
 def _as_method(function: Handler) -> Callable[..., HttpResponseBase]:

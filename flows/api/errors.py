@@ -142,7 +142,8 @@ def answer_exception(request: HttpRequest, error: Exception, *, action: str = ""
         return answer_error(request, 400, f"The multipart form cannot be read: {error}", code="multipart")
     if isinstance(error, (BadRequest, SuspiciousOperation, UnreadablePostError)):
         return answer_error(request, 400, "The request cannot be read.", code="bad-request")
-    if isinstance(error, DataError):
+    # Half of a character pair, which JSON can escape, fails before it reaches the database.
+    if isinstance(error, (DataError, UnicodeEncodeError)):
         log.info("api.value_refused", extra={"path": request.path}, exc_info=error)
         return answer_error(
             request,

@@ -113,22 +113,22 @@ class TaskContext:
     @property
     def flow(self) -> Mapping[str, Any]:
         """`id`, `namespace`, `revision`, `tenantId`."""
-        return self.variables["flow"]  # type: ignore[no-any-return]
+        return self.variables["flow"]
 
     @property
     def execution(self) -> Mapping[str, Any]:
         """`id`, `startDate`, `originalId` and more."""
-        return self.variables["execution"]  # type: ignore[no-any-return]
+        return self.variables["execution"]
 
     @property
     def taskrun(self) -> Mapping[str, Any]:
         """`id`, `startDate`, `attemptsCount`, and what applies of `parentId`, `value`, `iteration`."""
-        return self.variables["taskrun"]  # type: ignore[no-any-return]
+        return self.variables["taskrun"]
 
     @property
     def task(self) -> Mapping[str, Any]:
         """`id` and `type`."""
-        return self.variables["task"]  # type: ignore[no-any-return]
+        return self.variables["task"]
 
     @property
     def attempt(self) -> int:

@@ -149,7 +149,7 @@ def read_dropped_lines() -> int:
     if client is None:
         return 0
     try:
-        return int(client.get(DROPPED_LINES_KEY) or 0)  # type: ignore[arg-type]  # this client is no asynchronous one
+        return int(client.get(DROPPED_LINES_KEY) or 0)
     except redis.RedisError:
         return 0
 

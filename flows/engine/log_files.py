@@ -52,6 +52,6 @@ class FileLog(RunLog):
         with self._lock:
             self._is_stored = True
             self._spool.seek(0)
-            get_storage().write(str(address), self._spool)  # type: ignore[arg-type]  # a binary stream in all but name
+            get_storage().write(str(address), self._spool)
             self._spool.close()
         return str(address)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flows.engine.transitions import dump
+from flows.plugin_api.context import TaskLog
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 _LEVEL_NUMBERS = {name: number for number, name in enumerate(LEVELS)} | {"WARNING": 3}
@@ -244,7 +245,7 @@ def _numbered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"position": position, **row} for position, row in enumerate(rows)]
 
 
-class RunLog:
+class RunLog(TaskLog):
     """The log of one attempt, with the task's minimum level."""
 
     def __init__(self, recorder: Recorder, subject: Subject, *, min_level: str | None = None) -> None:
@@ -255,26 +256,6 @@ class RunLog:
         """Write one entry unless its level is below the task's `logLevel`."""
         if level_number(level) >= self._min_level:
             self._recorder.add_log(self._subject, level, message, at=at, may_wait=True)
-
-    def trace(self, message: str) -> None:
-        """Write at TRACE."""
-        self.log("TRACE", message)
-
-    def debug(self, message: str) -> None:
-        """Write at DEBUG."""
-        self.log("DEBUG", message)
-
-    def info(self, message: str) -> None:
-        """Write at INFO."""
-        self.log("INFO", message)
-
-    def warning(self, message: str) -> None:
-        """Write at WARN."""
-        self.log("WARN", message)
-
-    def error(self, message: str) -> None:
-        """Write at ERROR."""
-        self.log("ERROR", message)
 
 
 class RunMetrics:

@@ -131,7 +131,7 @@ def next_timer_at() -> datetime | None:
             "SELECT least((SELECT min(wake_at) FROM flows_taskrun WHERE wake_at IS NOT NULL),"
             " (SELECT min(wake_at) FROM flows_execution WHERE wake_at IS NOT NULL AND ended_at IS NULL))"
         )
-        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+        return cursor.fetchone()[0]
 
 
 def reap_lost_attempts(services: Services) -> int:
@@ -149,6 +149,7 @@ def reap_lost_attempts(services: Services) -> int:
         lost = cursor.fetchall()
     for execution_id, run_id in lost:
         try:
+            # The default of the argument keeps the id of this turn of the loop.
             take_turn(execution_id, lambda turn, run_id=run_id: _reap(turn, run_id), services)  # type: ignore[misc]
         except Exception as error:
             # One execution that cannot be read must not keep the others from being repaired.

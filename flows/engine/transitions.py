@@ -109,6 +109,7 @@ def read_chain(board: Board, run_id: str) -> Run | None:
 
 def read_scope(board: Board, parent_id: str | None, iteration: int | None) -> None:
     """Put the children of one scope on the board."""
+    # The columns are ours.
     sql = f"SELECT {_RUN_SELECT} FROM flows_taskrun t WHERE t.execution_id = %s AND t.scope = %s ORDER BY t.seq"  # noqa: S608
     _read_runs(board, sql, [board.root.id, scope_key(parent_id, iteration)])
 

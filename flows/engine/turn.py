@@ -147,7 +147,7 @@ class Turn:
         """Begin a flowable: it goes to RUNNING and freezes what it decides once."""
         self.board.move(run, State.RUNNING)
         try:
-            ARRANGEMENTS[run.node.arrangement].open(self, run)  # type: ignore[union-attr, index]
+            ARRANGEMENTS[run.node.arrangement].open(self, run)  # type: ignore[union-attr, index]  # a flowable has one
         except FlowsError as error:
             self.end_run(run, State.FAILED, reason=error.message)
 

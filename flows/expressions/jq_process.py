@@ -98,7 +98,7 @@ class _Helper:
     def __init__(self) -> None:
         self.owner = os.getpid()
         # Our own interpreter and file; nothing of a template reaches the command line.
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-I", str(_HELPER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -193,4 +193,4 @@ class _Helpers:
 
 _HELPERS = _Helpers()
 atexit.register(_HELPERS.close)
-os.register_at_fork(after_in_child=lambda: _HELPERS.__init__())  # type: ignore[misc]
+os.register_at_fork(after_in_child=lambda: _HELPERS.__init__())  # type: ignore[misc]  # forgets the parent's helpers

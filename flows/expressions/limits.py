@@ -119,10 +119,10 @@ class Budget:
         """Count a text, list or map that was just built, when it is large enough to matter."""
         kind = type(value)
         if kind is str:
-            length = len(value)  # type: ignore[arg-type]
+            length = len(value)  # type: ignore[arg-type]  # `kind` says what it is
             if length > 256:
-                self.spend_text(length, is_ascii=value.isascii())  # type: ignore[attr-defined]
+                self.spend_text(length, is_ascii=value.isascii())  # type: ignore[attr-defined]  # a text
         elif kind is list or kind is dict:
-            length = len(value)  # type: ignore[arg-type]
+            length = len(value)  # type: ignore[arg-type]  # `kind` says what it is
             if length > 256:
                 self.spend_items(length)

@@ -227,7 +227,7 @@ def to_text(budget: Budget, value: Any) -> str:
     """Return how `{{ value }}` prints: null is empty, lists and maps are compact JSON. Source: expressions, 5."""
     kind = type(value)
     if kind is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is int:
         return str(value)
     if value is None:

@@ -16,7 +16,7 @@ _FLOW_ORDER = {key: number for number, key in enumerate(definitions.FLOW["proper
 _BASE = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _Dumper(_BASE):  # type: ignore[misc,valid-type]
+class _Dumper(_BASE):  # type: ignore[misc,valid-type]  # one of two classes
     """Writes texts so that our reader, which knows fewer special words than YAML 1.1, reads the same value."""
 
     def ignore_aliases(self, data: Any) -> bool:

@@ -167,7 +167,7 @@ def _shape_of(
     """Return the whole schema of a type (made once per parse), the names of its own properties and those that stay raw."""
     known = reading.shapes.get(entry.type)
     if known is not None:
-        return known  # type: ignore[no-any-return]
+        return known  # type: ignore[no-any-return]  # holds what is stored below
     common = _COMMON[kind]
     own: Mapping[str, Any] = entry.schema.get("properties", {})
     opened = frozenset((*entry.branches, *parts)) - common["properties"].keys()
@@ -191,7 +191,7 @@ def _shape_of(
     }
     names = frozenset(own) - opened
     reading.shapes[entry.type] = shape, names, opened
-    return reading.shapes[entry.type]  # type: ignore[no-any-return]
+    return reading.shapes[entry.type]  # type: ignore[no-any-return]  # stored just now
 
 
 def _has_expressions(schema: Any) -> bool:

@@ -73,6 +73,7 @@ def _replace_word(lines: list[str], line: int, column: int, word: str, title: st
     rest = lines[line - 1][column - 1 :]
     quote = rest[:1] if rest[:1] in ("'", '"') else ""
     body = rest[len(quote) :]
+    # The pattern matches nothing, too.
     length = body.find(quote) if quote else len(re.match(r"[^\s:#,\]}]*", body)[0])  # type: ignore[index]
     if length <= 0:
         return None

@@ -12,7 +12,7 @@ from flows.language.source import read_document
 from flows.management.connecting import add_data_action, open_target
 from flows.management.documents import FlowDocument, move_to_namespace, read_documents
 from flows.management.dry_runs import add_dry_run, conclude
-from flows.management.presentation import Json, present_check
+from flows.management.presenters import Json, present_check
 from flows.management.selection import add_yes
 from flows.management.targets import Target
 from flows.management.targets.flows import Name

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from flows.management.connecting import add_data_action, open_target
-from flows.management.presentation import Json
+from flows.management.presenters import Json
 from flows.management.terminal import Terminal
 from flows.primitives.errors import NotFoundError
 from flows.queries.topology import FLOW_TASK

@@ -9,7 +9,7 @@ from typing import Any
 from flows.language.parse import parse_flow
 from flows.management.connecting import add_data_action, open_target
 from flows.management.documents import read_documents
-from flows.management.presentation import Json
+from flows.management.presenters import Json
 from flows.management.selection import parse_count
 from flows.management.targets.flows import GRAPH_PARTS
 from flows.management.terminal import Terminal, UsageError

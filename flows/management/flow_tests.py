@@ -8,18 +8,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.columns import EXECUTION_COLUMNS, TASK_RUN_COLUMNS, describe_execution, describe_task_run
 from flows.management.documents import STANDARD_INPUT, read_documents
 from flows.management.flow_plays import Play, Played, name_flow, play_flow, read_stand_ins
 from flows.management.flow_suites import run_suites
 from flows.management.following import exit_of
-from flows.management.presentation import (
-    EXECUTION_COLUMNS,
-    TASK_RUN_COLUMNS,
-    describe_execution,
-    describe_task_run,
-    present_execution,
-    present_log,
-)
+from flows.management.presenters import present_execution, present_log
 from flows.management.running import add_inputs
 from flows.management.selection import parse_span, read_inputs, read_pairs
 from flows.management.terminal import Exit, Terminal, UsageError, add_action

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from flows.management.presentation import TASK_RUN_COLUMNS, Json, describe_execution, describe_task_run, format_log
+from flows.management.columns import TASK_RUN_COLUMNS, describe_execution, describe_task_run, format_log
+from flows.management.presenters import Json
 from flows.management.targets import Target
 from flows.management.terminal import Exit, Terminal, format_table
 from flows.primitives.states import ENDED_WELL, TERMINAL, State

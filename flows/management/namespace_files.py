@@ -13,7 +13,7 @@ from typing import Any
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.execution_files import write_bytes
-from flows.management.presentation import Json, format_moment
+from flows.management.presenters import Json, format_moment
 from flows.management.selection import add_yes, parse_count
 from flows.management.targets import Target
 from flows.management.terminal import Exit, Terminal, UsageError

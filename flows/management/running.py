@@ -7,10 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.columns import EXECUTION_COLUMNS, describe_execution
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.following import Follower, exit_of
-from flows.management.presentation import EXECUTION_COLUMNS, Json, describe_execution
+from flows.management.presenters import Json
 from flows.management.selection import parse_count, parse_moment, parse_span, read_inputs, read_pairs
 from flows.management.targets import Target
 from flows.management.targets.executions import Start

@@ -205,7 +205,7 @@ def check_queues(timeout: float) -> Finding:
     if given.redis_url is None:
         return Finding("queues", OK, "not Redis or Valkey: ask the broker itself")
     with redis.Redis.from_url(given.redis_url, socket_connect_timeout=timeout, socket_timeout=timeout) as client:
-        lengths = {queue: int(client.llen(queue)) for queue in given.worker_queues}  # type: ignore[arg-type]
+        lengths = {queue: int(client.llen(queue)) for queue in given.worker_queues}
     words = ", ".join(f"{queue}: {length}" for queue, length in lengths.items())
     if max(lengths.values(), default=0) > _LONG_QUEUE:
         return Finding("queues", WARN, f"Many messages wait ({words}): start more workers.")

@@ -14,51 +14,17 @@ from django.db.models import Q
 
 from flows.models import Account
 from flows.operations.account_acts import act_on_account, check_rank, note_changed_rights, owner_remains
+from flows.operations.account_rows import account_of
 from flows.operations.acts import act, check_right
 from flows.operations.groups import check_covers_group, get_group
 from flows.operations.passwords import check_password_strength
 from flows.operations.sessions import end_sessions
 from flows.primitives.callers import current_caller
-from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
+from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.rights import Action, Resource
 
 LONGEST_NAME = 150
 LONGEST_DESCRIPTION = 2000
-
-
-class AccountNotFoundError(NotFoundError):
-    """There is no account of this name."""
-
-    code = "account-not-found"
-
-
-def get_user(name: str, *, kind: str | None = None) -> User:
-    """
-    Return an account by its id or its name.
-
-    Args:
-        kind: `PERSON` or `SERVICE` where only that will do.
-
-    Raises:
-        AccountNotFoundError: there is none.
-    """
-    rows = User.objects.select_related("account")
-    user = rows.filter(username=name).first() if "\0" not in name else None
-    if user is None and name.isascii() and name.isdigit() and len(name) < 10:
-        user = rows.filter(pk=int(name)).first()
-    if user is None or (kind is not None and account_of(user).kind != kind):
-        what = "service account" if kind == Account.Kind.SERVICE else "account"
-        raise AccountNotFoundError(f'There is no {what} "{name[:80]}".')
-    return user
-
-
-def account_of(user: User, *, at: datetime | None = None) -> Account:
-    """Return what we keep of a user; users that came in by other doors get it here."""
-    try:
-        return user.account  # type: ignore[attr-defined, no-any-return]
-    except Account.DoesNotExist:
-        account, _ = Account.objects.get_or_create(user=user, defaults={"created_at": at or user.date_joined})
-        return account
 
 
 def create_person(

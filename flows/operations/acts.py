@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ from flows.primitives.callers import Caller, current_caller
 from flows.primitives.errors import ForbiddenError, NotFoundError
 from flows.primitives.rights import EVERYWHERE, OF_NO_NAMESPACE, Action, Resource
 from flows.primitives.storable import make_storable
+
+MOST_NAMED = 100
+"""How many objects of an act on many the audit log names."""
 
 
 @dataclass(slots=True)
@@ -101,6 +104,12 @@ def act_on_many(
             check_right(action, resource, EVERYWHERE, what=what, object_id=object_id)
 
     return _act(check, what, action, resource, EVERYWHERE, object_id, atomic)
+
+
+def describe_many(resource: Resource, names: Sequence[str | tuple[str, ...]]) -> dict[str, Any]:
+    """Return what the audit log keeps of an act on many objects: how many they are, and the first of them by name."""
+    first = [name if isinstance(name, str) else "/".join(name) for name in names[:MOST_NAMED]]
+    return {"count": len(names), f"{resource.lower()}s": first}
 
 
 @contextmanager

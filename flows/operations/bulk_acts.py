@@ -11,6 +11,7 @@ from typing import Any
 from flows.language.text_edits import set_label
 from flows.models import Execution
 from flows.operations import executions, flows, triggers
+from flows.operations.flow_rewriting import rewrite_flow, set_flow_disabled
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.rights import Action, Resource
 from flows.primitives.states import TERMINAL
@@ -197,7 +198,7 @@ def _change_flow(namespace: str, flow_id: str, *, name: str, options: Mapping[st
         label_flow(namespace, flow_id, options["labels"], at=at, actor=actor)
     elif name == "restore":
         restore_flow(namespace, flow_id, at=at, actor=actor)
-    elif flows.set_flow_disabled(namespace, flow_id, disabled=name == "disable", at=at, actor=actor) is None:
+    elif set_flow_disabled(namespace, flow_id, disabled=name == "disable", at=at, actor=actor) is None:
         raise ConflictError(f'Flow "{namespace}/{flow_id}" is {name}d already.', code="flow-unchanged")
 
 
@@ -222,7 +223,7 @@ def label_flow(namespace: str, flow_id: str, pairs: list[list[str]], *, at: date
             source = set_label(source, key, value)
         return source
 
-    flows.rewrite_flow(namespace, flow_id, write_labels, at=at, actor=actor)
+    rewrite_flow(namespace, flow_id, write_labels, at=at, actor=actor)
 
 
 def restore_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") -> flows.SavedFlow:

@@ -13,9 +13,9 @@ from django.db.models import F
 
 from flows.language.source import split_documents
 from flows.models import Flow, FlowRevision
-from flows.operations.acts import act_on_many
+from flows.operations.acts import MOST_NAMED, act_on_many
 from flows.operations.flow_checks import check_document
-from flows.operations.flows import MOST_NAMED, SavedFlow, delete_flow, save_flow
+from flows.operations.flows import SavedFlow, delete_flow, save_flow
 from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, TooLargeError
 from flows.primitives.problems import Problem
 from flows.primitives.rights import Action, Resource

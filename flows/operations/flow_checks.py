@@ -14,6 +14,7 @@ from flows.language.source import read_document, split_documents
 from flows.models import Flow, Namespace
 from flows.operations.templates import list_refused_templates
 from flows.plugin_api.registry import get_registry
+from flows.primitives.errors import InvalidError
 from flows.primitives.identifiers import NameKind, find_name_fault
 from flows.primitives.problems import Problem, Severity
 from flows.primitives.rights import Resource
@@ -73,6 +74,15 @@ def check_document(text: str) -> DocumentCheck:
     refused = [] if result.flow is None else list_refused_templates(result.flow)
     definition = None if refused else result.flow
     return DocumentCheck(0, name, flow_id, definition, (*result.problems, *refused), sketch=result.sketch)
+
+
+def get_definition(text: str) -> TypedFlow:
+    """Return the flow that a document says, as `check_document` reads it. Raises InvalidError with all its faults."""
+    check = check_document(text)
+    if check.definition is None:
+        errors = check.list_problems(Severity.ERROR)
+        raise InvalidError("; ".join(str(error) for error in errors), code="invalid-flow", problems=errors)
+    return check.definition
 
 
 def find_names(text: str) -> tuple[str | None, str | None]:

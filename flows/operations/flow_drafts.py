@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.db import transaction
 
-from flows.models import Flow, FlowRevision
+from flows.models import FlowRevision
 from flows.operations.acts import act
-from flows.operations.flows import SavedFlow, no_such_flow, save_flow
+from flows.operations.flows import SavedFlow, get_flow_for_update, no_such_flow, save_flow
 from flows.primitives.errors import ConflictError
 from flows.primitives.rights import Action, Resource
 
@@ -74,9 +74,7 @@ def discard_draft(namespace: str, flow_id: str, *, revision: int | None = None, 
 
 
 def _get_draft(namespace: str, flow_id: str, seen: int | None) -> FlowRevision:
-    row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
-    if row is None:
-        raise no_such_flow(namespace, flow_id)
+    row = get_flow_for_update(namespace, flow_id)
     if row.draft_revision is None:
         raise ConflictError(f'Flow "{namespace}/{flow_id}" has no draft: all of it is published.', code="flow-has-no-draft")
     if seen is not None and seen != row.draft_revision:

@@ -1,39 +1,34 @@
-"""Saving, deleting and switching flows: every revision is written here. `flow_bundles` has many at once, `flow_drafts` drafts."""
+"""Saving and deleting flows: every revision is written here. `flow_rewriting` changes stored texts, `flow_bulk` many flows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Literal
 
 from django.db import IntegrityError, transaction
 
-from flows.engine.catalog import describe_missing_flow, unpublished_flow
+from flows.engine.catalog import describe_missing_flow
 from flows.language.flow import Flow as TypedFlow
 from flows.language.flow import label_pairs
 from flows.models import Flow, FlowRevision
-from flows.operations.acts import act, act_on_many, check_right
+from flows.operations.acts import act
 from flows.operations.flow_checks import DocumentCheck, check_document, find_names
 from flows.operations.source_changes import describe_source_change
 from flows.operations.trigger_rows import sync_triggers
 from flows.primitives.callers import current_caller
-from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, NotFoundError
+from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.problems import Problem, Severity
 from flows.primitives.rights import Action, Resource
+from flows.primitives.storable import make_storable
 
 SaveMode = Literal["create", "update", "upsert"]
 
 _REVISION_LINE = re.compile(r"^revision[ \t]*:[^\n]*(?:\n|\Z)", re.MULTILINE)
-_DISABLED_LINE = re.compile(r"^disabled[ \t]*:[^\n]*$", re.MULTILINE)
 _BLOCKING = frozenset({Severity.ERROR})
 
 LONGEST_MESSAGE = 500
-
-MOST_NAMED = 100
-"""How many objects of a bulk action the audit log names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +47,6 @@ class SavedFlow:
     previous: FlowRevision | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ManyFlows:
-    """What became of an action on many flows: those that it changed, and those that refused it with the reason."""
-
-    changed: Sequence[tuple[str, str]]
-    refused: Sequence[tuple[tuple[str, str], FlowsError]]
-
-
 def save_flow(
     source: str,
     *,
@@ -68,6 +55,7 @@ def save_flow(
     namespace: str | None = None,
     flow_id: str | None = None,
     mode: SaveMode = "upsert",
+    base: int | None = None,
     dry_run: bool = False,
     draft: bool = False,
     origin: str = "",
@@ -85,6 +73,7 @@ def save_flow(
         actor: who saves, for the history.
         namespace, flow_id: what the document must name, when the caller says so (an update by address).
         mode: `create` refuses a flow that exists, `update` one that does not.
+        base: the revision that the text was made of; when another one was saved since, nothing is stored.
         dry_run: compute the answer and store nothing.
         draft: whether it is only kept, and not published.
         origin: how the text came in, one of `FlowRevision.Origin`; the caller's door when left out.
@@ -95,6 +84,7 @@ def save_flow(
 
     Raises:
         InvalidError: the document has faults (all of them are in `problems`), names another flow, or exists already.
+        ConflictError: somebody saved another revision than `base`.
         NotFoundError: nothing to update.
         ForbiddenError: the caller may not write flows in the namespace.
 
@@ -105,7 +95,7 @@ def save_flow(
     missing = _no_flow_to_update(named, named_id) if mode == "update" else None
     with act("flow.save", action, Resource.FLOW, named, named_id, missing=missing) as doing:
         history = _History(at, actor, origin, message, draft)
-        saved = _save(source, history, namespace=named, flow_id=named_id, mode=mode, dry_run=dry_run)
+        saved = _save(source, history, namespace=named, flow_id=named_id, mode=mode, base=base, dry_run=dry_run)
         doing.before, doing.after = describe_source_change(saved.previous, saved.revision.source, saved.revision.revision)
         if draft:
             doing.after["draft"] = True
@@ -161,13 +151,20 @@ class _History:
             draft=self.draft,
             saved_by=self.actor[:254],
             origin=self.origin or current_caller().door.value,
-            message=" ".join(self.message.replace("\0", "").split())[:LONGEST_MESSAGE],
+            message=" ".join(make_storable(self.message).split())[:LONGEST_MESSAGE],
             created_at=self.at,
         )
 
 
 def _save(
-    source: str, history: _History, *, namespace: str | None, flow_id: str | None, mode: SaveMode, dry_run: bool
+    source: str,
+    history: _History,
+    *,
+    namespace: str | None,
+    flow_id: str | None,
+    mode: SaveMode,
+    base: int | None,
+    dry_run: bool,
 ) -> SavedFlow:
     check = check_document(source)
     if check.definition is None and not (history.draft and check.is_nameable):
@@ -176,11 +173,11 @@ def _save(
     text = text_to_store(source)
     try:
         with transaction.atomic():
-            return _store(check, text, history, mode=mode, dry_run=dry_run)
+            return _store(check, text, history, mode=mode, base=base, dry_run=dry_run)
     except IntegrityError:
         # Somebody else created the flow between our look and our write: now it exists, and the second look sees it.
         with transaction.atomic():
-            return _store(check, text, history, mode=mode, dry_run=dry_run)
+            return _store(check, text, history, mode=mode, base=base, dry_run=dry_run)
 
 
 def text_to_store(source: str) -> str:
@@ -212,7 +209,7 @@ def _check_names(check: DocumentCheck, namespace: str | None, flow_id: str | Non
             raise InvalidError(message, code="flow-name-mismatch", problems=[Problem("flow-name-mismatch", message)])
 
 
-def _store(check: DocumentCheck, text: str, history: _History, *, mode: SaveMode, dry_run: bool) -> SavedFlow:
+def _store(check: DocumentCheck, text: str, history: _History, *, mode: SaveMode, base: int | None, dry_run: bool) -> SavedFlow:
     definition = check.definition
     namespace, flow_id = _list_names(check)
     warnings = tuple(problem for problem in check.problems if definition is None or problem.severity not in _BLOCKING)
@@ -228,6 +225,11 @@ def _store(check: DocumentCheck, text: str, history: _History, *, mode: SaveMode
         newest = row.revisions.get(revision=row.newest_revision)
         if newest.source == text and newest.draft is history.draft:
             return SavedFlow(row, newest, definition, False, warnings, newest)
+        # The same text again, as two clicks send it, has lost nothing to anybody.
+        if base not in (None, row.newest_revision):
+            raise ConflictError(
+                f"Somebody saved revision {row.newest_revision} while you were editing revision {base}.", code="edit-conflict"
+            )
         previous = newest
     if row is None:
         row = Flow(namespace=namespace, flow_id=flow_id, revision=0, created_at=history.at)
@@ -298,7 +300,7 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
     """
     missing = no_such_flow(namespace, flow_id)
     with act("flow.delete", Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
-        row = _get_for_update(namespace, flow_id)
+        row = get_flow_for_update(namespace, flow_id)
         last = row.revision or row.newest_revision
         source = row.revisions.values_list("source", flat=True).get(revision=last)
         doing.before = {"revision": last}
@@ -313,7 +315,8 @@ def delete_flow(namespace: str, flow_id: str, *, at: datetime, actor: str = "") 
     return row
 
 
-def _get_for_update(namespace: str, flow_id: str) -> Flow:
+def get_flow_for_update(namespace: str, flow_id: str) -> Flow:
+    """Return the locked row of a flow. Raises NotFoundError. Call it in a transaction."""
     row = Flow.objects.select_for_update().filter(namespace=namespace, flow_id=flow_id, deleted=False).first()
     if row is None:
         raise no_such_flow(namespace, flow_id)
@@ -323,125 +326,3 @@ def _get_for_update(namespace: str, flow_id: str) -> Flow:
 def no_such_flow(namespace: str, flow_id: str) -> NotFoundError:
     """Return the error about a flow that does not exist, or is none of the caller's business."""
     return NotFoundError(describe_missing_flow(namespace, flow_id), code="flow-not-found")
-
-
-def delete_flows(names: Sequence[tuple[str, str]], *, at: datetime, actor: str = "") -> ManyFlows:
-    """Delete the flows with these (namespace, id) pairs, each on its own; what cannot be deleted is told. One act."""
-    return _do_with_many("flow.delete", Action.DELETE, names, partial(delete_flow, at=at, actor=actor))
-
-
-def set_flows_disabled(names: Sequence[tuple[str, str]], *, disabled: bool, at: datetime, actor: str = "") -> ManyFlows:
-    """Switch the flows with these (namespace, id) pairs off or on, each on its own. One act."""
-    switch = partial(set_flow_disabled, disabled=disabled, at=at, actor=actor)
-    return _do_with_many("flow.disable" if disabled else "flow.enable", Action.UPDATE, names, switch)
-
-
-def _do_with_many(what: str, action: Action, names: Sequence[tuple[str, str]], do: Callable[[str, str], object]) -> ManyFlows:
-    changed: list[tuple[str, str]] = []
-    refused: list[tuple[tuple[str, str], FlowsError]] = []
-    with act_on_many(what, action, Resource.FLOW) as doing:
-        for namespace, flow_id in names:
-            try:
-                if do(namespace, flow_id) is not None:
-                    changed.append((namespace, flow_id))
-            except FlowsError as error:
-                refused.append(((namespace, flow_id), error))
-        if names and not changed and all(isinstance(error, ForbiddenError) for _, error in refused) and refused:
-            raise refused[0][1]
-        doing.after = {"count": len(changed), "flows": [f"{namespace}/{flow_id}" for namespace, flow_id in changed[:MOST_NAMED]]}
-    return ManyFlows(changed, refused)
-
-
-def set_flow_disabled(namespace: str, flow_id: str, *, disabled: bool, at: datetime, actor: str = "") -> SavedFlow | None:
-    """
-    Switch a flow off or on by rewriting the `disabled:` line of its source, which makes a new revision.
-
-    Returns:
-        What was saved, or None when the flow is in that state already.
-
-    Raises:
-        NotFoundError: there is no such flow.
-        InvalidError: the source cannot be used any more, is written in a way that has no place for the line, or is a draft alone.
-
-    Source: flow language, 2.5.
-    """
-    missing = no_such_flow(namespace, flow_id)
-    what = "flow.disable" if disabled else "flow.enable"
-    with act(what, Action.UPDATE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
-        row = _get_for_update(namespace, flow_id)
-        doing.before, doing.after = {"disabled": row.disabled}, {"disabled": disabled}
-        if not row.is_published:
-            raise unpublished_flow(namespace, flow_id)
-        if row.disabled is disabled:
-            return None
-        saved = rewrite_flow(namespace, flow_id, partial(rewrite_disabled, disabled=disabled), at=at, actor=actor)
-        if saved.definition is None or saved.definition.disabled is not disabled:
-            raise InvalidError(
-                f'Flow "{namespace}/{flow_id}" has no place for a line "disabled:": write it into the source yourself.',
-                code="flow-not-rewritable",
-            )
-    return saved
-
-
-def rewrite_flow(
-    namespace: str, flow_id: str, rewrite: Callable[[str], str], *, at: datetime, actor: str = "", message: str = ""
-) -> SavedFlow:
-    """
-    Change the published text of a flow by a rule, and in the same way the draft that waits on top of it.
-
-    Returns:
-        What was saved of the published text; of the draft when nothing is published.
-
-    Raises:
-        NotFoundError: there is no such flow.
-        InvalidError: the published text would have faults; and what `rewrite` raises.
-    """
-    missing = no_such_flow(namespace, flow_id)
-    check_right(Action.UPDATE, Resource.FLOW, namespace, what="flow.save", object_id=flow_id, missing=missing)
-    with transaction.atomic():
-        row = _get_for_update(namespace, flow_id)
-        texts = dict(row.revisions.filter(revision__in=row.live_revisions).values_list("revision", "source"))
-        save = partial(save_flow, at=at, actor=actor, namespace=namespace, flow_id=flow_id, mode="update", message=message)
-        changed = {number: rewrite(text) for number, text in texts.items()}
-        saved = None
-        if row.is_published and (row.draft_revision is None or changed[row.revision] != texts[row.revision]):
-            saved = save(changed[row.revision])
-        # Whatever is published now is newer than the draft, so the draft is laid on top again.
-        draft = save(changed[row.draft_revision], draft=True) if row.draft_revision is not None else None
-    found = saved or draft
-    assert found is not None
-    return found
-
-
-def rewrite_disabled(source: str, disabled: bool) -> str:
-    """Return the source with its top-level `disabled` set: the line is replaced, or added at the end."""
-    line = f"disabled: {'true' if disabled else 'false'}"
-    if _DISABLED_LINE.search(source):
-        return _DISABLED_LINE.sub(line, source, count=1)
-    if source.lstrip().startswith("{"):
-        return source.replace("{", f"{{{line}, ", 1)
-    return f"{source if source.endswith(chr(10)) else source + chr(10)}{line}\n"
-
-
-def delete_revisions(namespace: str, flow_id: str, revisions: list[int]) -> int:
-    """
-    Delete old revisions of a flow and return how many there were. The published one and the draft stay, whatever is asked.
-
-    Raises:
-        NotFoundError: there is no such flow.
-        InvalidError: the published revision or the draft on top of it is among them.
-    """
-    missing = no_such_flow(namespace, flow_id)
-    what = "flow.delete-revisions"
-    with act(what, Action.DELETE, Resource.FLOW, namespace, flow_id, missing=missing) as doing, transaction.atomic():
-        row = _get_for_update(namespace, flow_id)
-        doing.before = {"revisions": revisions[:MOST_NAMED]}
-        for number in row.live_revisions:
-            if number in revisions:
-                which = "the draft" if number == row.draft_revision else "the newest one"
-                raise InvalidError(
-                    f'Revision {number} is {which} of flow "{namespace}/{flow_id}": delete the flow instead.',
-                    code="newest-revision",
-                )
-        count: int = row.revisions.filter(revision__in=revisions).delete()[0]
-    return count

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 
 from flows.operations.account_acts import check_covers, note_changed_rights, owner_remains, permissions_of
+from flows.operations.account_rows import get_user
 from flows.operations.acts import act, check_right
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.rights import Action, Resource
@@ -42,25 +43,30 @@ def list_groups(*, query: str = "") -> list[Group]:
     return list(rows.order_by("name"))
 
 
-def create_group(name: str, members: Sequence[User] = ()) -> Group:
+def create_group(name: str, members: Sequence[str] = ()) -> Group:
     """
     Make a group with these members, all or nothing.
+
+    Args:
+        members: names or ids of accounts.
 
     Raises:
         InvalidError: a name that cannot be.
         ConflictError: a name that is taken.
+        NotFoundError: a member that is no account.
         ForbiddenError: the caller may not make groups, or not let anybody join one.
     """
     name = _check_name(name)
     with act("group.create", Action.CREATE, Resource.USER, object_id=name) as doing:
+        users = [get_user(member) for member in members]
         try:
             with transaction.atomic():
                 group = Group.objects.create(name=name)
         except IntegrityError as error:
             raise ConflictError(f'There is a group "{name}" already.', code="group-exists") from error
-        for user in members:
+        for user in users:
             add_member(group, user)
-        doing.after = {"members": sorted(user.get_username() for user in members)}
+        doing.after = {"members": sorted(user.get_username() for user in users)}
     return group
 
 
@@ -142,5 +148,5 @@ def set_groups(user: User, wanted: Sequence[Group]) -> None:
 
 def check_covers_group(group: Group) -> None:
     """Raise ForbiddenError when a group has a right that the caller does not have."""
-    for binding in group.bindings.select_related("role"):  # type: ignore[attr-defined]
+    for binding in group.bindings.select_related("role"):
         check_covers(permissions_of(binding.role), binding.namespace)

@@ -17,7 +17,7 @@ from flows.engine import files
 from flows.engine.files import NamespaceFileNotFoundError, normalise_path
 from flows.engine.stores import check_name
 from flows.models import NamespaceFile
-from flows.operations.acts import act, act_on_many
+from flows.operations.acts import MOST_NAMED, act, act_on_many
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import InvalidError, TooLargeError
 from flows.primitives.identifiers import NameKind
@@ -28,7 +28,6 @@ from flows.storage import get_storage
 log = logging.getLogger(__name__)
 
 MAX_ARCHIVE_ENTRIES = 10_000
-MOST_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)

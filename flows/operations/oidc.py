@@ -83,7 +83,7 @@ class Identity(NamedTuple):
     link_to: int | None
 
 
-class _Client(OAuth2Client):  # type: ignore[misc]
+class _Client(OAuth2Client):
     """The library's client over a plain `httpx` session, which its own adapter no longer takes without a warning."""
 
     def _fetch_token(self, url: str, body: str = "", headers: Any = None, auth: Any = None, **_: Any) -> dict[str, Any]:
@@ -286,6 +286,7 @@ def _read_provider(issuer: str, now: float) -> Provider:
         )
     provider = Provider(document, KeySet([]), now)
     try:
+        # What a provider sends is checked there.
         provider.keys = KeySet.import_key_set(_signing_keys(_read_json(_endpoint(provider, "jwks_uri"))))  # type: ignore[arg-type]
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ProviderUnreachableError("The keys of the provider cannot be read.") from error

@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from flows.conf import get_settings
 from flows.models import Account, AuditEntry, Binding
 from flows.operations.account_acts import note_changed_rights
-from flows.operations.accounts import account_of, insert_user, normalise_name
+from flows.operations.account_rows import account_of
+from flows.operations.accounts import insert_user, normalise_name
 from flows.operations.acts import Act, record
 from flows.operations.bindings import FROM_PROVIDER, give_role, take_role
 from flows.operations.groups import add_member, get_group, remove_member
@@ -160,7 +161,7 @@ def _follow_memberships(user: User, theirs: set[str], pairs: Iterable[str]) -> l
         if name in wanted:
             add_member(group, user)
             changes.append(f"joined {name}")
-        elif _undo(lambda group=group: remove_member(group, user)):  # type: ignore[misc]
+        elif _undo(lambda group=group: remove_member(group, user)):
             changes.append(f"left {name}")
     return changes
 
@@ -185,7 +186,7 @@ def _follow_roles(user: User, theirs: set[str], pairs: Iterable[str], at: dateti
     held = {_write(row.role.name, row.namespace): row for row in rows}
     changes = []
     for text, row in held.items():
-        if text not in wanted and _undo(lambda row=row: take_role(row)):  # type: ignore[misc]
+        if text not in wanted and _undo(lambda row=row: take_role(row)):
             changes.append(f"lost {text}")
     for text in sorted(wanted - set(held)):
         if _give(user, text, at, made_by=FROM_PROVIDER):

@@ -17,7 +17,7 @@ from flows.conf import get_settings
 from flows.models import Account
 from flows.models.encryption import seal_text, unseal_text
 from flows.operations.account_acts import act_on_account
-from flows.operations.accounts import account_of
+from flows.operations.account_rows import account_of
 from flows.operations.sessions import end_sessions
 from flows.primitives.errors import ConflictError, ForbiddenError
 from flows.primitives.rights import Action

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 
 from flows.models import Account
 from flows.operations.account_acts import act_on_account
-from flows.operations.accounts import LONGEST_DESCRIPTION, account_of, insert_user, join_groups
+from flows.operations.account_rows import account_of
+from flows.operations.accounts import LONGEST_DESCRIPTION, insert_user, join_groups
 from flows.operations.acts import act
 from flows.primitives.errors import ConflictError, InvalidError
 from flows.primitives.rights import Action, Resource

@@ -34,7 +34,7 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         """Begin an empty session with a key of its own."""
         while True:
-            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]  # Django's own
             try:
                 self.save(must_create=True)
             except CreateError:
@@ -52,7 +52,7 @@ class SessionStore(SessionBase):
         """
         if self.session_key is None:
             return self.create()
-        data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        data: dict[str, Any] = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # Django's own
         values = {
             "data": self.encode(data),
             "user_id": data.get(SESSION_KEY),
@@ -96,7 +96,7 @@ class SessionStore(SessionBase):
             claimed = UserSession.objects.filter(pk=old, must_rotate=True)
             if not claimed.update(must_rotate=False, ends_at=min(row.ends_at, at + ROTATION_GRACE)):
                 return
-            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]  # Django's own
             row.pk, row.must_rotate, row.seen_at, row.idle_until = digest_of(self.session_key or ""), False, at, _idle_until(at)
             row.save(force_insert=True)
         self.modified = True

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from flows.models import Account, AuditEntry
-from flows.operations.accounts import account_of
+from flows.operations.account_rows import account_of
 from flows.operations.second_factor import is_enabled, is_required, use_code
 from flows.operations.sessions import record_sign_in
 from flows.operations.throttle import throttle

@@ -11,7 +11,7 @@ import regex
 
 from flows.models import Flow
 from flows.operations.acts import act_on_many
-from flows.operations.flows import rewrite_flow
+from flows.operations.flow_rewriting import rewrite_flow
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.rights import Action, Resource
 from flows.queries import flows as queries

@@ -128,9 +128,11 @@ def _sync_row(row: Flow, flow: TypedFlow, trigger: Trigger, state: TriggerState 
         state.next_at = None
     elif trigger.family == "schedule":
         _sync_schedule(state, flow, trigger, at=at, starts_afresh=is_new or was_off, changed=changed)
-    elif changed or was_off:
-        reset_row(state, at=at)
-        if trigger.family == "flow":
+    else:
+        if changed or was_off:
+            reset_row(state, at=at)
+        # A trigger that could not be read for a while has lost its deadline without having changed.
+        if trigger.family == "flow" and state.next_at is None:
             state.next_at = find_next_deadline(trigger, at=at)
     state.save()
 

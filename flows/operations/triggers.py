@@ -13,8 +13,9 @@ from django.db import transaction
 from flows.engine.catalog import get_flow
 from flows.language.flow import Trigger
 from flows.models import FlowTriggerWindow, TriggerState
-from flows.operations.acts import Act, act, act_on_many, check_right
+from flows.operations.acts import Act, act, act_on_many, check_right, describe_many
 from flows.operations.schedules import date_filter_of
+from flows.operations.trigger_locks import lock_named_trigger
 from flows.operations.trigger_rows import find_next_deadline, read_state, reset_row, write_state
 from flows.operations.trigger_starts import find_trigger
 from flows.primitives.errors import ConflictError, FlowsError, ForbiddenError, InvalidError, NotFoundError
@@ -34,7 +35,6 @@ from flows.triggers.schedule import (
 )
 
 SYSTEM_PREFIX = "system."
-MOST_NAMED = 100
 
 
 def get_trigger_for_update(namespace: str, flow_id: str, trigger_id: str) -> TriggerState:
@@ -86,7 +86,7 @@ def act_on_triggers(
                 done.append(name)
         if forbidden and not done and len(forbidden) == len(names):
             raise forbidden[0]
-        doing.after = {"count": len(done), "triggers": ["/".join(name) for name in done[:MOST_NAMED]]}
+        doing.after = describe_many(Resource.TRIGGER, done)
     return len(done)
 
 
@@ -156,6 +156,8 @@ def restart_trigger(*, namespace: str, flow_id: str, trigger_id: str, at: dateti
     Source: flow language, 13.9.
     """
     with act_on_trigger("trigger.restart", namespace, flow_id, trigger_id), transaction.atomic():
+        # As an event does, before the row: what it remembers now would come back after it was forgotten.
+        lock_named_trigger(namespace, flow_id, trigger_id)
         row = get_trigger_for_update(namespace, flow_id, trigger_id)
         _unlock(row)
         row.backfill = None

@@ -1,4 +1,4 @@
-"""What a running plugin may ask of the platform. Protocols only: the engine and the test kit implement them."""
+"""What a running plugin may ask of the platform. Protocols: the engine and the test kit implement them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ from typing import IO, Any, Protocol
 
 
 class TaskLog(Protocol):
-    """The log of the attempt. Secrets are masked and long messages cut on the way."""
+    """The log of the attempt. Secrets are masked and long messages cut on the way. Who inherits from it writes `log` alone."""
 
     def log(self, level: str, message: str, *, at: datetime | None = None) -> None:
         """Write one entry; `level` is TRACE, DEBUG, INFO, WARN or ERROR."""
 
-    def trace(self, message: str) -> None: ...
-    def debug(self, message: str) -> None: ...
-    def info(self, message: str) -> None: ...
-    def warning(self, message: str) -> None: ...
-    def error(self, message: str) -> None: ...
+    def trace(self, message: str) -> None:
+        """Write at TRACE."""
+        self.log("TRACE", message)
+
+    def debug(self, message: str) -> None:
+        """Write at DEBUG."""
+        self.log("DEBUG", message)
+
+    def info(self, message: str) -> None:
+        """Write at INFO."""
+        self.log("INFO", message)
+
+    def warning(self, message: str) -> None:
+        """Write at WARN."""
+        self.log("WARN", message)
+
+    def error(self, message: str) -> None:
+        """Write at ERROR."""
+        self.log("ERROR", message)
 
 
 class TaskMetrics(Protocol):

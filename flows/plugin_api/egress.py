@@ -92,6 +92,7 @@ class GuardedTransport(httpx.HTTPTransport):
     def __init__(self, policy: EgressPolicy, *, verify: object = True, proxy: httpx.Proxy | None = None) -> None:
         # No connection is kept: one made for a host must not serve another that has the same address.
         limits = httpx.Limits(max_keepalive_connections=0)
+        # What httpx calls a path, a flag or a context of TLS.
         super().__init__(verify=verify, proxy=proxy, limits=limits, trust_env=False)  # type: ignore[arg-type]
         self._policy = policy
         self._is_proxied = proxy is not None

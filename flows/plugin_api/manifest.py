@@ -17,11 +17,10 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.plugin_api.fields import schema_of
+from flows.plugin_api.plugin_type import PluginType
 from flows.plugin_api.registry import ManifestError, PluginEntry, Registry, find_manifest_path
-from flows.plugin_api.tasks import FlowableTask, RunnableTask
-from flows.plugin_api.triggers import ConditionType, RunnerType, TriggerType
+from flows.plugin_api.tasks import FlowableTask
 
-_BASES = (RunnableTask, FlowableTask, TriggerType, ConditionType, RunnerType)
 _PREFIXES = ("io.kestra.plugin.", "io.kestra.")
 
 
@@ -48,7 +47,7 @@ def _list_classes(package: str) -> Iterator[tuple[type, str]]:
         modules.append(importlib.import_module(info.name))
     for module in modules:
         for name, value in vars(module).items():
-            is_plugin = inspect.isclass(value) and issubclass(value, _BASES) and "type" in vars(value)
+            is_plugin = inspect.isclass(value) and issubclass(value, PluginType) and "type" in vars(value)
             if is_plugin and value.__module__ == module.__name__:
                 yield value, f"{module.__name__}:{name}"
 

@@ -147,7 +147,7 @@ class Registry:
                 "Install what it needs, or rebuild its manifest."
             ) from error
         self._classes[entry.type] = found
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # the manifest says what it is
 
 
 def load_registry(packages: Sequence[str]) -> Registry:

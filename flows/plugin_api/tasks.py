@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.fields import Output, Properties
+from flows.plugin_api.fields import Output
+from flows.plugin_api.plugin_type import OutputClass, PluginType
 
-PropsClass: TypeAlias = type[Properties]
-OutputClass: TypeAlias = type[Output] | None
 RunResult: TypeAlias = Output | None
 
 
@@ -39,27 +38,20 @@ class TaskFailure(Exception):  # noqa: N818  public name: a failure is an outcom
         self.permanent = permanent
 
 
-class RunnableTask:
+class RunnableTask(PluginType):
     """
     A task that a worker runs.
 
-    A subclass sets `type` (canonical name), `aliases` (older names it answers to), `Props` and, unless it has none, `Output`.
+    A subclass sets `type`, `title`, `Props` and, unless it has none, `Output`.
     `light` is True for a task that only computes or touches our own database: it runs inside the engine's visit and its
     effects commit together with its state. `kill` may be called from another thread at any time, also before `run`, must be
     idempotent and must not block longer than five seconds.
     """
 
-    kind: ClassVar[str] = "task"
+    kind = "task"
     role: ClassVar[str] = "runnable"
-    type: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = ""
-    description: ClassVar[str] = ""
-    examples: ClassVar[tuple[str, ...]] = ()
-    deprecated: ClassVar[str] = ""
     metrics: ClassVar[tuple[RecordedMetric, ...]] = ()
     light: ClassVar[bool] = False
-    Props: ClassVar[PropsClass]
     Output: ClassVar[OutputClass] = None
 
     def run(self, context: RunContext, props: Any) -> RunResult:
@@ -77,22 +69,15 @@ class UpdatingTask(RunnableTask):
     light = True
 
 
-class FlowableTask:
+class FlowableTask(PluginType):
     """
     A task that arranges other tasks. It has no `run`: the engine knows its `arrangement`.
 
     `branches` names the properties that hold lists of tasks.
     """
 
-    kind: ClassVar[str] = "task"
+    kind = "task"
     role: ClassVar[str] = "flowable"
-    type: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = ""
-    description: ClassVar[str] = ""
-    examples: ClassVar[tuple[str, ...]] = ()
-    deprecated: ClassVar[str] = ""
     arrangement: ClassVar[str]
     branches: ClassVar[tuple[str, ...]] = ("tasks", "errors", "finally")
-    Props: ClassVar[PropsClass]
     Output: ClassVar[OutputClass] = None

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from flows.plugin_api.context import TaskLog
 from flows.plugin_api.fields import load_properties
 from flows.plugin_api.tasks import RunnableTask
 from flows.plugin_api.testing_platform import FakePlatform
@@ -34,7 +35,7 @@ class LogLine:
     at: datetime | None = None
 
 
-class FakeLog:
+class FakeLog(TaskLog):
     """Captures entries; masked values are replaced like in production."""
 
     def __init__(self, masked: set[str]) -> None:
@@ -47,21 +48,6 @@ class FakeLog:
         for secret in sorted(self._masked, key=len, reverse=True):
             message = message.replace(secret, "******")
         self.lines.append(LogLine(level, message, at))
-
-    def trace(self, message: str) -> None:
-        self.log("TRACE", message)
-
-    def debug(self, message: str) -> None:
-        self.log("DEBUG", message)
-
-    def info(self, message: str) -> None:
-        self.log("INFO", message)
-
-    def warning(self, message: str) -> None:
-        self.log("WARN", message)
-
-    def error(self, message: str) -> None:
-        self.log("ERROR", message)
 
     def messages(self, level: str | None = None) -> list[str]:
         """Return the captured messages, of one level or of all."""

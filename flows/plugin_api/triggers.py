@@ -7,25 +7,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flows.plugin_api.context import RunContext
-from flows.plugin_api.tasks import OutputClass, PropsClass
+from flows.plugin_api.plugin_type import OutputClass, PluginType
 
 
-class TriggerType:
+class TriggerType(PluginType):
     """
     A trigger. `family` is `schedule`, `polling`, `realtime`, `flow` or `webhook`.
 
     Schedule, flow and webhook triggers are evaluated by the platform itself, so their classes only declare properties.
     """
 
-    kind: ClassVar[str] = "trigger"
-    type: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = ""
-    description: ClassVar[str] = ""
-    examples: ClassVar[tuple[str, ...]] = ()
-    deprecated: ClassVar[str] = ""
+    kind = "trigger"
     family: ClassVar[str]
-    Props: ClassVar[PropsClass]
     Output: ClassVar[OutputClass] = None
 
 
@@ -68,31 +61,17 @@ class RealtimeTrigger(TriggerType):
         raise NotImplementedError
 
 
-class ConditionType:
+class ConditionType(PluginType):
     """A legacy condition of a trigger. `for_schedules` tells whether it may stand on a Schedule trigger."""
 
-    kind: ClassVar[str] = "condition"
-    type: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = ""
-    description: ClassVar[str] = ""
-    examples: ClassVar[tuple[str, ...]] = ()
-    deprecated: ClassVar[str] = ""
+    kind = "condition"
     for_schedules: ClassVar[bool] = False
-    Props: ClassVar[PropsClass]
 
 
-class RunnerType:
+class RunnerType(PluginType):
     """Base of the property models of task runners, the nested objects that say where a script runs."""
 
-    kind: ClassVar[str] = "runner"
-    type: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    title: ClassVar[str] = ""
-    description: ClassVar[str] = ""
-    examples: ClassVar[tuple[str, ...]] = ()
-    deprecated: ClassVar[str] = ""
-    Props: ClassVar[PropsClass]
+    kind = "runner"
 
     def remove_leftovers(self, config: Callable[[str, Any], Any], list_open: Callable[[Collection[str]], Collection[str]]) -> int:
         """

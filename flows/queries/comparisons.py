@@ -8,15 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from flows.models import Execution, Metric, TaskRun
+from flows.primitives.rights import Resource
 from flows.primitives.states import State
-from flows.queries.visibility import visible
+from flows.queries.visibility import can_see, visible
 
 LATEST = 20
 MOST_TASK_RUNS = 4000
 MOST_METRICS = 5000
+
+
+# Written by hand, with parameters only: the ORM has no lateral join, and a union of fifty queries takes longer to put together
+# than to run.
+_MEDIANS = (
+    "select wanted.namespace, wanted.flow_id, percentile_cont(0.5) within group (order by e.ended_at - e.created_at) "
+    "from unnest(%s::text[], %s::text[]) as wanted(namespace, flow_id) "
+    "cross join lateral (select x.created_at, x.ended_at from flows_execution x "
+    "where x.namespace = wanted.namespace and x.flow_id = wanted.flow_id and x.ended_at is not null and x.kind = 'NORMAL' "
+    "order by x.created_at desc limit %s) e group by wanted.namespace, wanted.flow_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +58,12 @@ def median_durations(flows: Sequence[tuple[str, str]], *, latest: int = LATEST) 
 
     Flows without an ended execution are left out. One query, which reads `latest` rows of an index for each flow.
     """
-    names = list(dict.fromkeys(flows))[:50]
+    names = [name for name in dict.fromkeys(flows) if can_see(Resource.EXECUTION, name[0])][:50]
     if not names:
         return {}
-    parts = [
-        visible(Execution)
-        .filter(namespace=namespace, flow_id=flow_id, ended_at__isnull=False, kind="NORMAL")
-        .order_by("-created_at")
-        .values_list("namespace", "flow_id", "created_at", "ended_at")[:latest]
-        for namespace, flow_id in names
-    ]
-    lengths: dict[tuple[str, str], list[timedelta]] = defaultdict(list)
-    rows = parts[0] if len(parts) == 1 else parts[0].union(*parts[1:], all=True)
-    for namespace, flow_id, created_at, ended_at in rows:
-        if ended_at is not None:
-            lengths[namespace, flow_id].append(ended_at - created_at)
-    return {name: _median(found) for name, found in lengths.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(_MEDIANS, [[name for name, _ in names], [flow_id for _, flow_id in names], latest])
+        return {(namespace, flow_id): median for namespace, flow_id, median in cursor.fetchall()}
 
 
 def median_task_durations(execution: Execution, *, latest: int = LATEST) -> dict[str, timedelta]:

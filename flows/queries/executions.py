@@ -34,9 +34,6 @@ from flows.queries.pages import Page, Window, order_rows, take_page, take_split_
 from flows.queries.snapshots import one_moment
 from flows.queries.texts import match_execution_text
 from flows.queries.visibility import visible
-from flows.storage import get_storage
-from flows.storage.contract import StoredFile
-from flows.storage.uri import execution_folder
 
 EXECUTION_FIELDS = frozenset(
     {
@@ -148,7 +145,7 @@ class Progress:
 def measure_progress(execution: Execution, runs: Iterable[TaskRun]) -> Progress:
     """Return how far an execution is whose task runs `list_task_runs` has read."""
     found = list(runs)
-    moves = sum(run.move_count for run in found)  # type: ignore[attr-defined]
+    moves = sum(run.move_count for run in found)  # type: ignore[attr-defined]  # counted by the query
     settled = execution.state in TERMINAL and all(run.state in TERMINAL for run in found)
     return _make_progress(execution.state, execution.version, len(found), moves, is_settled=settled)
 
@@ -301,12 +298,6 @@ def _sources_of(caller: str | None, parent: str | None, original: str, trigger: 
     variables = (trigger or {}).get("variables")
     by_trigger = variables.get("executionId") if isinstance(variables, dict) else None
     return {found for found in (caller, parent, original, by_trigger) if isinstance(found, str) and found}
-
-
-def list_execution_files(execution_id: str) -> list[StoredFile]:
-    """Return the stored files in the folder of an execution. Raises NotFoundError."""
-    row = get_execution(execution_id)
-    return list(get_storage().list(str(execution_folder(row.namespace, row.flow_id, row.id))))
 
 
 def list_dependent_executions(execution: Execution) -> list[Execution]:

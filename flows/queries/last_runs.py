@@ -22,6 +22,22 @@ MOST_NAMES = 300
 MOST_FIRINGS = 5000
 
 
+# Written by hand, with parameters only: the ORM has no lateral join, and a window over all runs would read the whole history.
+_OF_EACH = (
+    "from unnest(%s::text[], %s::text[]) as wanted(namespace, flow_id) "
+    "cross join lateral (select x.id, x.state, x.created_at, x.ended_at from flows_execution x "
+    "where x.namespace = wanted.namespace and x.flow_id = wanted.flow_id and x.kind = 'NORMAL' "
+    "order by x.created_at desc limit %s) e"
+)
+_LAST_RUNS = (
+    f"select e.id, wanted.namespace, wanted.flow_id, e.state, e.created_at, e.ended_at {_OF_EACH} order by e.created_at desc"
+)
+_DIGEST = (
+    "select md5(string_agg(concat_ws(' ', e.id, e.state, extract(epoch from e.ended_at)), "  # noqa: S608  # ours
+    f"',' order by e.created_at, e.id)), bool_or(e.ended_at is null) {_OF_EACH}"
+)
+
+
 class Run(NamedTuple):
     """What lists show of an execution. A page holds a thousand of them, so no more of it is read."""
 
@@ -59,20 +75,30 @@ def list_last_runs(names: Sequence[tuple[str, str]], *, count: int) -> dict[tupl
     names = [name for name in names if can_see(Resource.EXECUTION, name[0])]
     if not names:
         return {}
-    # Written by hand, with parameters only: the ORM has no lateral join, and a window over all runs would read the whole history.
-    statement = (
-        "select e.id, wanted.namespace, wanted.flow_id, e.state, e.created_at, e.ended_at "
-        "from unnest(%s::text[], %s::text[]) as wanted(namespace, flow_id) "
-        "cross join lateral (select x.id, x.state, x.created_at, x.ended_at from flows_execution x "
-        "where x.namespace = wanted.namespace and x.flow_id = wanted.flow_id and x.kind = 'NORMAL' "
-        "order by x.created_at desc limit %s) e order by e.created_at desc"
-    )
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [[name for name, _ in names], [flow_id for _, flow_id in names], count])
+        cursor.execute(_LAST_RUNS, [*_make_parameters(names), count])
         for row in map(Run._make, cursor.fetchall()):
             found[row.namespace, row.flow_id].append(row)
     return found
+
+
+def digest_last_runs(names: Sequence[tuple[str, str]], *, count: int) -> tuple[str, bool]:
+    """
+    Return a text that is another one when `list_last_runs` would return something else, empty without any run, and whether one
+    of the runs has not ended. One query.
+    """
+    names = [name for name in names if can_see(Resource.EXECUTION, name[0])]
+    if not names:
+        return "", False
+    with connection.cursor() as cursor:
+        cursor.execute(_DIGEST, [*_make_parameters(names), count])
+        digest, is_running = cursor.fetchone()
+    return digest or "", bool(is_running)
+
+
+def _make_parameters(names: Sequence[tuple[str, str]]) -> list[list[str]]:
+    return [[name for name, _ in names], [flow_id for _, flow_id in names]]
 
 
 def find_median_length(namespace: str, flow_id: str, *, count: int = 20) -> timedelta | None:

@@ -336,7 +336,8 @@ def say_trigger(trigger: Trigger) -> str:
         case "webhook":
             return _say_webhook(trigger)
         case "polling":
-            return f"looks every {_say_length(trigger.properties.get('interval'), 'PT60S')}"
+            length = _say_length(trigger.properties.get("interval"), "PT60S")
+            return f"looks every {length if ' and ' in length else length.removeprefix('1 ')}"
         case "realtime":
             return "listens all the time"
     return ""

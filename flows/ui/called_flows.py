@@ -12,9 +12,12 @@ from flows.ui.painters.topology import INSIDE, find_called_flow
 
 
 def find_definition(namespace: str, flow_id: str) -> Flow | None:
-    """Return the flow that a call names, or None when there is none, it cannot be drawn, or it is not for the reader's eyes."""
+    """
+    Return the flow that a call names as it would run, or None when there is none, it cannot be drawn, or it is not for the
+    reader's eyes.
+    """
     try:
-        return get_flow_text(namespace, flow_id).definition
+        return get_flow_text(namespace, flow_id, prefer_published=True).definition
     except FlowsError:
         return None
 

@@ -59,7 +59,7 @@ def read_look(request: HttpRequest) -> dict[str, str]:
     if told is None:
         has_told = COOKIE in request.COOKIES
         told = _keep_known(dict(parse_qsl(request.COOKIES[COOKIE]))) if has_told else _read_kept(request)
-        request._look = told  # type: ignore[attr-defined]
+        request._look = told  # type: ignore[attr-defined]  # kept for the request
     return told
 
 

@@ -17,6 +17,7 @@ from django.core.exceptions import (
 )
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -63,7 +64,8 @@ def answer_error(
     """Answer with an error page, with the same navigation as every other page of the caller."""
     title = _TITLES.get(status, "Not possible")
     context: dict[str, Any] = {
-        "layout": "flows/layout.html",
+        # A script takes parts of a page, and would put the navigation into them.
+        "layout": "flows/fragment.html" if "X-Fragment" in request.headers else "flows/layout.html",
         "title": title,
         "crumbs": [{"text": title}],
         "caller": current_caller(),
@@ -85,7 +87,9 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse:
         return answer_error(request, 403, "Your account has no right for this.", code="forbidden")
     if isinstance(error, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         return answer_error(request, 413, "The form is larger than the limit for one request.", code="too-large")
-    if isinstance(error, BadRequest | SuspiciousOperation | UnreadablePostError | DataError):
+    if isinstance(
+        error, BadRequest | SuspiciousOperation | UnreadablePostError | MultiPartParserError | DataError | UnicodeEncodeError
+    ):
         return answer_error(request, 400, "The request holds a value that cannot be read or stored.", code="bad-request")
     if isinstance(error, OperationalError):
         log.error("ui.database_unavailable", extra={"path": request.path}, exc_info=error)

@@ -17,6 +17,7 @@ from flows.operations.callers import caller_of
 from flows.primitives.callers import NOBODY, Door, acting_as, current_caller, enter_as
 from flows.ui.choices import send_look
 from flows.ui.errors import answer_error, answer_exception
+from flows.ui.marks import UnchangedError
 
 OPEN_ROUTES = frozenset({"login", "login-code", "login-enrol", "oidc-begin", "oidc-return", "set-up"})
 """Names of the pages that need no session. Whatever is not listed needs one. Source: security, S-01."""
@@ -61,6 +62,8 @@ def route(pattern: str, name: str, *, get: Handler | None = None, post: Handler 
                 answered: HttpResponseBase = answer_error(request, 405, f"{request.method} is not possible here.", code="method")
             else:
                 answered = handler(request, **kwargs)
+        except UnchangedError:
+            answered = HttpResponse(status=204)
         except Exception as error:  # noqa: BLE001 (the edge of a request: everything becomes a page)
             answered = answer_exception(request, error)
         # Pages hold what only this person may see, and change all the time.

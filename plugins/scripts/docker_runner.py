@@ -72,7 +72,7 @@ class Docker(TaskRunner):
 def _check_library() -> None:
     """Its library is large, so only a process that runs containers loads it."""
     try:
-        import docker  # noqa: F401
+        import docker  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise TaskFailure(
             'The Docker runner needs the Python package "docker" on the worker: pip install docker. To run without a '

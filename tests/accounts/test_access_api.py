@@ -71,6 +71,22 @@ def test_groups_with_members_and_roles_in_one_namespace(owner: Api, charlie: Use
     assert Api(charlie).get("/me/rights").json() == []
 
 
+def test_a_member_that_nobody_is_leaves_no_group(owner: Api) -> None:
+    answer = owner.send("POST", "/groups", {"name": "engineers", "membersId": ["nobody@example.org"]})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "account-not-found")
+    assert owner.get("/groups/engineers").status_code == 404
+
+
+def test_who_may_not_make_a_group_does_not_learn_who_has_an_account(charlie: User, olive: User) -> None:
+    names = (olive.username, "nobody@example.org")
+
+    answers = [Api(charlie).send("POST", "/groups", {"name": "engineers", "membersId": [name]}) for name in names]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert answers[0].json()["message"] == answers[1].json()["message"]
+
+
 def test_bindings_are_found_by_namespace_and_by_whom(owner: Api, alice: User, olive: User) -> None:
     reached = owner.get("/bindings/search?namespace=company.team.sub").json()["results"]
     elsewhere = owner.get("/bindings/search?namespace=company.teams").json()["results"]

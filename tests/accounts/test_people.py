@@ -8,6 +8,7 @@ from django.test import Client
 
 from flows.models import Account, ApiToken, AuditEntry
 from flows.operations import accounts, bindings, groups, passwords, roles, service_accounts, tokens
+from flows.operations.account_rows import account_of
 from flows.primitives.callers import Caller, CallerKind, Door, acting_as
 from flows.primitives.errors import ConflictError, ForbiddenError, InvalidError
 from tests.accounts.conftest import AT, PASSWORD, As, make_person
@@ -182,7 +183,7 @@ def test_a_service_account_has_tokens_and_no_password(olive: User, acting: As) -
 
     answer = Client(headers={"authorization": f"Bearer {token.text}"}).get("/api/v1/me")
     assert answer.status_code == 200
-    assert accounts.account_of(robot).kind == Account.Kind.SERVICE
+    assert account_of(robot).kind == Account.Kind.SERVICE
 
 
 @pytest.mark.parametrize("name", ["Bot", "bot@example.org", "1bot", "a--b", "", "bot\0", "ä"])

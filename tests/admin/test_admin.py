@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from flows.engine.catalog import forget_flows
 from flows.models import (
     AuditEntry,
     Binding,
@@ -31,21 +30,9 @@ from flows.models.encryption import encrypt_text
 from flows.models.vault import write_secret
 from flows.primitives.rights import Resource
 
-AT = datetime(2031, 5, 4, 10, tzinfo=UTC)
+from .conftest import AT, address_of
+
 CANARY = "c4n4ry"
-SOURCE = """id: daily
-namespace: company.team
-inputs:
-  - id: name
-    type: STRING
-  - id: loud
-    type: BOOL
-    defaults: false
-tasks:
-  - id: hello
-    type: io.kestra.plugin.core.log.Log
-    message: "hello {{ inputs.name }}"
-"""
 
 pytestmark = pytest.mark.django_db
 
@@ -64,22 +51,6 @@ def _save_execution(execution_id: str = "exec1", **fields: Any) -> Execution:
         "labels": [{"key": "team", "value": "<b>shop</b>"}],
     }
     return Execution.objects.create(**{**facts, **fields})
-
-
-@pytest.fixture
-def flow() -> Flow:
-    row = Flow.objects.create(namespace="company.team", flow_id="daily", created_at=AT, updated_at=AT)
-    FlowRevision.objects.create(flow=row, revision=1, source=SOURCE, created_at=AT)
-    # The rows of other tests went away with their transaction, and the flows that this process remembers did not.
-    forget_flows()
-    return row
-
-
-@pytest.fixture
-def alice(client: Client) -> Client:
-    """Alice owns the installation."""
-    client.force_login(User.objects.create_superuser("alice@example.org"))
-    return client
 
 
 @pytest.fixture
@@ -107,11 +78,6 @@ def charlie(client: Client) -> Client:
     return client
 
 
-def _address(model: type, page: str = "changelist", *args: Any) -> str:
-    meta = model._meta  # type: ignore[attr-defined]
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}", args=args)
-
-
 MODELS = sorted([*apps.get_app_config("flows").get_models(), User, Group], key=lambda model: model.__name__)
 WRITTEN = (Flow, Namespace, KeyValue, Secret, User, Group, Role, Binding)
 """What can be made here; everything else is read, and some of it deleted."""
@@ -120,20 +86,20 @@ WRITTEN = (Flow, Namespace, KeyValue, Secret, User, Group, Role, Binding)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_model_has_a_list_for_staff_only(model: type, alice: Client) -> None:
     assert admin.site.is_registered(model)  # type: ignore[arg-type]
-    assert alice.get(_address(model)).status_code == 200
+    assert alice.get(address_of(model)).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_an_account_that_is_no_staff_sees_no_list(model: type, charlie: Client) -> None:
-    page = charlie.get(_address(model), follow=True)
+    page = charlie.get(address_of(model), follow=True)
 
     assert page.status_code == 403
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_staff_without_a_role_sees_no_list(model: type, dora: Client) -> None:
-    assert dora.get(_address(model)).status_code == 403
-    assert dora.get(_address(model, "add")).status_code == 403
+    assert dora.get(address_of(model)).status_code == 403
+    assert dora.get(address_of(model, "add")).status_code == 403
 
 
 def test_staff_without_a_role_finds_an_empty_overview(dora: Client, flow: Flow) -> None:
@@ -145,26 +111,26 @@ def test_staff_without_a_role_finds_an_empty_overview(dora: Client, flow: Flow) 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in WRITTEN], ids=lambda model: model.__name__)
 def test_history_cannot_be_made_even_by_the_owner(model: type, alice: Client) -> None:
-    assert alice.get(_address(model, "add")).status_code == 403
+    assert alice.get(address_of(model, "add")).status_code == 403
 
 
 @pytest.mark.parametrize("model", WRITTEN, ids=lambda model: model.__name__)
 def test_what_can_be_made_has_a_form_for_the_owner_only(model: type, alice: Client) -> None:
-    assert alice.get(_address(model, "add")).status_code == 200
+    assert alice.get(address_of(model, "add")).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_who_may_only_look_makes_and_deletes_nothing(model: type, bob: Client) -> None:
-    page = bob.get(_address(model))
+    page = bob.get(address_of(model))
 
     assert page.status_code == 200
     assert "delete_selected" not in page.content.decode()
-    assert bob.get(_address(model, "add")).status_code == 403
+    assert bob.get(address_of(model, "add")).status_code == 403
 
 
 @pytest.mark.parametrize("model", (Execution, TaskRun, LogEntry, AuditEntry), ids=lambda model: model.__name__)
 def test_nobody_deletes_history(model: type, alice: Client) -> None:
-    request = alice.get(_address(model)).wsgi_request  # type: ignore[attr-defined]
+    request = alice.get(address_of(model)).wsgi_request  # type: ignore[attr-defined]
 
     assert not admin.site._registry[model].has_delete_permission(request)  # type: ignore[index]
 
@@ -181,7 +147,7 @@ def test_the_overview_counts_flows_and_executions(alice: Client, flow: Flow) -> 
 def test_the_state_of_an_execution_cannot_be_posted(alice: Client) -> None:
     _save_execution()
 
-    answer = alice.post(_address(Execution, "change", "exec1"), {"state": "SUCCESS"})
+    answer = alice.post(address_of(Execution, "change", "exec1"), {"state": "SUCCESS"})
 
     assert answer.status_code == 403
     assert Execution.objects.get(id="exec1").state == "RUNNING"
@@ -202,7 +168,7 @@ def test_the_page_of_an_execution_shows_task_runs_logs_and_escaped_outputs(alice
         message="<i>line</i>",
     )
 
-    page = alice.get(_address(Execution, "change", "exec1")).content.decode()
+    page = alice.get(address_of(Execution, "change", "exec1")).content.decode()
 
     assert "hello" in page
     assert "&lt;i&gt;line&lt;/i&gt;" in page
@@ -223,17 +189,17 @@ def test_other_pages_show_their_objects(alice: Client, flow: Flow) -> None:
     )
     revision = FlowRevision.objects.get()
 
-    assert alice.get(_address(TaskRun, "change", run.pk)).status_code == 200
-    assert "hello {{ inputs.name }}" in alice.get(_address(Flow, "change", flow.pk)).content.decode()
-    assert alice.get(_address(FlowRevision, "change", revision.pk)).status_code == 200
-    assert alice.get(_address(FlowRevision) + f"?flow__id__exact={flow.pk}").status_code == 200
-    assert alice.get(_address(TriggerState, "change", TriggerState.objects.get().pk)).status_code == 200
+    assert alice.get(address_of(TaskRun, "change", run.pk)).status_code == 200
+    assert "hello {{ inputs.name }}" in alice.get(address_of(Flow, "change", flow.pk)).content.decode()
+    assert alice.get(address_of(FlowRevision, "change", revision.pk)).status_code == 200
+    assert alice.get(address_of(FlowRevision) + f"?flow__id__exact={flow.pk}").status_code == 200
+    assert alice.get(address_of(TriggerState, "change", TriggerState.objects.get().pk)).status_code == 200
 
 
 def test_secrets_show_names_only(alice: Client) -> None:
     row = write_secret("a", "TOKEN", CANARY)
 
-    for address in (_address(Secret), _address(Secret, "change", row.pk)):
+    for address in (address_of(Secret), address_of(Secret, "change", row.pk)):
         page = alice.get(address).content.decode()
         assert "TOKEN" in page
         assert CANARY not in page
@@ -256,7 +222,7 @@ def test_secrets_show_names_only(alice: Client) -> None:
 def test_filters_and_searches_answer(alice: Client, flow: Flow, query: str) -> None:
     _save_execution()
 
-    assert alice.get(f"{_address(Execution)}?{query}", follow=True).status_code == 200
+    assert alice.get(f"{address_of(Execution)}?{query}", follow=True).status_code == 200
 
 
 def test_the_list_of_executions_takes_the_same_queries_for_one_and_for_many(
@@ -266,13 +232,13 @@ def test_the_list_of_executions_takes_the_same_queries_for_one_and_for_many(
         _save_execution(f"exec{number}")
 
     with django_assert_max_num_queries(8):
-        alice.get(_address(Execution))
+        alice.get(address_of(Execution))
 
 
 def test_a_namespace_is_described_through_the_operations(alice: Client) -> None:
     fields = {"id": "company.team", "description": "ours", "variables": '{"x": 1}', "plugin_defaults": "[]"}
 
-    answer = alice.post(_address(Namespace, "add"), fields)
+    answer = alice.post(address_of(Namespace, "add"), fields)
 
     assert answer.status_code == 302
     assert Namespace.objects.get(id="company.team").variables == {"x": 1}
@@ -283,7 +249,7 @@ def test_a_namespace_is_described_through_the_operations(alice: Client) -> None:
 )
 def test_a_malformed_namespace_is_shown_again_with_the_fault(alice: Client, fields: dict[str, str]) -> None:
     answer = alice.post(
-        _address(Namespace, "add"), {"id": "a", "description": "", "variables": "{}", "plugin_defaults": "[]", **fields}
+        address_of(Namespace, "add"), {"id": "a", "description": "", "variables": "{}", "plugin_defaults": "[]", **fields}
     )
 
     assert answer.status_code == 200
@@ -293,7 +259,7 @@ def test_a_malformed_namespace_is_shown_again_with_the_fault(alice: Client, fiel
 def test_who_may_only_look_is_offered_no_action(bob: Client) -> None:
     _save_execution()
 
-    page = bob.get(_address(Execution))
+    page = bob.get(address_of(Execution))
 
     assert page.status_code == 200
     assert 'name="action"' not in page.content.decode()
@@ -307,7 +273,7 @@ def test_a_flow_is_executed_with_its_inputs(alice: Client, flow: Flow) -> None:
 
     assert "name (STRING)" in form
     execution = Execution.objects.get()
-    assert answer.url == _address(Execution, "change", execution.pk)  # type: ignore[attr-defined]
+    assert answer.url == address_of(Execution, "change", execution.pk)  # type: ignore[attr-defined]
     assert execution.inputs == {"name": "Ann", "loud": True}
 
 
@@ -327,14 +293,14 @@ def test_who_may_only_look_cannot_execute(bob: Client, flow: Flow) -> None:
 def test_an_action_that_is_refused_says_why_and_changes_nothing(alice: Client, flow: Flow) -> None:
     _save_execution(state="SUCCESS", ended_at=AT)
 
-    page = alice.post(_address(Execution), {"action": "resume", "_selected_action": ["exec1"]}, follow=True)
+    page = alice.post(address_of(Execution), {"action": "resume", "_selected_action": ["exec1"]}, follow=True)
 
     assert "only a paused execution can be resumed" in page.content.decode()
     assert Execution.objects.get().state == "SUCCESS"
 
 
 def test_flows_are_switched_by_an_action(alice: Client, flow: Flow) -> None:
-    alice.post(_address(Flow), {"action": "disable", "_selected_action": [flow.pk]})
+    alice.post(address_of(Flow), {"action": "disable", "_selected_action": [flow.pk]})
 
     flow.refresh_from_db()
     assert (flow.disabled, flow.revision) == (True, 2)
@@ -345,7 +311,7 @@ def test_triggers_are_switched_by_an_action(alice: Client, flow: Flow) -> None:
         namespace="company.team", flow_id="daily", trigger_id="nightly", type="x", family="schedule", flow_revision=1
     )
 
-    page = alice.post(_address(TriggerState), {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
+    page = alice.post(address_of(TriggerState), {"action": "unlock", "_selected_action": [row.pk]}, follow=True)
 
     assert "is not locked" in page.content.decode()
 
@@ -354,14 +320,14 @@ def test_a_full_list_of_executions_stays_below_300_kilobytes(alice: Client, flow
     for number in range(50):
         _save_execution(f"exec{number}")
 
-    assert len(alice.get(_address(Execution)).content) < 300_000
+    assert len(alice.get(address_of(Execution)).content) < 300_000
 
 
 def test_a_flow_is_searched_by_its_whole_name(alice: Client, flow: Flow) -> None:
     _save_execution("exec1")
     _save_execution("exec2", flow_id="other")
 
-    page = alice.get(f"{_address(Execution)}?q=company.team/daily").content.decode()
+    page = alice.get(f"{address_of(Execution)}?q=company.team/daily").content.decode()
 
     assert "exec1" in page
     assert "exec2" not in page

@@ -18,10 +18,6 @@ from flows.models import AuditEntry, Flow
 from flows.ui.looks import LOOKS
 from orchestrator import env
 
-from .test_changes import alice, flow
-
-__all__ = ["alice", "flow"]
-
 STYLES = Path(__file__).resolve().parents[2] / "static/flows/admin/admin.css"
 
 pytestmark = pytest.mark.django_db

@@ -6,6 +6,7 @@ from typing import Any
 
 from flows.queries.blueprints import get_blueprint, list_blueprints
 from tests.api.conftest import Api
+from tests.blueprints.texts import TEMPLATE
 
 HELLO = get_blueprint("hello_inputs").source
 FLOW = """id: saved
@@ -14,19 +15,6 @@ tasks:
   - id: hello
     type: io.kestra.plugin.core.log.Log
     message: "Hello {{ flow.id }}"
-"""
-TEMPLATE = """id: << arg.name >>
-namespace: company.team
-tasks:
-<% for step in arg.steps %>
-  - id: << step >>
-    type: io.kestra.plugin.core.log.Log
-    message: "{{ flow.id }} does << step | upper >>"
-<% endfor %>
-extend:
-  templateArguments:
-    - {id: name, type: STRING}
-    - {id: steps, type: ARRAY, itemType: STRING, defaults: [load]}
 """
 
 

@@ -64,6 +64,17 @@ def test_a_search_that_finds_few_is_done_before_the_answer(api: Api) -> None:
     assert not BulkJob.objects.exists()
 
 
+def test_many_named_triggers_are_done_by_a_worker_each_once(api: Api) -> None:
+    named = [{"namespace": "company.team", "flowId": "daily", "triggerId": name} for name in ("a", "b", "c", "a")]
+
+    few = api.send("POST", "/triggers/set-disabled/by-triggers", {"triggers": named[::3], "disabled": True}).json()
+    many = api.send("POST", "/triggers/set-disabled/by-triggers", {"triggers": named, "disabled": True}).json()
+    job = _work_off(many["operationId"])
+
+    assert (few["count"], many["count"], job.done_count) == (1, 3, 3)
+    assert set(TriggerState.objects.filter(disabled=True).values_list("trigger_id", flat=True)) == {"a", "b", "c"}
+
+
 def test_what_cannot_take_it_is_left_out_with_the_reason(api: Api) -> None:
     TriggerState.objects.filter(trigger_id="a").update(execution_id="held")
     operation = api.send("POST", "/triggers/unlock/by-query").json()["operationId"]
@@ -115,3 +126,16 @@ def test_the_range_of_a_search_keeps_the_date_that_it_means(api: Api) -> None:
 
     assert answer["count"] == 3
     assert set(TriggerState.objects.filter(disabled=True).values_list("flow_id", flat=True)) == {"daily"}
+
+
+@pytest.mark.parametrize("name", ["\0", "\ud800", "a/b"])
+def test_a_name_that_cannot_be_stored_is_refused_or_left_out(api: Api, name: str) -> None:
+    named = [{"namespace": "company.team", "flowId": "daily", "triggerId": name}]
+
+    answers = [
+        api.send("POST", "/triggers/unlock/by-triggers", named),
+        api.send("DELETE", "/triggers/delete/by-triggers", named),
+        api.send("POST", "/triggers/set-disabled/by-triggers", {"triggers": named, "disabled": True}),
+    ]
+
+    assert {answer.status_code for answer in answers} == ({200} if name == "a/b" else {422})

@@ -108,10 +108,29 @@ def forget_columns(watched: Watched) -> None:
     assert watched.page.evaluate(_KEEP_CHOICE, ["editor-columns", "code~code.topology"]) == 204
 
 
-def set_source(page: Page, text: str) -> None:
-    """Replace the text of the editor."""
+def wait_for_editor(page: Page) -> None:
+    """Wait until the editor of a flow can be worked with."""
     # Not the browser's own waiting: it evaluates a text, which the content policy forbids.
     eventually(lambda: page.evaluate("!!window.celestraEditor"))
+
+
+def open_editor(watched: Watched, namespace: str, flow_id: str, query: str = "") -> Page:
+    """Open the editor of a flow without faults, and wait until it was checked."""
+    watched.open(f"flows/edit/{namespace}/{flow_id}/edit{query}")
+    wait_for_editor(watched.page)
+    expect(watched.page.locator("#problems")).to_have_text("No problems.")
+    return watched.page
+
+
+def read_source(page: Page) -> str:
+    """Return the text in the editor."""
+    wait_for_editor(page)
+    return str(page.evaluate("window.celestraEditor.getValue()"))
+
+
+def set_source(page: Page, text: str) -> None:
+    """Replace the text of the editor."""
+    wait_for_editor(page)
     page.evaluate("text => window.celestraEditor.setValue(text, -1)", text)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.e2e.browsing import DESK, Watched, sign_in, watch
+from tests.e2e.browsing import DESK, Watched, forget_columns, sign_in, watch
 from tests.e2e.seeding import Seeded, seed
 from tests.support.system_process import SystemProcess
 
@@ -67,6 +67,13 @@ def context(browser: Browser, signed_in: Any) -> Iterator[BrowserContext]:
 def console(context: BrowserContext, running_system: SystemProcess) -> Watched:
     """A page of that profile, with everything that goes wrong in it."""
     return watch(context, running_system.base_url)
+
+
+@pytest.fixture
+def columns_as_delivered(console: Watched) -> Iterator[None]:
+    """Leave the columns of the editor as it comes with them."""
+    yield
+    forget_columns(console)
 
 
 @pytest.fixture(scope="session")

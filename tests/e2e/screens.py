@@ -20,13 +20,13 @@ from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.e2e.browsing import DESK, PHONE, THEMES, Watched, sign_in, watch
+from tests.e2e.browsing import DESK, PHONE, THEMES, Watched, sign_in, wait_for_editor, watch
 from tests.e2e.conftest import FLAGS
 from tests.e2e.pictures import shrink
 from tests.e2e.seeding import ENDED, send, start_execution, wait_for_state
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
-from tests.support.systems import make_home_folder
+from tests.support.systems import started_system
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "screens"
@@ -206,7 +206,7 @@ def take_screens(watched: Watched, paths: Mapping[str, str], folder: Path) -> li
 def _settle(page: Page, screen: Screen) -> None:
     expect(page.locator(screen.waits_for).first).to_be_visible(timeout=15_000)
     if screen.script:
-        eventually(lambda: page.evaluate("!!window.celestraEditor"))
+        wait_for_editor(page)
         page.evaluate(screen.script)
         expect(page.locator(screen.then_waits_for).first).to_be_visible()
         page.evaluate(screen.then)
@@ -233,11 +233,8 @@ def main() -> int:
     if browser_path is None:
         print("Install Debian's package chromium first.", file=sys.stderr)
         return 1
-    folder = make_home_folder()
     # Room for the backup that holds one worker slot all the time.
-    system = SystemProcess(folder / "home", CELESTRA_WORKER_CONCURRENCY="5")
-    try:
-        system.start().wait_ready(120)
+    with started_system(within=120, CELESTRA_WORKER_CONCURRENCY="5") as system:
         paths = fill_shop(system)
         with sync_playwright() as playwright, tempfile.TemporaryDirectory() as taken:
             browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
@@ -248,9 +245,6 @@ def main() -> int:
             faults = take_screens(watched, paths, Path(taken))
             _put_in_place(Path(taken), Path(os.environ.get("CELESTRA_SCREENS") or FOLDER), browser.new_page())
             browser.close()
-    finally:
-        system.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -3,7 +3,6 @@ without rights, for whom there is nothing of it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,7 @@ from flows.models import Binding, Dashboard, Flow, KeyValue, Namespace, Role, Se
 from tests.e2e.browsing import Watched, sign_in, watch
 from tests.e2e.seeding import seed
 from tests.support.system_process import SystemProcess
-from tests.support.systems import make_home_folder
+from tests.support.systems import started_system
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -33,14 +32,9 @@ MODELS = sorted(admin.site._registry, key=lambda model: model.__name__)
 @pytest.fixture(scope="module", params=["unfold", "stock"])
 def system(request: pytest.FixtureRequest) -> Iterator[SystemProcess]:
     """A system of its own with things in it: what is done here would spoil the pages that other tests look at."""
-    folder = make_home_folder()
-    started = SystemProcess(folder / "home", CELESTRA_ADMIN_THEME=request.param)
-    try:
-        seed(started.start().wait_ready())
+    with started_system(CELESTRA_ADMIN_THEME=request.param) as started:
+        seed(started)
         yield started
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

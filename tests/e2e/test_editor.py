@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from tests.e2e.browsing import Watched, forget_columns, set_source, watch
+from tests.e2e.browsing import Watched, open_editor, read_source, set_source, wait_for_editor, watch
 from tests.e2e.seeding import send, wait_for_state
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("columns_as_delivered")]
 
 NAMESPACE = "e2e.editor"
 FLOW = """# Kept as it is: comments, "quotes" and   spaces.
@@ -47,24 +46,6 @@ def system(running_system: SystemProcess) -> SystemProcess:
     return running_system
 
 
-@pytest.fixture(autouse=True)
-def columns_as_delivered(console: Watched) -> Iterator[None]:
-    """Leave the columns as the editor comes with them."""
-    yield
-    forget_columns(console)
-
-
-def _open(console: Watched, name: str) -> Page:
-    console.open(f"flows/edit/{NAMESPACE}/{name}/edit")
-    eventually(lambda: console.page.evaluate("!!window.celestraEditor"))
-    expect(console.page.locator("#problems")).to_have_text("No problems.")
-    return console.page
-
-
-def _text(page: Page) -> str:
-    return str(page.evaluate("window.celestraEditor.getValue()"))
-
-
 def _complete(page: Page, text: str) -> None:
     """Put a text into the editor, the cursor at its `|`, and ask for what fits there."""
     set_source(page, text.replace("|", ""))
@@ -80,18 +61,18 @@ def _offers(page: Page) -> str:
 
 
 def test_a_type_is_completed_with_its_required_properties(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     _complete(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: Log|")
     expect(page.locator(".ace_autocomplete")).to_contain_text("Log")
     page.keyboard.press("Enter")
 
-    eventually(lambda: "type: io.kestra.plugin.core.log.Log\n    message:" in _text(page))
+    eventually(lambda: "type: io.kestra.plugin.core.log.Log\n    message:" in read_source(page))
     assert page.evaluate(CURSOR) == 5
     assert console.faults == []
 
 
 def test_properties_leave_out_those_that_are_there(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     _complete(page, "id: a\nnamespace: b\ntasks:\n  - id: hello\n    type: io.kestra.plugin.core.log.Log\n    message: x\n    |")
     eventually(lambda: "level" in _offers(page))
 
@@ -99,7 +80,7 @@ def test_properties_leave_out_those_that_are_there(console: Watched, system: Sys
 
 
 def test_expressions_offer_earlier_tasks_and_no_later_ones(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     text = FLOW.format(name="read").replace('message: "two"', 'message: "{{ outputs.| }}"')
     _complete(page, text)
     eventually(lambda: "first" in _offers(page))
@@ -108,7 +89,7 @@ def test_expressions_offer_earlier_tasks_and_no_later_ones(console: Watched, sys
 
 
 def test_a_misspelt_property_is_underlined_and_mended(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     set_source(page, FLOW.format(name="read").replace("message: three", "mesage: three"))
     problem = page.locator("#problems .problem", has_text="mesage")
     expect(problem.first).to_be_visible(timeout=2_000)
@@ -118,12 +99,12 @@ def test_a_misspelt_property_is_underlined_and_mended(console: Watched, system: 
     problem.locator("button.fix").first.click()
 
     expect(page.locator("#problems")).to_have_text("No problems.")
-    assert _text(page) == FLOW.format(name="read")
+    assert read_source(page) == FLOW.format(name="read")
     expect(page.locator(".squiggle")).to_have_count(0)
 
 
 def test_broken_yaml_keeps_the_last_picture(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     expect(page.locator("#picture #n-second")).to_be_visible()
     set_source(page, FLOW.format(name="read").replace("tasks:", "tasks: [\n"))
     expect(page.locator("#problems .problem").first).to_be_visible()
@@ -134,7 +115,7 @@ def test_broken_yaml_keeps_the_last_picture(console: Watched, system: SystemProc
 
 
 def test_errors_block_saving_and_warnings_do_not(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "warned")
+    page = open_editor(console, NAMESPACE, "warned")
     good = FLOW.format(name="warned")
     set_source(page, good.replace("message: three", "mesage: three"))
     expect(page.locator("#problems .problem").first).to_be_visible()
@@ -157,7 +138,7 @@ def test_errors_block_saving_and_warnings_do_not(console: Watched, system: Syste
 
 
 def test_picture_and_text_follow_each_other(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     page.locator("#picture #n-third").click()
     eventually(lambda: page.evaluate(CURSOR) == 13)
     page.evaluate("celestraEditor.gotoLine(7)")
@@ -167,17 +148,17 @@ def test_picture_and_text_follow_each_other(console: Watched, system: SystemProc
 
 
 def test_a_form_changes_only_its_lines(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "formed")
-    before = _text(page).splitlines()
+    page = open_editor(console, NAMESPACE, "formed")
+    before = read_source(page).splitlines()
     page.locator("#picture #n-third").click()
     page.click("#node-bar [data-panel=form]")
     field = page.locator("[data-edit-form] [name$=message], [data-edit-form] [data-path=message]").first
     expect(field).to_be_visible()
     field.fill("changed by a form")
     page.locator("[data-edit-form] .panel-foot button").click()
-    eventually(lambda: "changed by a form" in _text(page))
+    eventually(lambda: "changed by a form" in read_source(page))
 
-    after = _text(page).splitlines()
+    after = read_source(page).splitlines()
     assert len(after) == len(before)
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert [old for old, _ in changed] == ["    message: three"]
@@ -185,52 +166,52 @@ def test_a_form_changes_only_its_lines(console: Watched, system: SystemProcess) 
 
 
 def test_a_node_is_added_moved_and_deleted_in_the_text(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "formed")
+    page = open_editor(console, NAMESPACE, "formed")
     page.locator("#picture #n-second").click()
     page.locator("#node-bar details summary").last.click()
     page.click("#node-bar [data-act=up]")
-    eventually(lambda: _text(page).index("id: second") < _text(page).index("id: first"))
-    assert "# the beginning" in _text(page) and "# trailing words" in _text(page)
+    eventually(lambda: read_source(page).index("id: second") < read_source(page).index("id: first"))
+    assert "# the beginning" in read_source(page) and "# trailing words" in read_source(page)
     page.locator("#picture #n-third").click()
     page.locator("#node-bar details summary").last.click()
     page.click("#node-bar [data-act=delete]")
 
-    eventually(lambda: "id: third" not in _text(page))
+    eventually(lambda: "id: third" not in read_source(page))
     expect(page.locator("#problems")).to_have_text("No problems.")
 
 
 def test_a_draft_survives_a_reload_and_is_restored(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "drafted")
+    page = open_editor(console, NAMESPACE, "drafted")
     page.on("dialog", lambda dialog: dialog.accept())
-    stored = _text(page)
+    stored = read_source(page)
     changed = stored.replace("message: three", "message: not saved yet")
     set_source(page, changed)
     expect(page.locator("#editor-state")).to_contain_text("not saved")
     page.reload()
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+    wait_for_editor(page)
     note = page.locator(".draft")
     expect(note).to_be_visible()
-    assert _text(page) == stored
+    assert read_source(page) == stored
     # Looking at the page again, or at the difference, does not lose it.
     page.reload()
     note.get_by_role("button", name="See the difference").click()
     expect(page.locator("#panel-difference")).to_contain_text("not saved yet")
     expect(page.locator("#tab-difference")).to_be_visible()
     note.get_by_role("button", name="Restore it").click()
-    assert _text(page) == changed
+    assert read_source(page) == changed
 
     # Undoing to the saved text is no change.
     expect(page.locator("#editor-state")).to_contain_text("not saved")
     page.locator("#editor").click()
     page.keyboard.press("Control+z")
     expect(page.locator("#editor-state")).not_to_contain_text("not saved")
-    assert _text(page) == stored
+    assert read_source(page) == stored
     page.reload()
     expect(page.locator(".draft")).to_have_count(0)
 
 
 def test_leaving_with_unsaved_text_asks_once(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "drafted")
+    page = open_editor(console, NAMESPACE, "drafted")
     asked: list[str] = []
 
     def stay(dialog: Dialog) -> None:
@@ -244,7 +225,7 @@ def test_leaving_with_unsaved_text_asks_once(console: Watched, system: SystemPro
     page.once("dialog", stay)
     page.locator(".tabs a", has_text="Revisions").click(no_wait_after=True)
     eventually(lambda: asked == ["beforeunload"])
-    assert "# typed" in _text(page)
+    assert "# typed" in read_source(page)
 
     page.once("dialog", lambda dialog: dialog.accept())
     page.locator(".tabs a", has_text="Revisions").click()
@@ -254,13 +235,13 @@ def test_leaving_with_unsaved_text_asks_once(console: Watched, system: SystemPro
 
 
 def test_the_second_of_two_people_is_asked(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "fought")
-    other = _open(watch(page.context, console.base_url), "fought")
-    set_source(other, _text(other).replace("three", "from the other"))
+    page = open_editor(console, NAMESPACE, "fought")
+    other = open_editor(watch(page.context, console.base_url), NAMESPACE, "fought")
+    set_source(other, read_source(other).replace("three", "from the other"))
     expect(other.locator("#problems")).to_have_text("No problems.")
     other.click("#save")
     expect(other.locator(".toasts")).to_contain_text("Revision 2 saved")
-    set_source(page, _text(page).replace("three", "from this one"))
+    set_source(page, read_source(page).replace("three", "from this one"))
     expect(page.locator("#problems")).to_have_text("No problems.")
     page.click("#save")
 
@@ -268,7 +249,7 @@ def test_the_second_of_two_people_is_asked(console: Watched, system: SystemProce
     expect(dialog).to_be_visible()
     expect(dialog.get_by_role("link", name="See the difference")).to_have_attribute("href", re.compile("revisions"))
     dialog.get_by_role("button", name="Keep editing").click()
-    assert "from this one" in _text(page)
+    assert "from this one" in read_source(page)
     page.click("#save")
     page.locator("#conflict-overwrite").click()
     eventually(lambda: send(system, "GET", f"/flows/{NAMESPACE}/fought")["revision"] == 3)
@@ -276,7 +257,7 @@ def test_the_second_of_two_people_is_asked(console: Watched, system: SystemProce
 
 
 def test_f8_goes_from_problem_to_problem(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     set_source(page, FLOW.format(name="read").replace("message:", "mesage:").replace("format:", "fromat:"))
     eventually(lambda: page.locator("#problems .problem .at").count() >= 3)
     page.evaluate("celestraEditor.gotoLine(1); celestraEditor.focus()")
@@ -291,7 +272,7 @@ def test_f8_goes_from_problem_to_problem(console: Watched, system: SystemProcess
 def test_the_expression_under_the_pointer_is_evaluated_in_the_panel_beside_it(console: Watched, system: SystemProcess) -> None:
     start = send(system, "POST", f"/executions/{NAMESPACE}/read")
     wait_for_state(system, f"{NAMESPACE}/read/{start['id']}", "SUCCESS")
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     set_source(page, FLOW.format(name="read").replace('"two"', '"{{ outputs.first.value }}"'))
     expect(page.locator("#problems")).to_have_text("No problems.")
     place = "{ const { pageX, pageY } = celestraEditor.renderer.textToScreenCoordinates(11, 22); return [pageX, pageY]; }"
@@ -313,7 +294,7 @@ def test_the_expression_under_the_pointer_is_evaluated_in_the_panel_beside_it(co
 
 
 def test_pointing_at_a_type_or_a_property_explains_it(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     for row, column, words in ((10, 12, "io.kestra.plugin.core.log.Log"), (11, 6, "message")):
         place = f"celestraEditor.renderer.textToScreenCoordinates({row}, {column})"
         x, y = page.evaluate(f"() => {{ const {{ pageX, pageY }} = {place}; return [pageX, pageY]; }}")
@@ -329,7 +310,7 @@ def test_pointing_at_a_type_or_a_property_explains_it(console: Watched, system: 
 def test_completion_shows_the_value_of_the_last_run(console: Watched, system: SystemProcess) -> None:
     start = send(system, "POST", f"/executions/{NAMESPACE}/read")
     wait_for_state(system, f"{NAMESPACE}/read/{start['id']}", "SUCCESS")
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     _complete(page, FLOW.format(name="read").replace('message: "two"', 'message: "{{ outputs.first.| }}"'))
     eventually(lambda: "value" in _offers(page))
 
@@ -337,7 +318,7 @@ def test_completion_shows_the_value_of_the_last_run(console: Watched, system: Sy
 
 
 def test_the_columns_are_moved_by_keys_and_stay_so(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     width = "document.querySelector('#editor').offsetWidth"
     before = page.evaluate(width)
     slider = page.get_by_role("slider")
@@ -346,14 +327,14 @@ def test_the_columns_are_moved_by_keys_and_stay_so(console: Watched, system: Sys
         page.keyboard.press("ArrowLeft")
     narrow = page.evaluate(width)
     page.reload()
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+    wait_for_editor(page)
 
     assert narrow < before - 20
     assert page.evaluate(width) == narrow
 
 
 def test_search_replace_and_completion_write_no_styles_into_the_page(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "read")
+    page = open_editor(console, NAMESPACE, "read")
     page.locator("#editor").click()
     page.keyboard.press("Control+h")
     expect(page.locator(".ace_search")).to_be_visible()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import Watched, forget_columns, set_source
+from tests.e2e.browsing import Watched, open_editor, read_source, set_source
 from tests.e2e.seeding import send
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("columns_as_delivered")]
 
 NAMESPACE = "e2e.panels"
 INNER = """id: inner
@@ -60,26 +58,8 @@ def system(running_system: SystemProcess) -> SystemProcess:
     return running_system
 
 
-@pytest.fixture(autouse=True)
-def columns_as_delivered(console: Watched) -> Iterator[None]:
-    """Leave the columns as the editor comes with them."""
-    yield
-    forget_columns(console)
-
-
-def _open(console: Watched, name: str, query: str = "") -> Page:
-    console.open(f"flows/edit/{NAMESPACE}/{name}/edit{query}")
-    eventually(lambda: console.page.evaluate("!!window.celestraEditor"))
-    expect(console.page.locator("#problems")).to_have_text("No problems.")
-    return console.page
-
-
 def _column(page: Page, name: str) -> list[str]:
     return page.locator(f"[data-column={name}] [role=tab]:not([data-passing])").all_inner_texts()
-
-
-def _text(page: Page) -> str:
-    return str(page.evaluate("window.celestraEditor.getValue()"))
 
 
 def _line_of(text: str) -> int:
@@ -87,7 +67,7 @@ def _line_of(text: str) -> int:
 
 
 def test_a_panel_moves_to_the_other_column_and_stays_there(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "laid_out")
+    page = open_editor(console, NAMESPACE, "laid_out")
     page.click("#tab-files")
     expect(page.locator("#panel-files .files")).to_be_visible()
     with page.expect_response("**/ui/settings"):
@@ -106,7 +86,7 @@ def test_a_panel_moves_to_the_other_column_and_stays_there(console: Watched, sys
 
 
 def test_the_last_panel_of_a_column_changes_places_with_the_other_one(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "laid_out")
+    page = open_editor(console, NAMESPACE, "laid_out")
     page.click("[data-column=left] [data-move]")
 
     expect(page.locator("[data-column=right] #editor")).to_be_visible()
@@ -115,11 +95,11 @@ def test_the_last_panel_of_a_column_changes_places_with_the_other_one(console: W
     assert _column(page, "left") == ["Topology"]
     page.locator("#editor").click()
     page.keyboard.type("# typed here\n")
-    assert "# typed here" in _text(page)
+    assert "# typed here" in read_source(page)
 
 
 def test_arrow_keys_go_from_tab_to_tab(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "laid_out")
+    page = open_editor(console, NAMESPACE, "laid_out")
     page.locator("#tab-topology").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-docs")).to_be_focused()
@@ -132,7 +112,7 @@ def test_arrow_keys_go_from_tab_to_tab(console: Watched, system: SystemProcess) 
 
 
 def test_inputs_are_the_live_form_and_the_playground_takes_them(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "entered", "?panel=inputs")
+    page = open_editor(console, NAMESPACE, "entered", "?panel=inputs")
     words = page.locator("#play-inputs [name='in.words']")
     expect(words).to_have_value("hello world")
     page.fill("#play-inputs [name='in.who']", "Ada")
@@ -140,7 +120,7 @@ def test_inputs_are_the_live_form_and_the_playground_takes_them(console: Watched
 
     # A change of the text draws the form anew and keeps what was entered.
     page.evaluate("celestraEditor.focus()")
-    set_source(page, _text(page).replace("greeting: hello", "greeting: good day"))
+    set_source(page, read_source(page).replace("greeting: hello", "greeting: good day"))
     expect(words).to_have_value("good day Ada")
     expect(page.locator("#play-inputs [name='in.who']")).to_have_value("Ada")
     page.evaluate(f"celestraEditor.gotoLine({_line_of('  - id: first')})")
@@ -151,7 +131,7 @@ def test_inputs_are_the_live_form_and_the_playground_takes_them(console: Watched
 
 
 def test_a_called_flow_opens_in_the_picture_and_leads_to_its_call(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "opened")
+    page = open_editor(console, NAMESPACE, "opened")
     call = _line_of("  - id: call")
     page.get_by_role("link", name="Show what is in call").click()
     inner = page.locator("[id='n-call/inside']")
@@ -161,7 +141,7 @@ def test_a_called_flow_opens_in_the_picture_and_leads_to_its_call(console: Watch
     eventually(lambda: page.evaluate(CURSOR) == call - 1)
 
     # It stays open while one types and when the page is loaded again, and closes by its button.
-    set_source(page, _text(page).replace("greeting: hello", "greeting: hi"))
+    set_source(page, read_source(page).replace("greeting: hello", "greeting: hi"))
     expect(page.locator("#editor-state")).to_contain_text("not saved")
     expect(inner).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
@@ -175,7 +155,7 @@ def test_a_called_flow_opens_in_the_picture_and_leads_to_its_call(console: Watch
 
 
 def test_the_mark_beside_a_task_runs_it_and_shift_runs_all_up_to_it(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "played")
+    page = open_editor(console, NAMESPACE, "played")
     mark = page.locator("#editor .ace_gutter-cell.run-mark").nth(1)
     mark.click(position={"x": 8, "y": 9})
     panel = page.locator("#panel-playground")
@@ -193,7 +173,7 @@ def test_the_mark_beside_a_task_runs_it_and_shift_runs_all_up_to_it(console: Wat
 
 
 def test_documentation_follows_the_cursor(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "played", "?panel=docs")
+    page = open_editor(console, NAMESPACE, "played", "?panel=docs")
     page.evaluate(f"celestraEditor.gotoLine({_line_of('  - id: call')}, 8)")
     expect(page.locator("#panel-docs .panel-title")).to_contain_text("flow", ignore_case=True)
     expect(page.locator("#panel-docs a.mono")).to_have_text("io.kestra.plugin.core.flow.Subflow")
@@ -203,7 +183,7 @@ def test_documentation_follows_the_cursor(console: Watched, system: SystemProces
 
 
 def test_a_file_is_made_written_renamed_and_deleted_beside_the_code(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "filed", "?panel=files")
+    page = open_editor(console, NAMESPACE, "filed", "?panel=files")
     panel = page.locator("#panel-files")
     page.on("dialog", lambda dialog: dialog.accept())
     panel.get_by_label("Path of a new file").fill("sql/load.sql")
@@ -230,14 +210,14 @@ def test_a_file_is_made_written_renamed_and_deleted_beside_the_code(console: Wat
 
 
 def test_a_blueprint_is_found_and_put_into_the_text(console: Watched, system: SystemProcess) -> None:
-    page = _open(console, "filed", "?panel=blueprints")
+    page = open_editor(console, NAMESPACE, "filed", "?panel=blueprints")
     panel = page.locator("#panel-blueprints")
     panel.get_by_role("searchbox").fill("loop")
     panel.get_by_role("button", name="Search").click()
     expect(panel.get_by_role("searchbox")).to_have_value("loop")
-    before = _text(page)
+    before = read_source(page)
     panel.get_by_role("button", name="Insert").first.click()
 
-    eventually(lambda: len(_text(page)) > len(before) + 40)
+    eventually(lambda: len(read_source(page)) > len(before) + 40)
     expect(page.locator(".toasts")).to_contain_text("Blueprint inserted")
-    assert "  - id: first" in _text(page)
+    assert "  - id: first" in read_source(page)

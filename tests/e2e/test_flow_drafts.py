@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from tests.e2e.browsing import DESK, PHONE, THEMES, Watched, set_source
 from tests.e2e.crawling import AXE, LOOKS, RUN_AXE
 from tests.e2e.seeding import send
-from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
 pytestmark = pytest.mark.e2e
@@ -30,7 +29,6 @@ def test_a_draft_is_kept_from_the_editor_and_published_from_the_difference(
     send(running_system, "POST", "/flows", FLOW)
     console.open(f"{PATH}/edit")
     page = console.page
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
     set_source(page, FLOW.replace("old", "new"))
     page.click("#save-draft")
     expect(page.locator(".toasts")).to_contain_text("Draft 2 saved")

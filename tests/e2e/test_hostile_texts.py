@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from urllib.parse import urlencode, urljoin
 
@@ -16,7 +15,7 @@ from tests.e2e.hostile import NAMESPACE, PAYLOADS, Pages, fill, offer, run_insid
 from tests.e2e.hostile_rows import BY_CALLS, BY_ROWS, NEVER, list_text_fields
 from tests.e2e.seeding import API
 from tests.support.system_process import SystemProcess
-from tests.support.systems import make_home_folder
+from tests.support.systems import started_system
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -48,13 +47,8 @@ SHOWN_IN_ADMIN = {
 @pytest.fixture(scope="module")
 def system() -> Iterator[SystemProcess]:
     """A system of its own: what is stored here would spoil the pages that other tests look at."""
-    folder = make_home_folder()
-    started = SystemProcess(folder / "home", CELESTRA_TEMPLATES_ENABLED="true")
-    try:
-        yield started.start().wait_ready()
-    finally:
-        started.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with started_system(CELESTRA_TEMPLATES_ENABLED="true") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.browsing import DESK, set_source, sign_in, watch
+from tests.e2e.browsing import DESK, read_source, set_source, sign_in, watch
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
@@ -29,11 +29,6 @@ BROKEN_TASK = """
 outputs:"""
 
 
-def _read_source(page: Page) -> str:
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
-    return str(page.evaluate("window.celestraEditor.getValue()"))
-
-
 def test_a_newcomer_gets_from_a_blueprint_over_a_failure_to_a_green_replay(
     browser: Browser, running_system: SystemProcess
 ) -> None:
@@ -51,7 +46,7 @@ def test_a_newcomer_gets_from_a_blueprint_over_a_failure_to_a_green_replay(
     page.click("a[href='/ui/blueprints/hello_inputs'] >> nth=-1")
     expect(page.locator(".bp-page .topology").first).to_be_visible()
     page.click("a:has-text('Use this blueprint')")
-    source = _read_source(page).replace("id: hello_inputs", f"id: {FLOW_ID}")
+    source = read_source(page).replace("id: hello_inputs", f"id: {FLOW_ID}")
     source = re.sub(r"^namespace: .*$", f"namespace: {NAMESPACE}", source, flags=re.MULTILINE).replace("\noutputs:", BROKEN_TASK)
     assert f"id: {FLOW_ID}" in source and NAMESPACE in source and "hand_over" in source
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import Watched, set_source
+from tests.e2e.browsing import Watched, set_source, wait_for_editor
 from tests.e2e.seeding import ENDED, send, start_execution, wait_for_state
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
@@ -265,7 +265,7 @@ def test_nothing_fires_while_somebody_types(console: Watched, executions: list[s
         page.keyboard.press("Control+k")
         expect(page.locator("dialog.palette input")).to_be_focused()
     elif place == "editor":
-        eventually(lambda: page.evaluate("!!window.celestraEditor"))
+        wait_for_editor(page)
         page.evaluate("window.celestraEditor.focus()")
     else:
         page.evaluate("document.querySelector('main').append(document.createElement('textarea'))")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import Watched, watch
+from tests.e2e.browsing import Watched, wait_for_editor, watch
 from tests.support import eventually
 from tests.support.system_process import SystemProcess
 
@@ -117,7 +117,7 @@ def test_the_editor_has_the_theme_of_the_page(console: Watched) -> None:
     console.open("flows/new")
     console.set_theme("light")
     page.reload()
-    eventually(lambda: page.evaluate("!!window.celestraEditor"))
+    wait_for_editor(page)
     ground = "getComputedStyle(document.querySelector('.ace_editor')).backgroundColor"
     eventually(lambda: _brightness(page.evaluate(ground)) > 200)
     page.click("[data-theme-toggle]")

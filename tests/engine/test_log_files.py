@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from flows.engine.catalog import forget_flows
 from flows.models import Execution, LogEntry
 from flows.storage import get_storage
 from tests.engine.whole_runs import LOG, run, save, task_run
@@ -14,13 +11,6 @@ from tests.engine.whole_runs import LOG, run, save, task_run
 SCRIPT = "io.kestra.plugin.scripts.shell.Script"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_catalogue() -> Iterator[None]:
-    forget_flows()
-    yield
-    forget_flows()
 
 
 def _list_messages(execution: Execution, task_id: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -10,19 +9,11 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from flows.engine.catalog import forget_flows
 from flows.models import Execution, Flow, FlowStart, LogEntry
 from flows.operations.executions import restart_execution
 from tests.engine.whole_runs import LOG, run, save, start, visit, work_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_catalogue() -> Iterator[None]:
-    forget_flows()
-    yield
-    forget_flows()
 
 
 def _save(quotas: str, more: str = "", task: str = f"{{id: say, type: {LOG}, message: hi}}") -> None:

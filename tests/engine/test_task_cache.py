@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.engine.catalog import forget_flows
 from flows.engine.task_cache import purge_expired_results
 from flows.models import CachedResult, Execution, TaskRun
 from flows.operations.executions import delete_execution
@@ -34,13 +32,6 @@ tasks:
 """
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_catalogue() -> Iterator[None]:
-    forget_flows()
-    yield
-    forget_flows()
 
 
 def _read(value: str, **inputs: str) -> tuple[str, bool]:

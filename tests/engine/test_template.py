@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,7 @@ from flows.conf import get_settings
 from flows.engine.catalog import forget_flows
 from flows.models import Execution, LogEntry
 from flows.operations.executions import replay_execution, restart_execution, resume_execution
-from flows.operations.flows import check_document
+from flows.operations.flow_checks import check_document
 from flows.operations.templates import delete_template, save_template
 from tests.engine.whole_runs import LOG, RETURN, list_states, run, save, start, task_run, work_on
 
@@ -39,13 +38,6 @@ PAUSING = """
 """
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_catalogue() -> Iterator[None]:
-    forget_flows()
-    yield
-    forget_flows()
 
 
 def _save_greeting(word: str = "hello", more: str = "", template_id: str = "greeting", task_id: str = "say") -> None:

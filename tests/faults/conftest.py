@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import eventually
 from tests.support.system_process import ROOT, SystemProcess
-from tests.support.systems import make_home_folder
+from tests.support.systems import make_home_folder, started_system
 
 from .ledger import Ledger
 from .outer_servers import OuterServers
@@ -40,13 +40,8 @@ def outer() -> Iterator[OuterServers]:
 @pytest.fixture(scope="module")
 def fragile(outer: OuterServers) -> Iterator[SystemProcess]:
     """A system with short leases on the outer servers."""
-    folder = make_home_folder()
-    system = SystemProcess(folder / "home", **SHORT, **outer.environment)
-    try:
-        yield system.start().wait_ready()
-    finally:
-        system.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with started_system(**SHORT, **outer.environment) as system:
+        yield system
 
 
 @pytest.fixture

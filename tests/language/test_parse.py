@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from time import perf_counter
 
 import pytest
 
@@ -312,3 +314,31 @@ def test_a_schedule_that_leaves_out_a_required_input_is_a_warning(
     result = parse(f"{HEAD}inputs: [{declared}]\ntasks: [{LOG % 'x'}]\ntriggers: [{schedule}]\n", registry)
 
     assert [problem.code for problem in result.list_by(Severity.WARNING)] == codes
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "{{ inputs['my-key'] }}",
+        "{{ inputs.my - key }}",
+        "{{ inputs.my-key-too }}",
+        "{% raw %}{{ inputs.my-key }}{% endraw %}",
+        "{%- verbatim -%} {{ outputs.my-task.value }} {%- endverbatim -%}",
+        "{# {{ inputs.my-key }} #}",
+    ],
+)
+def test_only_what_is_rendered_and_names_a_dashed_key_is_refused(message: str, registry: Registry) -> None:
+    text = f"{HEAD}inputs: [{{id: my-key, type: STRING}}]\ntasks:\n  - {LOG % 'my-task'}\n"
+    reading = f"  - {{id: reads, type: io.kestra.plugin.core.log.Log, message: {json.dumps(message)}}}\n"
+
+    assert [problem.code for problem in parse(text + reading, registry).problems] == []
+
+
+def test_thousands_of_tasks_with_a_dash_are_checked_while_somebody_types(registry: Registry) -> None:
+    text = f"{HEAD}tasks:\n" + "".join(f"  - {LOG % f'my-task-{number}'}\n" for number in range(3000))
+    begun = perf_counter()
+
+    result = parse(text, registry)
+
+    assert result.flow is not None
+    assert perf_counter() - begun < 4

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from flows.engine.catalog import forget_flows
 from flows.engine.rows import NewExecution, insert_execution
-from flows.models import Execution
+from flows.models import Execution, FlowRevision
 from flows.operations.deadlines import fail_missed_deadlines
 from flows.operations.flow_triggers import fire_flow_triggers
 from flows.operations.triggers import set_trigger_disabled
@@ -106,6 +107,31 @@ def test_a_trigger_that_is_switched_off_misses_nothing() -> None:
 
     assert missed == 0
     assert row.next_at == DEADLINE + timedelta(days=1)
+
+
+def test_a_trigger_that_could_not_be_read_for_a_while_waits_again_after_the_next_save() -> None:
+    save("report", wait_for("load"))
+    text = FlowRevision.objects.get().source
+    FlowRevision.objects.update(source=text.replace("debug.Return", "debug.Gone"))
+    forget_flows()
+    unreadable = fail_missed_deadlines(at=DEADLINE + timedelta(seconds=1))
+    FlowRevision.objects.update(source=text)
+    forget_flows()
+
+    save("report", wait_for("load"), description="Another text, the same trigger.")
+
+    assert unreadable == 0
+    assert state("report", "after").next_at == DEADLINE
+
+
+def test_a_condition_that_the_database_cannot_store_keeps_no_other_deadline_from_being_told() -> None:
+    odd = wait_for("load", window={"deadline": "13:00:00"})
+    odd["dependsOn"][0]["when"] = "{{ outputs.word == 'a\0b' }}"
+    save("odd", odd)
+    save("report", wait_for("load"))
+
+    assert fail_missed_deadlines(at=DEADLINE + timedelta(seconds=1)) == 2
+    assert len(executions("odd")) == len(executions("report")) == 1
 
 
 def test_deadlines_are_meant_in_their_zone() -> None:

@@ -10,8 +10,9 @@ from flows.models import AuditEntry, Execution, LogEntry, TriggerState
 from flows.operations import dry_polls
 from flows.operations.dry_polls import ask_for_dry_poll, poll_dry
 from flows.operations.namespaces import set_secret
-from flows.primitives.callers import NOBODY, acting_as
+from flows.primitives.callers import NOBODY, Caller, CallerKind, Door, acting_as
 from flows.primitives.errors import ConflictError, ForbiddenError, NotFoundError
+from flows.primitives.rights import ALL_PERMISSIONS, EVERYWHERE, Grant
 
 from .trigger_flows import NAMESPACE, START, save, schedule, state
 
@@ -103,8 +104,9 @@ def test_only_polling_triggers_are_asked_and_only_by_those_who_may_change_them()
 def test_who_asks_is_told_when_no_worker_answers(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     save("watched", watch("exit 0"))
     monkeypatch.setattr(dry_polls, "LONGEST_WAIT_SECONDS", 0.3)
+    owner = Caller("ann", CallerKind.PERSON, Door.CONSOLE, (Grant(EVERYWHERE, ALL_PERMISSIONS),))
 
-    with pytest.raises(ConflictError) as told:
+    with acting_as(owner), pytest.raises(ConflictError) as told:
         ask_for_dry_poll(**NAMES)
 
     assert told.value.code == "no-answer"

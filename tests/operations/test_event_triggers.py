@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 
 from flows.engine.rows import NewExecution, insert_execution
 from flows.models import Execution, FlowTriggerWindow, TriggerState, WebhookEvent
 from flows.operations.flow_triggers import fire_flow_triggers, purge_windows
 from flows.operations.flows import delete_flow
 from flows.operations.schedules import on_execution_ended
-from flows.operations.trigger_rows import add_missing_rows
+from flows.operations.trigger_locks import lock_named_trigger
+from flows.operations.trigger_rows import add_missing_rows, note_event
 from flows.operations.triggers import restart_trigger, set_trigger_disabled
 from flows.operations.webhooks import WebhookRefusedError, flush_due_webhooks, start_from_webhook
 from flows.primitives.errors import ConflictError
 from flows.queries.criteria import Criteria
 from flows.queries.triggers import filter_triggers
 from flows.triggers.webhook import RequestFacts
+from tests.support import eventually
 
 from .trigger_flows import BATCH, FLOW, NAMESPACE, START, WEBHOOK, end, executions, save, schedule, state
 
@@ -158,6 +162,40 @@ def test_a_restart_forgets_the_conditions_that_are_met() -> None:
     tell("b", 2)
 
     assert executions("report") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restart_waits_for_the_event_that_is_weighed_and_forgets_it_too() -> None:
+    save("report", listen("a", "b"))
+    names = {"namespace": NAMESPACE, "flow_id": "report"}
+    outcomes: list[str] = []
+
+    def restart() -> None:
+        try:
+            restart_trigger(**names, trigger_id="after", at=START)
+            outcomes.append("restarted")
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=restart)
+    with transaction.atomic():
+        lock_named_trigger(NAMESPACE, "report", "after")
+        thread.start()
+        eventually(_somebody_waits)
+        FlowTriggerWindow.objects.create(
+            **names, condition_id="after", starts_at=START, ends_at=START + timedelta(hours=1), results={}
+        )
+        note_event((NAMESPACE, "report", "after"), {"result": "NOTHING"}, may_skip=False)
+    thread.join()
+
+    assert outcomes == ["restarted"]
+    assert not FlowTriggerWindow.objects.exists()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_rolling_window_outlives_the_minute_in_which_it_was_written() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from flows.engine.catalog import get_flow
 from flows.models import AuditEntry, Flow, FlowRevision, TriggerState
-from flows.operations import flow_bundles, flow_drafts, flow_revisions, flows
+from flows.operations import flow_bundles, flow_drafts, flow_revisions, flow_rewriting, flows
 from flows.operations.bulk_acts import label_flow, restore_flow
 from flows.operations.executions import replay_execution, start_execution
 from flows.operations.source_replacing import Replacement, apply_replacement
@@ -19,20 +18,11 @@ from flows.primitives.callers import Caller, CallerKind, Door, acting_as
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.primitives.rights import ALL_PERMISSIONS, EVERYWHERE, Grant
 from flows.queries.flows import get_flow_text
+from tests.operations.conftest import AT, NIGHTLY, SOURCE
 
-AT = datetime(2031, 5, 4, 10, 0, tzinfo=UTC)
 NAME = ("company.team", "daily")
-SOURCE = """\
-id: daily
-namespace: company.team
-tasks:
-  - id: hello
-    type: io.kestra.plugin.core.log.Log
-    message: Hello
-"""
 DRAFT = SOURCE.replace("Hello", "Hi there")
 FAULTY = SOURCE.replace("core.log.Log", "core.log.Lug")
-NIGHTLY = "triggers:\n  - {id: nightly, type: io.kestra.plugin.core.trigger.Schedule, cron: '0 1 * * *'}\n"
 
 pytestmark = pytest.mark.django_db
 
@@ -117,7 +107,7 @@ def test_a_flow_with_drafts_alone_cannot_be_started_switched_or_exported() -> No
     with pytest.raises(InvalidError, match="published revision first") as refused:
         _start()
     with pytest.raises(InvalidError, match="published revision first"):
-        flows.set_flow_disabled(*NAME, disabled=True, at=AT)
+        flow_rewriting.set_flow_disabled(*NAME, disabled=True, at=AT)
     with zipfile.ZipFile(io.BytesIO(flow_bundles.export_flows(Flow.objects.all()))) as archive:
         assert archive.namelist() == []
     assert refused.value.code == "flow-not-published"
@@ -183,7 +173,7 @@ def test_a_discarded_draft_gives_way_to_the_published_text() -> None:
 def test_switching_labelling_and_replacing_change_the_published_text_and_keep_the_draft() -> None:
     _publish()
     _draft()
-    flows.set_flow_disabled(*NAME, disabled=True, at=AT)
+    flow_rewriting.set_flow_disabled(*NAME, disabled=True, at=AT)
     label_flow(*NAME, [["team", "data"]], at=AT)
     apply_replacement(Replacement("id: hello", "id: hullo"), at=AT)
 
@@ -202,9 +192,9 @@ def test_the_history_keeps_the_published_revision_and_the_draft() -> None:
 
     for number in (2, 4):
         with pytest.raises(InvalidError, match=f"Revision {number} is"):
-            flows.delete_revisions(*NAME, [number])
+            flow_revisions.delete_revisions(*NAME, [number])
     assert flow_revisions.purge_revisions() == 1
-    assert flows.delete_revisions(*NAME, [3]) == 1
+    assert flow_revisions.delete_revisions(*NAME, [3]) == 1
     assert _revisions() == [(2, False), (4, True)]
 
 

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
 from django.db import connection
 
-from flows.engine.catalog import forget_flows
 from flows.models import Flow, FlowRevision, Namespace, TriggerState
-from flows.operations import flow_bundles, flows
-from flows.primitives.errors import InvalidError, NotFoundError, TooLargeError
+from flows.operations import flow_bundles, flow_rewriting, flows
+from flows.operations.flow_checks import check_document
+from flows.primitives.errors import ConflictError, InvalidError, NotFoundError, TooLargeError
+from tests.operations.conftest import AT, NIGHTLY, SOURCE
 
-AT = datetime(2031, 5, 4, 10, 0, tzinfo=UTC)
-SOURCE = """\
-id: daily
-namespace: company.team
-tasks:
-  - id: hello
-    type: io.kestra.plugin.core.log.Log
-    message: Hello
-"""
-WITH_TRIGGER = SOURCE + "triggers:\n  - {id: nightly, type: io.kestra.plugin.core.trigger.Schedule, cron: '0 1 * * *'}\n"
+WITH_TRIGGER = SOURCE + NIGHTLY
 
-
-@pytest.fixture(autouse=True)
-def _empty_cache(db: None) -> Iterator[None]:
-    """Flows of an earlier test must not be taken for ours."""
-    forget_flows()
-    yield
-    forget_flows()
+pytestmark = pytest.mark.django_db
 
 
 def _sources() -> list[tuple[int, str, bool]]:
@@ -92,13 +76,13 @@ def test_a_flow_comes_back_after_its_deletion_with_the_same_text() -> None:
     ],
 )
 def test_switching_off_touches_only_the_line_that_says_so(written: str, expected: str) -> None:
-    assert flows.rewrite_disabled(written, True) == expected
+    assert flow_rewriting.rewrite_disabled(written, True) == expected
 
 
 def test_switching_makes_a_revision_only_when_something_changes() -> None:
     flows.save_flow(SOURCE, at=AT)
-    first = flows.set_flow_disabled("company.team", "daily", disabled=True, at=AT)
-    second = flows.set_flow_disabled("company.team", "daily", disabled=True, at=AT)
+    first = flow_rewriting.set_flow_disabled("company.team", "daily", disabled=True, at=AT)
+    second = flow_rewriting.set_flow_disabled("company.team", "daily", disabled=True, at=AT)
 
     assert first is not None and first.revision.revision == 2 and Flow.objects.get().disabled
     assert second is None
@@ -113,12 +97,12 @@ def test_a_document_that_names_another_flow_is_refused() -> None:
 
 def test_defaults_of_a_namespace_count_when_a_flow_is_checked() -> None:
     without = SOURCE.replace("    message: Hello\n", "")
-    before = flows.check_document(without).is_valid
+    before = check_document(without).is_valid
     Namespace.objects.create(
         id="company", plugin_defaults=[{"type": "io.kestra.plugin.core.log.Log", "values": {"message": "from above"}}]
     )
 
-    assert (before, flows.check_document(without).is_valid) == (False, True)
+    assert (before, check_document(without).is_valid) == (False, True)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -140,6 +124,28 @@ def test_two_creations_at_once_make_one_flow_and_one_refusal() -> None:
 
     assert outcomes == ["flow-exists", "saved"]
     assert Flow.objects.get().revision == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_edit_the_same_revision_at_once_one_is_told() -> None:
+    flows.save_flow(SOURCE, at=AT)
+    barrier = Barrier(2)
+
+    def edit(text: str) -> str:
+        try:
+            barrier.wait(10)
+            flows.save_flow(text, at=AT, mode="update", base=1)
+            return "saved"
+        except ConflictError as error:
+            return error.code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(pool.map(edit, [f"{SOURCE}# ann\n", f"{SOURCE}# bob\n"]))
+
+    assert outcomes == ["edit-conflict", "saved"]
+    assert Flow.objects.get().revision == 2
 
 
 def test_bundles_are_all_or_nothing() -> None:

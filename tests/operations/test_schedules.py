@@ -9,7 +9,8 @@ import pytest
 from django.db import connection, connections
 
 from flows.models import Execution, Firing, TriggerState
-from flows.operations.flows import delete_flow, set_flow_disabled
+from flows.operations.flow_rewriting import set_flow_disabled
+from flows.operations.flows import delete_flow
 from flows.operations.schedules import (
     FIRINGS_KEPT,
     fire_due_schedules,

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, get_resolver
-
 from flows.primitives.rights import Action, Resource
+from tests.support.addresses import list_routes
 
 from .world import CALLER, FLOW, TEMPLATE
 
@@ -443,17 +442,8 @@ OF_BLUEPRINTS = "blueprint"
 
 def walk_routes() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield name, pattern and methods of every route of the API, without the doubled ones that leave the tenant out."""
-
-    def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in patterns:
-            text = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern.url_patterns, text)
-            else:
-                yield text, pattern
-
     seen: set[tuple[str, tuple[str, ...]]] = set()
-    for text, pattern in walk(get_resolver().url_patterns, ""):
+    for text, pattern in list_routes():
         view = getattr(pattern.callback, "cls", None)
         if text.startswith(("admin", "ui")) or view is None:
             continue

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from flows.api.auth import OPEN_ROUTES as OPEN_API
 from flows.ui.page import OPEN_ROUTES as OPEN_PAGES
+from tests.support.addresses import fill_in, list_routes
 
 from .conftest import ApiCaller, read_body
 from .world import Filled, add_person, fill
@@ -40,20 +39,10 @@ def place(db: None) -> Filled:
 
 def _walk(names: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield site (api, ui, admin), route name and filled-in address of every route."""
-
-    def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in patterns:
-            text = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern.url_patterns, text)
-            else:
-                yield text, pattern
-
     known = {**names, "action": "restart", "object_id": "1", "app_label": "flows", "tab": "overview"}
-    for text, pattern in walk(get_resolver().url_patterns, ""):
+    for text, route in list_routes():
         site = "ui" if text.startswith("ui") else "admin" if text.startswith("admin") else "api"
-        filled = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: known.get(found[1], "abcdefgh12345678ab"), text)
-        yield site, pattern.name or "", "/" + re.sub(r"\(\?P.*|\^|\$|\\Z", "x", filled)
+        yield site, route.name or "", fill_in(text, known)
 
 
 def _is_open(site: str, name: str) -> bool:

@@ -7,15 +7,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import URLPattern, get_resolver
 
 from flows.models import Dashboard
 from flows.primitives.rights import Resource
+from tests.support.addresses import fill_in, list_routes
 
 from .conftest import ApiCaller, read_body
 from .routes import READING, WRITING, Call, Shape, list_calls
@@ -167,21 +166,10 @@ def _walk_console(names: dict[str, str]) -> Iterator[tuple[str, str]]:
         "namespace-tab": ("overview", "flows", "kv", "files", "secrets", "variables", "access", "dependencies"),
     }
 
-    def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, str]]:
-        for pattern in patterns:
-            text = prefix + str(pattern.pattern)
-            if not isinstance(pattern, URLPattern):
-                yield from walk(pattern.url_patterns, text)
-            elif text.startswith("ui/") and "GET" in getattr(pattern.callback, "answered_methods", ()):
-                yield pattern.name or "", text
-
-    for name, text in walk(get_resolver().url_patterns, ""):
-        for tab in tabs.get(name, ("",)):
-            yield name, "/" + _fill_in(text, {**known, "tab": tab or "overview"})
-
-
-def _fill_in(pattern: str, values: dict[str, str]) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values.get(found[1], "x"), pattern)
+    for text, route in list_routes():
+        if text.startswith("ui/") and "GET" in getattr(route.callback, "answered_methods", ()):
+            for tab in tabs.get(route.name or "", ("",)):
+                yield route.name or "", fill_in(text, {**known, "tab": tab or "overview"})
 
 
 def _browser() -> Client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,17 @@ from tests.support.system_process import SystemProcess
 @pytest.fixture(scope="session")
 def running_system() -> Iterator[SystemProcess]:
     """One system for all tests that only use it: they must not stop it, and must keep to namespaces of their own."""
+    with started_system() as system:
+        yield system
+
+
+@contextmanager
+def started_system(*, within: float = 60.0, **environment: str) -> Iterator[SystemProcess]:
+    """Start a system on data of its own and wait until it is ready; at the end it stops and its data goes."""
     folder = make_home_folder()
-    system = SystemProcess(folder / "home")
+    system = SystemProcess(folder / "home", **environment)
     try:
-        yield system.start().wait_ready()
+        yield system.start().wait_ready(within)
     finally:
         system.stop()
         shutil.rmtree(folder, ignore_errors=True)

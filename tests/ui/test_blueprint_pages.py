@@ -10,24 +10,10 @@ from flows.models import Blueprint, Execution, Flow
 from flows.operations.blueprints import BlueprintDraft, create_blueprint
 from flows.operations.namespaces import set_secret
 from flows.queries.blueprints import list_blueprints
+from tests.blueprints.texts import TEMPLATE
 from tests.ui.conftest import AT, SOURCE
 
 EVERY_ID = [one.id for kind in ("flow", "dashboard") for one in list_blueprints(kind=kind)]
-
-
-TEMPLATE = """id: << arg.name >>
-namespace: company.team
-tasks:
-<% for step in arg.steps %>
-  - id: << step >>
-    type: io.kestra.plugin.core.log.Log
-    message: "{{ flow.id }} does << step | upper >>"
-<% endfor %>
-extend:
-  templateArguments:
-    - {id: name, type: STRING}
-    - {id: steps, type: ARRAY, itemType: STRING, defaults: [load]}
-"""
 
 
 def _save_template(source: str = TEMPLATE) -> str:

@@ -298,3 +298,36 @@ def test_a_task_of_an_unknown_type_is_drawn_with_a_mark_and_one_with_another_fau
     assert "its type is not installed" in answers[0]["picture"]
     assert {problem["code"] for problem in answers[0]["problems"] if problem["severity"] == "error"} == {"unknown-task-type"}
     assert "picture" not in answers[1]
+
+
+@pytest.mark.parametrize(
+    "url", ["/ui/flows/panel/form", "/ui/flows/panel/inputs", "/ui/flows/edit", "/ui/flows/play", "/ui/flows/save"]
+)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"source": "\ud800"},
+        {"element": "\ud800"},
+        {"flow": "\ud800/daily"},
+        {"values": [1]},
+        {"values": "x"},
+        {"inputs": {"a": ["\ud800"]}},
+        {"message": "\ud800\0", "base": 1, "draft": True},
+    ],
+)
+def test_what_no_browser_sends_is_refused_or_passed_over(alice: Client, flow: Flow, url: str, odd: dict[str, Any]) -> None:
+    body = {"act": "form", "element": "hello", "base": 1, **odd}
+
+    assert ask(alice, url, **{"source": SOURCE, "line": 1, "column": 1, **body}).status_code < 500
+
+
+@pytest.mark.parametrize("url", ["/ui/flows/panel/inputs", "/ui/flows/save"])
+def test_a_body_that_is_nested_without_end_is_refused(alice: Client, flow: Flow, url: str) -> None:
+    assert alice.post(url, "[" * 100_000, content_type="application/json").status_code == 422
+
+
+def test_a_form_without_its_boundary_is_refused_in_the_part_of_the_page_that_asked(alice: Client, flow: Flow) -> None:
+    answer = alice.post("/ui/flows/panel/inputs", "x", content_type="multipart/form-data", headers={"X-Fragment": "1"})
+
+    assert answer.status_code == 400
+    assert b"cannot be read" in answer.content and b"<nav" not in answer.content

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from flows.models import Binding, Execution, Flow, KeyValue
+from flows.operations import namespace_files
 from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE
 
 WITH_INPUTS = SOURCE.replace(
@@ -54,6 +55,16 @@ def entered(**values: str | list[str]) -> str:
     """Return what the form holds after somebody typed into some of its fields."""
     pairs = [(f"in.{name}", one) for name, held in values.items() for one in ([held] if isinstance(held, str) else held)]
     return urlencode([*pairs, *(("touched", f"in.{name}") for name in values)])
+
+
+def let_in_bob() -> Client:
+    """Return a browser in which Bob is signed in, who may write flows in one namespace alone."""
+    writer = Client()
+    bob = User.objects.create_user("bob@example.org")
+    Binding.objects.create(id="b1", role_id="editor", user=bob, namespace=NAMESPACE, created_at=AT)
+    writer.force_login(bob)
+    writer.cookies["look"] = "theme=system"
+    return writer
 
 
 def show_inputs(client: Client, source: str = WITH_INPUTS, **body: Any) -> str:
@@ -110,17 +121,27 @@ def test_values_of_a_namespace_that_is_not_the_writers_are_not_shown(flow: Flow)
         KeyValue.objects.create(
             namespace=namespace, key="k", kind="STRING", value=f"of {namespace}", created_at=AT, updated_at=AT
         )
-    writer = Client()
-    bob = User.objects.create_user("bob@example.org")
-    Binding.objects.create(id="b1", role_id="editor", user=bob, namespace=NAMESPACE, created_at=AT)
-    writer.force_login(bob)
-    writer.cookies["look"] = "theme=system"
+    writer = let_in_bob()
 
     own = show_inputs(writer, WITH_INPUTS.replace("vars.greeting", "kv('k')"))
     other = show_inputs(writer, WITH_INPUTS.replace("vars.greeting", "kv('k', namespace='other.team')"))
 
     assert f'value="OF {NAMESPACE.upper()}"' in own
     assert "OF OTHER" not in other
+
+
+@pytest.mark.parametrize("asked", ["fileExists('plan.txt', namespace='{}')", "fileSize('plan.txt', namespace='{}')"])
+def test_files_of_a_namespace_that_is_not_the_writers_are_not_told_of(flow: Flow, asked: str) -> None:
+    for namespace in (NAMESPACE, "other.team"):
+        namespace_files.put_file(namespace, "/plan.txt", b"x" * 4321, at=AT)
+    writer = let_in_bob()
+
+    own = show_inputs(writer, WITH_INPUTS.replace("vars.greeting", asked.format(NAMESPACE)))
+    other = show_inputs(writer, WITH_INPUTS.replace("vars.greeting", asked.format("other.team")))
+
+    said = "TRUE" if "Exists" in asked else "4321"
+    assert f'value="{said}"' in own
+    assert f'value="{said}"' not in other
 
 
 def test_the_form_asks_again_with_the_text_beside_it(alice: Client, flow: Flow) -> None:

@@ -11,7 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from flows.models import Flow
-from tests.ui.conftest import FLOW_ID, NAMESPACE, SOURCE, save_flow
+from flows.operations import flows as operations
+from tests.ui.conftest import AT, FLOW_ID, NAMESPACE, SOURCE, save_flow
 
 CALL = "  - id: call\n    type: io.kestra.plugin.core.flow.Subflow\n    namespace: company.team\n    flowId: {flow}\n"
 INNER = """id: inner
@@ -45,6 +46,15 @@ def test_a_call_opens_and_closes_by_its_button(alice: Client, flow: Flow, called
 
     assert 'href="?open=call"' in closed and 'id="n-call/prepare"' not in closed
     assert 'id="n-call/prepare"' in opened and 'href="?panel=topology"' in opened
+
+
+def test_a_call_opens_to_what_runs_and_not_to_a_draft_on_top_of_it(alice: Client, flow: Flow) -> None:
+    operations.save_flow(INNER, at=AT)
+    operations.save_flow(INNER.replace("id: prepare", "id: sketched"), at=AT, draft=True)
+
+    picture = draw(alice, query="?open=call")
+
+    assert 'id="n-call/prepare"' in picture and "sketched" not in picture
 
 
 def test_a_click_on_a_task_of_a_called_flow_leads_to_the_call(alice: Client, flow: Flow, called: None) -> None:

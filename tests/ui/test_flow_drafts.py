@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from flows.models import Flow, FlowRevision
+from flows.models import Blueprint, Flow, FlowRevision
 from flows.operations import flows as operations
 from tests.ui.conftest import FLOW_ID, NAMESPACE, SOURCE
 
@@ -133,3 +133,9 @@ def test_a_new_flow_begins_as_a_draft(alice: Client) -> None:
 
     assert (answer["revision"], answer["url"]) == (1, f"{FLOW}/edit")
     assert [warning["message"] for warning in answer["warnings"]]
+
+
+def test_a_flow_is_kept_as_a_blueprint_without_its_draft(alice: Client, drafted: None) -> None:
+    alice.post(f"{FLOW}/keep", {"title": "My daily"})
+
+    assert Blueprint.objects.get().source == SOURCE

@@ -128,7 +128,16 @@ def test_saving_over_the_revision_of_somebody_else_is_a_conflict_until_it_is_mea
     assert meant.json()["revision"] == 3
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"source": 1}', '{"source": "a", "base": "x"}'])
+def test_saving_twice_with_two_clicks_is_no_conflict(alice: Client) -> None:
+    _save(alice, NEW, 0)
+    answers = [_save(alice, NEW.replace("hi", "hi from Bob"), 1, flow="company.team/fresh").json() for _ in range(2)]
+
+    assert [(answer["revision"], answer["changed"]) for answer in answers] == [(2, True), (2, False)]
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "{}", '{"source": 1}', '{"source": "a", "base": "x"}', '{"source": "a", "base": 1e999}', "[" * 100_000]
+)
 def test_a_save_that_cannot_be_read_is_refused(alice: Client, body: str) -> None:
     assert alice.post("/ui/flows/save", body, content_type="application/json").status_code == 422
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from flows.operations.flows import check_document
+from flows.operations.flow_checks import check_document
 from flows.plugin_api.registry import PluginEntry, load_registry
 from flows.queries.plugin_pages import write_documentation
 from flows.ui.views.plugins import list_properties

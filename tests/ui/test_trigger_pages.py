@@ -73,6 +73,14 @@ def test_every_trigger_is_listed_with_its_kind_and_what_it_waits_for(alice: Clie
     }
 
 
+@pytest.mark.parametrize(("interval", "words"), [("PT1H", "looks every hour"), ("PT1H30M", "looks every 1 hour and 30 minutes")])
+def test_the_time_between_two_looks_is_told_in_words(alice: Client, interval: str, words: str) -> None:
+    with acting_as(PLATFORM):
+        save_flow(SOURCE.replace("PT5M", interval), at=AT)
+
+    assert _list(alice)["watch"]["words"] == words
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

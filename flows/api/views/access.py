@@ -13,7 +13,8 @@ from flows.api.describing import NAMESPACE, OBJECT, PAGING, QUERY, TEXT, Value, 
 from flows.api.endpoint import now, read_list, read_object
 from flows.api.views.people import answer_window, present_user, read_text, read_texts
 from flows.models import Binding, Role
-from flows.operations import accounts, bindings, groups, roles
+from flows.operations import bindings, groups, roles
+from flows.operations.account_rows import get_user
 from flows.operations.acts import check_right
 from flows.primitives.errors import InvalidError
 from flows.primitives.rights import Action, Resource
@@ -50,8 +51,8 @@ def create_group(request: Request) -> HttpResponse:
     """Make a group, with members when the body names some."""
     body = read_object(request)
     name = read_text(body, "name", required=True) or ""
-    members = [accounts.get_user(each) for each in read_texts(body, "membersId") or ()] if body.get("membersId") else []
-    return answer(_present_group(groups.create_group(name, members)))
+    members = read_texts(body, "membersId") if body.get("membersId") else None
+    return answer(_present_group(groups.create_group(name, members or ())))
 
 
 @describes(answer=OBJECT)
@@ -89,18 +90,18 @@ def list_members(request: Request, group_id: str) -> HttpResponse:
 def add_member(request: Request, group_id: str, user_id: str) -> HttpResponse:
     """Put an account into a group."""
     _may_read()
-    user = accounts.get_user(user_id)
+    user = get_user(user_id)
     groups.add_member(groups.get_group(group_id), user)
-    return answer(present_user(accounts.get_user(user_id)))
+    return answer(present_user(get_user(user_id)))
 
 
 @describes(answer=OBJECT)
 def remove_member(request: Request, group_id: str, user_id: str) -> HttpResponse:
     """Take an account out of a group."""
     _may_read()
-    user = accounts.get_user(user_id)
+    user = get_user(user_id)
     groups.remove_member(groups.get_group(group_id), user)
-    return answer(present_user(accounts.get_user(user_id)))
+    return answer(present_user(get_user(user_id)))
 
 
 def _present_role(role: Role) -> dict[str, Any]:
@@ -212,7 +213,7 @@ def _get_subject(kind: Any, key: Any) -> User | Group:
     _may_read()
     if kind not in ("USER", "GROUP") or not isinstance(key, str):
         raise InvalidError('"type" must be USER or GROUP, and "externalId" the id of one.', code="json-shape")
-    return accounts.get_user(key) if kind == "USER" else groups.get_group(key)
+    return get_user(key) if kind == "USER" else groups.get_group(key)
 
 
 def _read_gift(body: dict[str, Any]) -> bindings.Gift:

@@ -27,8 +27,9 @@ from flows.models import Execution
 from flows.operations import executions as operations
 from flows.operations.bulk_acts import EXECUTION, do_with_one, get_act
 from flows.operations.bulk_jobs import start_job
-from flows.operations.execution_bulk import run_on_all, run_on_each
+from flows.operations.many import run_on_all, run_on_each
 from flows.primitives.errors import InvalidError
+from flows.primitives.rights import Resource
 from flows.primitives.states import TERMINAL
 from flows.queries import executions as queries
 from flows.queries.visibility import visible
@@ -65,7 +66,7 @@ def _run_by_ids(action: str, act: str, ids: Sequence[str], do: Do) -> HttpRespon
     invalids = [_describe("execution not found", one) for one in ids if one not in known]
     if invalids:
         raise BulkError(f"invalid bulk {action}", invalids)
-    refused = run_on_all(f"execution.{action}", get_act(EXECUTION, act).right, ids, do).refused
+    refused = run_on_all(f"execution.{action}", get_act(EXECUTION, act).right, Resource.EXECUTION, ids, do).refused
     if refused:
         raise BulkError(f"invalid bulk {action}", [_describe(error.message, one) for one, error in refused])
     return answer_bulk(len(ids), f"executions-{action}")
@@ -90,7 +91,7 @@ def _run_by_query(request: Request, action: str, order: _Order) -> HttpResponse:
 
 
 def _run_on_each(action: str, act: str, ids: Sequence[str], do: Do) -> HttpResponse:
-    done = run_on_each(f"execution.{action}", get_act(EXECUTION, act).right, ids, do).done
+    done = run_on_each(f"execution.{action}", get_act(EXECUTION, act).right, Resource.EXECUTION, ids, do).done
     return answer_bulk(len(done), f"executions-{action}")
 
 

@@ -18,9 +18,10 @@ from flows.api.pagination import read_number, read_required
 from flows.models import Execution
 from flows.primitives.errors import InvalidError
 from flows.queries import executions as queries
+from flows.queries.execution_files import get_readable_address, list_execution_files
 from flows.queries.visibility import visible
 from flows.storage import get_storage
-from flows.storage.uri import Address, ForeignFileError, check_may_read, parse_address
+from flows.storage.uri import Address, ForeignFileError, parse_address
 
 MOST_PREVIEW_ROWS = 5000
 LARGEST_PREVIEW_BYTES = 1024 * 1024
@@ -49,13 +50,7 @@ def _check(request: Request, execution_id: str) -> Address:
     execution = queries.get_execution(execution_id)
     uri = read_required(request, "path")
     try:
-        return check_may_read(
-            uri,
-            namespace=execution.namespace,
-            flow_id=execution.flow_id,
-            execution_id=execution.id,
-            related_execution_ids=queries.list_related_ids(execution),
-        )
+        return get_readable_address(execution, uri)
     except ForeignFileError as error:
         owner = parse_address(uri).execution_id()
         if owner and _is_below(execution, owner):
@@ -80,7 +75,7 @@ def _redirect(request: Request, execution_id: str, owner: str) -> HttpResponse:
 @describes(answer=list_of(object_of(["uri", "size"], uri=TEXT, size=NUMBER, modified=TEXT)))
 def list_all(request: Request, execution_id: str) -> HttpResponse:
     """Return the stored files of an execution: address, size in bytes and moment of the last change."""
-    found = queries.list_execution_files(execution_id)
+    found = list_execution_files(execution_id)
     return answer([{"uri": each.uri, "size": each.size_bytes, "modified": format_moment(each.modified_at)} for each in found])
 
 

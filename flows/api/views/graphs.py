@@ -13,9 +13,8 @@ from flows.api.pagination import find_number, read_flag
 from flows.api.sources import read_source
 from flows.conf import DEFAULT_TENANT
 from flows.language.flow import Flow as TypedFlow
-from flows.operations.flows import check_document
+from flows.operations.flow_checks import get_definition
 from flows.primitives.errors import InvalidError, NotFoundError
-from flows.primitives.problems import Severity
 from flows.queries import executions as execution_queries
 from flows.queries import flows as queries
 from flows.queries.graphs import draw_flow
@@ -43,11 +42,7 @@ def of_source(request: Request) -> HttpResponse:
 
 def answer_graph_of_text(source: str) -> HttpResponse:
     """Answer with the graph of a document. Raises InvalidError with its faults."""
-    check = check_document(source)
-    if check.definition is None:
-        errors = check.list_problems(Severity.ERROR)
-        raise InvalidError("; ".join(str(error) for error in errors), code="invalid-flow", problems=errors)
-    return answer(_present_graph(check.definition))
+    return answer(_present_graph(get_definition(source)))
 
 
 @describes(answer="Graph")

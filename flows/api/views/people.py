@@ -16,7 +16,7 @@ from flows.api.pagination import read_window
 from flows.api.views.tokens import TOKEN_BODY, make_token, present_token
 from flows.conf import DEFAULT_TENANT
 from flows.models import Account
-from flows.operations import accounts, groups, passwords, second_factor, service_accounts, sessions, tokens
+from flows.operations import account_rows, accounts, groups, passwords, second_factor, service_accounts, sessions, tokens
 from flows.operations.acts import check_right
 from flows.primitives.errors import InvalidError
 from flows.primitives.rights import Action, Resource
@@ -71,7 +71,7 @@ def answer_window(request: Request, rows: Sequence[Any]) -> HttpResponse:
 
 def present_user(user: User) -> dict[str, Any]:
     """Return an account as clients see it. Secrets of any kind are never part of it."""
-    account = accounts.account_of(user)
+    account = account_rows.account_of(user)
     data: dict[str, Any] = {
         "id": str(user.pk),
         "username": user.username,
@@ -101,7 +101,7 @@ def present_user(user: User) -> dict[str, Any]:
 
 def _get(name: str, kind: str) -> User:
     check_right(Action.READ, Resource.USER)
-    return accounts.get_user(name, kind=kind)
+    return account_rows.get_user(name, kind=kind)
 
 
 @describes(QUERY, PAGING, answer=page_of(OBJECT))
@@ -198,9 +198,9 @@ def end_sessions(request: Request, user_id: str) -> HttpResponse:
 def set_groups(request: Request, user_id: str) -> HttpResponse:
     """Put a person into exactly these groups, named by their names or ids."""
     check_right(Action.READ, Resource.USER)
-    user = accounts.get_user(user_id)
+    user = account_rows.get_user(user_id)
     groups.set_groups(user, [groups.get_group(name) for name in read_texts(read_object(request), "groups") or ()])
-    return answer(present_user(accounts.get_user(user_id)))
+    return answer(present_user(account_rows.get_user(user_id)))
 
 
 @describes(QUERY, PAGING, answer=page_of(OBJECT))

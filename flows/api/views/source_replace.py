@@ -17,7 +17,7 @@ from flows.api.sources import read_source
 from flows.language.source import read_document
 from flows.language.text_edits import find_element, insert_item, remove_item
 from flows.operations import source_replacing as operations
-from flows.operations.flows import rewrite_flow
+from flows.operations.flow_rewriting import rewrite_flow
 from flows.primitives.errors import InvalidError, NotFoundError
 from flows.queries.flows import get_executable_text, get_flow_text
 

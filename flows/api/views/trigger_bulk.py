@@ -7,6 +7,7 @@ A query that finds many starts a job, which `bulk_operations.py` shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.http import HttpResponse
 from rest_framework.request import Request
@@ -38,6 +39,15 @@ def _run(request: Request, names: Sequence[Name], act: str, operation_id: str) -
     return answer_bulk(act_on_triggers(f"{kind}.{verb}", names, do, get_act(TRIGGER, act).right), operation_id)
 
 
+def _run_on_named(request: Request, items: Sequence[dict[str, Any]], act: str, operation_id: str) -> HttpResponse:
+    """Do it for the named triggers, each once. More than `MOST_AT_ONCE` become a job of the caller, as of a query."""
+    names = list(dict.fromkeys(read_name(item) for item in items))
+    if len(names) <= MOST_AT_ONCE:
+        return _run(request, names, act, operation_id)
+    job = start_job(kind=TRIGGER, act=act, options={}, names=["/".join(name) for name in names], at=now())
+    return answer_bulk(len(names), job.id)
+
+
 def _run_on_found(request: Request, criteria: Criteria, act: str, operation_id: str) -> HttpResponse:
     """
     Do it for every trigger that matches and can take it, and count those. More than `MOST_AT_ONCE` become a job of the caller,
@@ -55,9 +65,12 @@ def _run_on_found(request: Request, criteria: Criteria, act: str, operation_id: 
 def _by_triggers(act: str, operation_id: str) -> Callable[[Request], HttpResponse]:
     @describes(body=list_of("TriggerName"), answer="Bulk")
     def view(request: Request) -> HttpResponse:
-        return _run(request, [read_name(item) for item in read_list(request, of=dict)], act, operation_id)
+        return _run_on_named(request, read_list(request, of=dict), act, operation_id)
 
-    view.__doc__ = f"Do {operation_id} for the named triggers that can take it."
+    view.__doc__ = (
+        f"Do {operation_id} for the named triggers that can take it; more than {MOST_AT_ONCE} go on as the bulk operation that "
+        "the answer names."
+    )
     return view
 
 
@@ -97,13 +110,12 @@ def _choose_switch(disabled: bool) -> str:
 
 @describes(body=object_of(["triggers"], triggers=list_of("TriggerName"), disabled=FLAG), answer="Bulk")
 def set_disabled_by_triggers(request: Request) -> HttpResponse:
-    """Switch the named triggers off or on."""
+    """Switch the named triggers off or on; many go on as the bulk operation that the answer names."""
     body = read_object(request)
     items = body.get("triggers")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise InvalidError('The body must hold "triggers", a list of objects.', code="json-shape")
-    names = [read_name(item) for item in items]
-    return _run(request, names, _choose_switch(read_switch(body)), "triggers-set-disabled")
+    return _run_on_named(request, items, _choose_switch(read_switch(body)), "triggers-set-disabled")
 
 
 @describes(Value("disabled", "Off or on.", FLAG), DATE_MEANING, filtering(queries.TRIGGER_FIELDS), answer="Bulk")

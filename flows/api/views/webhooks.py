@@ -59,7 +59,7 @@ class _UploadedPart:
 
     def open(self) -> IO[bytes]:
         self.upload.seek(0)
-        return self.upload.file  # type: ignore[return-value]
+        return self.upload.file  # type: ignore[return-value]  # a file in all but name
 
 
 def _read_facts(request: Request) -> RequestFacts:

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.columns import EXECUTION_COLUMNS, TASK_RUN_COLUMNS, describe_execution, describe_task_run
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.execution_files import add_files
-from flows.management.presentation import EXECUTION_COLUMNS, TASK_RUN_COLUMNS, Json, describe_execution, describe_task_run
+from flows.management.presenters import Json
 from flows.management.running import add_run, follow_to_end, show_execution
 from flows.management.selection import (
     add_page,

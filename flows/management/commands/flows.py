@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.management.applying import add_apply, add_diff, add_validate
+from flows.management.columns import describe_flow, describe_revision
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dependencies import add_dependencies
 from flows.management.drawing import add_graph
 from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.flow_tests import add_test
 from flows.management.linting import add_lint
-from flows.management.presentation import describe_flow, describe_revision
 from flows.management.running import add_run
 from flows.management.selection import add_page, add_selection, add_yes, has_selection, parse_count, read_criteria, read_window
 from flows.management.targets import Target

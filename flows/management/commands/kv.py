@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from flows.management.columns import describe_key
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
-from flows.management.presentation import describe_key
 from flows.management.selection import add_page, add_yes, parse_span, read_criteria, read_window
 from flows.management.targets.keys import Pair
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError

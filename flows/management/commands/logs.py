@@ -11,9 +11,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from flows.management.columns import format_log
 from flows.management.connecting import add_data_action, open_target
 from flows.management.following import NewLines
-from flows.management.presentation import LEVELS, Json, format_log
+from flows.management.presenters import LEVELS, Json
 from flows.management.selection import add_page, add_selection, parse_span, read_criteria, read_window
 from flows.management.terminal import GroupCommand, Terminal
 from flows.primitives.states import TERMINAL

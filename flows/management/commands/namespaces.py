@@ -9,7 +9,7 @@ from typing import Any
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
 from flows.management.namespace_files import add_file_actions
-from flows.management.presentation import Json
+from flows.management.presenters import Json
 from flows.management.selection import add_page, add_yes, read_window
 from flows.management.targets import Target
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError

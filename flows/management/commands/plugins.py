@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from flows.management.connecting import add_data_action, open_target
-from flows.management.presentation import Json, Shape, narrow
+from flows.management.presenters import Json, Shape, narrow
 from flows.management.targets.server import Server
 from flows.management.terminal import GroupCommand, Terminal
 from flows.plugin_api.registry import get_registry

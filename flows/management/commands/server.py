@@ -15,7 +15,7 @@ from django.core.management.base import CommandParser
 
 from flows.conf import changed_settings, get_settings
 from flows.engine.presence import PartPresence, list_parts
-from flows.management.presentation import Json, format_moment
+from flows.management.presenters import Json, format_moment
 from flows.management.selection import parse_span
 from flows.management.supervisor.system import ROLES, Plan, run_system
 from flows.management.terminal import Exit, PlainCommand, ServerUnreachableError, Terminal, add_action

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from flows.management.connecting import add_remote, is_remote, open_target
 from flows.management.dry_runs import add_dry_run, conclude
-from flows.management.presentation import Json, format_moment
+from flows.management.presenters import Json, format_moment
 from flows.management.selection import add_yes, parse_span
 from flows.management.targets.actor import undone_if
 from flows.management.targets.people import RemotePeople

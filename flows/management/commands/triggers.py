@@ -6,9 +6,10 @@ import argparse
 from datetime import UTC
 from typing import Any
 
+from flows.management.columns import describe_trigger
 from flows.management.connecting import add_data_action, open_target
 from flows.management.dry_runs import add_dry_run, conclude
-from flows.management.presentation import Json, describe_trigger, format_moment
+from flows.management.presenters import Json, format_moment
 from flows.management.selection import (
     add_page,
     add_selection,

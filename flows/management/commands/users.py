@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.management.connecting import add_data_action, open_target
-from flows.management.presentation import Json
+from flows.management.presenters import Json
 from flows.management.selection import add_yes
 from flows.management.targets.people import Holding, Person
 from flows.management.terminal import Exit, GroupCommand, Terminal, UsageError

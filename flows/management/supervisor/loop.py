@@ -70,7 +70,7 @@ class Supervisor:
         finally:
             signal.set_wakeup_fd(-1)
             for number, handler in self._old_handlers.items():
-                signal.signal(number, handler)  # type: ignore[arg-type]
+                signal.signal(number, handler)  # type: ignore[arg-type]  # as it was given to us
             self._selector.close()
             os.close(self._alarm_read)
             os.close(self._alarm_write)

@@ -10,24 +10,17 @@ from typing import IO, Any, Protocol
 
 from django.utils import timezone
 
-from flows.management.presentation import EXECUTION, Json, format_moment, narrow, present_execution
+from flows.management.presenters import EXECUTION, Json, format_moment, narrow, present_execution
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Query, Server, Upload, write_criteria
 from flows.operations import executions as operations
 from flows.operations.purges import count_purgeable_executions, purge_ended_executions
 from flows.primitives.states import TERMINAL
 from flows.queries.criteria import Condition, Criteria, Operation
-from flows.queries.executions import (
-    get_execution,
-    get_whole_execution,
-    list_execution_files,
-    list_execution_ids,
-    list_related_ids,
-    search_executions,
-)
+from flows.queries.execution_files import get_readable_address, list_execution_files
+from flows.queries.executions import get_execution, get_whole_execution, list_execution_ids, search_executions
 from flows.queries.pages import Window
 from flows.storage import get_storage
-from flows.storage.uri import check_may_read
 
 CHANGES = ("kill", "pause", "resume", "restart", "replay", "force-run", "unqueue", "delete")
 
@@ -175,14 +168,7 @@ class LocalExecutions:
         return [{"uri": each.uri, "size": each.size_bytes, "modified": format_moment(each.modified_at)} for each in found]
 
     def open_file(self, execution_id: str, uri: str) -> IO[bytes]:
-        execution = get_execution(execution_id)
-        address = check_may_read(
-            uri,
-            namespace=execution.namespace,
-            flow_id=execution.flow_id,
-            execution_id=execution.id,
-            related_execution_ids=list_related_ids(execution),
-        )
+        address = get_readable_address(get_execution(execution_id), uri)
         return get_storage().open_read(str(address))
 
     def purge(self, wanted: Purge, *, dry_run: bool) -> dict[str, int]:

@@ -14,13 +14,14 @@ from django.utils import timezone
 from flows.conf import DEFAULT_TENANT
 from flows.engine.catalog import get_flow
 from flows.language.schema import element_schema, flow_schema
-from flows.management.presentation import CHECK, FLOW, Json, narrow, present_check, present_flow, present_revision
+from flows.management.presenters import CHECK, FLOW, Json, narrow, present_check, present_flow, present_revision
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Server, Upload, write_criteria
 from flows.models import Flow
 from flows.operations.flow_bundles import export_flows, import_flows, list_import_sources
 from flows.operations.flow_checks import check_document
-from flows.operations.flows import SaveMode, delete_flow, save_flow, set_flow_disabled
+from flows.operations.flow_rewriting import set_flow_disabled
+from flows.operations.flows import SaveMode, delete_flow, save_flow
 from flows.operations.triggers import set_trigger_disabled
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import InvalidError, NotFoundError

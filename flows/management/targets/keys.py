@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
-from flows.management.presentation import KEY, VALUE, Json, narrow, present_key, present_value
+from flows.management.presenters import KEY, VALUE, Json, narrow, present_key, present_value
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Server
 from flows.models.key_values import list_namespace_chain

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from django.utils import timezone
 
-from flows.management.presentation import LOG, Json, narrow, present_log
+from flows.management.presenters import LOG, Json, narrow, present_log
 from flows.management.targets.server import Server
 from flows.queries.criteria import Criteria
 from flows.queries.executions import get_execution

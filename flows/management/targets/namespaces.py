@@ -9,16 +9,7 @@ from typing import IO, Any, Protocol
 
 from django.utils import timezone
 
-from flows.management.presentation import (
-    FILE,
-    NAMESPACE,
-    SECRET,
-    Json,
-    narrow,
-    present_file,
-    present_namespace,
-    present_secret,
-)
+from flows.management.presenters import FILE, NAMESPACE, SECRET, Json, narrow, present_file, present_namespace, present_secret
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Query, Server, Upload
 from flows.operations import namespace_files as files

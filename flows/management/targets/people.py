@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from flows.management.presentation import Json, format_moment
+from flows.management.presenters import Json, format_moment
 from flows.management.targets.server import Server
 from flows.models import Account, Binding
 from flows.operations import accounts, bindings, groups, passwords, roles, second_factor, service_accounts, sessions
+from flows.operations.account_rows import account_of, get_user
 from flows.primitives.errors import NotFoundError
 
 PERSON_PATH, SERVICE_PATH = "users", "service-accounts"
@@ -111,7 +112,7 @@ class LocalPeople:
         return [_describe(user) for user in [*people, *accounts.list_people(query=query, kind=Account.Kind.SERVICE)]]
 
     def get(self, name: str) -> Json:
-        return _describe(accounts.get_user(name))
+        return _describe(get_user(name))
 
     def create(self, person: Person) -> Json:
         user = accounts.create_person(
@@ -129,21 +130,21 @@ class LocalPeople:
         return _describe(service_accounts.create_service_account(name, description=description, at=timezone.now()))
 
     def switch(self, name: str, *, is_active: bool) -> Json:
-        user = accounts.get_user(name)
+        user = get_user(name)
         (accounts.enable_account if is_active else accounts.disable_account)(user)
         return _describe(user)
 
     def set_password(self, name: str, password: str) -> None:
-        passwords.set_password(accounts.get_user(name), password)
+        passwords.set_password(get_user(name), password)
 
     def drop_second_factor(self, name: str) -> None:
-        second_factor.disable_second_factor(accounts.get_user(name))
+        second_factor.disable_second_factor(get_user(name))
 
     def end_sessions(self, name: str) -> None:
-        sessions.revoke_sessions(accounts.get_user(name))
+        sessions.revoke_sessions(get_user(name))
 
     def delete(self, name: str) -> None:
-        accounts.delete_account(accounts.get_user(name))
+        accounts.delete_account(get_user(name))
 
     def check_role(self, role: str) -> None:
         roles.get_role(role)
@@ -175,14 +176,14 @@ class LocalPeople:
     def change_members(self, group: str, *, add: Sequence[str], remove: Sequence[str]) -> Json:
         found = groups.get_group(group)
         for name in add:
-            groups.add_member(found, accounts.get_user(name))
+            groups.add_member(found, get_user(name))
         for name in remove:
-            groups.remove_member(found, accounts.get_user(name))
+            groups.remove_member(found, get_user(name))
         return _describe_group(found)
 
 
 def _describe(user: User) -> Json:
-    account = accounts.account_of(user)
+    account = account_of(user)
     held = Binding.objects.filter(user=user).select_related("role").order_by("role__name", "namespace")
     return {
         "name": user.username,
@@ -203,12 +204,12 @@ def write_role(role: str, namespace: str | None) -> str:
 
 
 def _get_subject(holding: Holding) -> User | Group:
-    return groups.get_group(holding.name) if holding.is_group else accounts.get_user(holding.name)
+    return groups.get_group(holding.name) if holding.is_group else get_user(holding.name)
 
 
 def _describe_binding(row: Binding) -> Json:
     return {
-        "who": bindings.describe_subject(row.user or row.group),  # type: ignore[arg-type]
+        "who": bindings.describe_subject(row.user or row.group),  # type: ignore[arg-type]  # one of them is there
         "role": row.role.name,
         "namespace": row.namespace or "everywhere",
         "given_by": row.created_by,

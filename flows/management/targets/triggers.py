@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from django.utils import timezone
 
 from flows.language.parse import parse_flow
-from flows.management.presentation import TRIGGER, Json, narrow, present_trigger
+from flows.management.presenters import TRIGGER, Json, narrow, present_trigger
 from flows.management.targets.actor import ACTOR, undone_if
 from flows.management.targets.server import Server
 from flows.operations import triggers as operations

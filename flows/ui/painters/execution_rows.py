@@ -109,8 +109,10 @@ def _paint_duration(row: Execution, facts: Facts) -> str:
     # Twice the median fills the bar; the mark in its middle is the median itself.
     width = min(1.0, length / (2 * median)) * _BAR_WIDTH
     slow = " is-slow" if length > 2 * median and length > timedelta(seconds=1) else ""
+    # A script lets the bar of what runs grow.
+    grows = "" if row.ended_at else f' data-usual="{median.total_seconds():.3f}"'
     return (
-        f'<svg class="dur{slow}" width="{_BAR_WIDTH}" height="8" role="img" aria-label="usually {write_duration(median)}">'
+        f'<svg class="dur{slow}"{grows} width="{_BAR_WIDTH}" height="8" role="img" aria-label="usually {write_duration(median)}">'
         f'<title>usually {write_duration(median)}</title><rect class="dur-all" width="{_BAR_WIDTH}" height="8" rx="2"/>'
         f'<rect class="dur-part" width="{max(1.0, width):.1f}" height="8" rx="2"/>'
         f'<rect class="dur-mark" x="{_BAR_WIDTH / 2:.0f}" width="1" height="8"/></svg>{text}'

@@ -12,6 +12,7 @@ from django.utils import timezone
 from flows.conf import get_settings
 from flows.operations import accounts, passwords, second_factor, sessions, tokens
 from flows.operations.account_acts import act_on_account
+from flows.operations.account_rows import account_of
 from flows.operations.bindings import list_bindings_of
 from flows.operations.oidc import is_configured
 from flows.operations.oidc_accounts import unlink_account
@@ -40,7 +41,7 @@ def show_account(request: HttpRequest) -> HttpResponse:
 
 def _answer(request: HttpRequest, **extra: Any) -> HttpResponse:
     user, at = me(request), timezone.now()
-    account = accounts.account_of(user)
+    account = account_of(user)
     sealed = request.session.get(NEW_SECRET)
     context = {
         "account": account,

@@ -303,8 +303,8 @@ def _is_known(name: str) -> bool:
 
 
 def keep_flow(request: HttpRequest, namespace: str, flow_id: str) -> HttpResponse:
-    """Keep the newest text of a flow as a blueprint and lead to its page."""
-    found = flow_queries.get_flow_text(namespace, flow_id)
+    """Keep the text of a flow as a blueprint and lead to its page: the published one where there is one."""
+    found = flow_queries.get_flow_text(namespace, flow_id, prefer_published=True)
     draft = _read_draft(request, found.revision.source)
     entry = operations.create_blueprint(draft, at=timezone.now(), actor=name_of(request))
     return redirect("blueprint", entry.id, note="Saved as a blueprint")

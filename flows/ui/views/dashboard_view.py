@@ -30,7 +30,10 @@ MOST_DASHBOARDS = 12
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the filter bar of a dashboard says. `range` is empty for a span that was written by hand."""
+    """
+    What the filter bar of a dashboard says. `range` is empty for a span that was written by hand; `has_start` tells whether the
+    begin was written, so that the span does not move on with the clock.
+    """
 
     start: datetime
     end: datetime
@@ -38,11 +41,16 @@ class View:
     namespace: str
     flow: str
     labels: tuple[str, ...]
+    has_start: bool = False
 
     @property
     def scope(self) -> overview.Scope:
         """The same for the default dashboard."""
         return overview.Scope(self.start, self.end, overview.make_conditions(self.namespace, self.flow, self.labels))
+
+    def find_start_at(self, moment: datetime) -> datetime:
+        """Return where the span began at an earlier moment: one that reaches back from now has moved on since."""
+        return self.start if self.has_start else moment - (self.end - self.start)
 
     @property
     def written_span(self) -> tuple[tuple[str, str], ...]:
@@ -75,21 +83,21 @@ def read_view(request: HttpRequest, *, window: timedelta = timedelta(days=1)) ->
     usual = next((name for name, length in known.items() if length == window), "")
     chosen = given.get("range", "")
     chosen = chosen if chosen in known else ""
-    start, end = at - known.get(chosen, window), at
+    start, end, has_start = at - known.get(chosen, window), at, False
     if given.get("from"):
-        chosen = ""
+        chosen, has_start = "", True
         try:
             start = read_moment(given["from"], name="from")
             end = read_moment(given["to"], name="to") if given.get("to") else at
         except (CriteriaError, InvalidError):
-            start, end, chosen = at - window, at, usual
+            start, end, chosen, has_start = at - window, at, usual, False
         if not timedelta(0) < end - start <= LONGEST_SPAN:
-            start, end, chosen = at - window, at, usual
+            start, end, chosen, has_start = at - window, at, usual, False
     else:
         chosen = chosen or usual
     texts = {name: given.get(name, "").replace("\0", "").strip()[:150] for name in ("namespace", "flow")}
     labels = tuple(text[:200] for text in given.getlist("label") if ":" in text and "\0" not in text)[:MOST_LABELS]
-    return View(start, end, chosen, texts["namespace"], texts["flow"], labels)
+    return View(start, end, chosen, texts["namespace"], texts["flow"], labels, has_start)
 
 
 def describe_bar(view: View) -> dict[str, Any]:

@@ -17,13 +17,16 @@ from django.utils import timezone
 from flows.language.chart_data import SOURCES, FieldKind
 from flows.language.dashboards import Chart, parse_dashboard
 from flows.language.dashboards import Dashboard as TypedDashboard
+from flows.models import Dashboard
 from flows.operations import dashboards as operations
 from flows.primitives.errors import ConflictError, InvalidError, NotFoundError
 from flows.queries import dashboards as queries
 from flows.queries.blueprints import get_blueprint
+from flows.queries.changes import have_sources_changed, list_source_facts
 from flows.queries.charts import MOST_ROWS, ChartScope, fetch_chart
 from flows.queries.pages import Window
 from flows.ui.exports import send_table
+from flows.ui.marks import check_dated_mark
 from flows.ui.page import Crumb, answer_page, redirect
 from flows.ui.painters.figures import draw_chart, paint_table, title_of
 from flows.ui.panels import Fault, guard
@@ -97,15 +100,34 @@ def show_dashboard(request: HttpRequest, dashboard_id: str) -> HttpResponse:
     row = queries.get_dashboard(dashboard_id)
     typed, problems = parse_dashboard(row.source)
     view = read_view(request, window=typed.window if typed else timedelta(days=7))
+    mark = _check_mark(request, row, typed, view)
+    cards = draw_cards(typed, view, url=reverse("ui:dashboard", args=[dashboard_id])) if typed else []
     context = {
+        # What could not be drawn now may come the next time.
+        "mark": "" if any("fault" in card for card in cards) else mark,
         "row": row,
-        "cards": draw_cards(typed, view, url=reverse("ui:dashboard", args=[dashboard_id])) if typed else [],
+        "cards": cards,
         "problems": problems if typed is None else [],
         "query": request.GET.urlencode(),
         **describe_bar(view),
     }
     crumbs = [Crumb("Dashboard", reverse("ui:home")), Crumb(row.title)]
     return answer_page(request, "flows/dashboard/show.html", context, title=row.title, nav="home", crumbs=crumbs)
+
+
+def _check_mark(request: HttpRequest, row: Dashboard, typed: TypedDashboard | None, view: View) -> str:
+    """Return the mark of a dashboard, unless its text and what its charts are made of have not changed."""
+    sources = {chart.data.source for chart in typed.charts if chart.data is not None} if typed is not None else set()
+    if typed is not None and any(chart.described_flow for chart in typed.charts):
+        sources.add("Flows")
+    facts = guard(lambda: list_source_facts(sources, namespace=view.namespace))
+
+    def has_changed(made_at: datetime) -> bool:
+        span = (view.find_start_at(made_at), view.start)
+        found = guard(lambda: have_sources_changed(sources, namespace=view.namespace, since=made_at, span=span))
+        return isinstance(found, Fault) or found
+
+    return check_dated_mark(request, row, facts, at=timezone.now(), has_changed=has_changed)
 
 
 def draw_cards(typed: TypedDashboard, view: View, *, url: str = "") -> list[dict[str, Any]]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
+from flows.models import TriggerState
 from flows.primitives.callers import current_caller
 from flows.primitives.rights import Resource
 from flows.queries import overview
+from flows.queries.changes import digest_alive, have_begun_or_ended
+from flows.ui.marks import check_dated_mark
 from flows.ui.page import answer_page
 from flows.ui.painters.charts import draw_history
 from flows.ui.painters.figures import paint_table
@@ -28,6 +34,29 @@ DEFAULT = "default"
 LISTED = 6
 EXPORTED = 200
 KEPT_SECONDS = 10
+"""How old a figure may be that many ask for."""
+
+
+@dataclass(slots=True)
+class _Figures:
+    """The counts of a view; `are_kept` tells whether one of them was not made for this page, but kept from a moment ago."""
+
+    view: View
+    are_kept: bool = False
+
+    def count(self, name: str, make: Callable[[], T]) -> T:
+        """Return a count that many open dashboards ask for, at most some seconds old; never across rights."""
+        view, reached = self.view, current_caller().list_reached(Resource.EXECUTION)
+        span = view.range or f"{view.start} {view.end}"
+        facts = repr((reached, span, view.namespace, view.flow, view.labels))
+        key = f"ui.dashboard.{name}.{hashlib.sha256(facts.encode()).hexdigest()}"
+        found: T | None = cache.get(key)
+        if found is not None:
+            self.are_kept = True
+            return found
+        found = make()
+        cache.set(key, found, KEPT_SECONDS)
+        return found
 
 
 def show_default(request: HttpRequest) -> HttpResponse:
@@ -36,35 +65,48 @@ def show_default(request: HttpRequest) -> HttpResponse:
     scope = view.scope
     url = reverse("ui:executions")
     query = request.GET.urlencode()
+    due = guard(lambda: overview.list_coming(scope, LISTED))
+    mark, figures = _check_mark(request, view, due), _Figures(view)
     context = {
         **describe_bar(view),
-        **_describe_figures(view),
+        **_describe_figures(figures),
         "failures": guard(lambda: overview.list_failures(scope, LISTED)),
         "longest": guard(lambda: overview.list_longest(scope, LISTED)),
-        "due": guard(lambda: overview.list_coming(scope, LISTED)),
-        "worst": guard(lambda: _keep(view, "worst", lambda: overview.count_failures_by_namespace(scope, LISTED))),
-        "slow": guard(lambda: _keep(view, "slow", lambda: overview.list_slow_flows(scope, LISTED))),
+        "due": due,
+        "worst": guard(lambda: figures.count("worst", lambda: overview.count_failures_by_namespace(scope, LISTED))),
+        "slow": guard(lambda: figures.count("slow", lambda: overview.list_slow_flows(scope, LISTED))),
         "list_url": f"{url}?{view.write_span_query()}",
+        "due_url": reverse("ui:triggers") + (f"?{urlencode({'namespace': view.namespace})}" if view.namespace else ""),
         "alive_url": f"{url}?state=RUNNING&state=QUEUED&state=CREATED&state=PAUSED&{view.write_list_query()}".rstrip("&"),
         "worst_url": f"{url}?{view.write_span_query(with_namespace=False)}",
         "csv": {name.replace("-", "_"): f"{reverse('ui:dashboard-csv', args=[DEFAULT, name])}?{query}" for name in CHARTS},
     }
+    # A figure from before the mark may be older than what the mark stands for, and what is missing now may come the next time.
+    is_whole = not figures.are_kept and not any(isinstance(part, Fault) for part in context.values())
+    context["mark"] = mark if is_whole else ""
     return answer_page(request, "flows/dashboard/default.html", context, title="Dashboard", nav="home")
 
 
-def _describe_figures(view: View) -> dict[str, Any]:
-    """Return the four figures with their change against the span before, and the history that they come from."""
+def _check_mark(request: HttpRequest, view: View, due: Sequence[TriggerState] | Fault) -> str:
+    """Return the mark of this dashboard, unless it has not changed: nothing began, ended or moved, nor left its time."""
     scope = view.scope
+    alive = guard(lambda: digest_alive(scope.select_any()))
+
+    def has_changed(made_at: datetime) -> bool:
+        start, length = view.find_start_at(made_at), scope.end - scope.start
+        spans = [(start, scope.start), (start - length, scope.start - length)]
+        found = guard(lambda: have_begun_or_ended(scope.select_any(), since=made_at, spans=spans))
+        return isinstance(found, Fault) or found
+
+    facts = (alive, due, overview.find_first_bucket(scope))
+    return check_dated_mark(request, *facts, at=timezone.now(), has_changed=has_changed)
+
+
+def _describe_figures(figures: _Figures) -> dict[str, Any]:
+    """Return the four figures with their change against the span before, and the history that they come from."""
+    view, scope = figures.view, figures.view.scope
     counted = guard(
-        lambda: _keep(
-            view,
-            "history",
-            lambda: (
-                overview.count_history(scope),
-                overview.count_before(scope),
-                overview.count_alive(scope),
-            ),
-        )
+        lambda: figures.count("history", lambda: (*overview.count_history_and_before(scope), overview.count_alive(scope)))
     )
     if isinstance(counted, Fault):
         return {"figures_fault": counted}
@@ -90,19 +132,6 @@ def _describe_figures(view: View) -> dict[str, Any]:
         "alive": alive,
         "alive_change": _say_difference(alive, alive_before),
     }
-
-
-def _keep(view: View, name: str, make: Callable[[], T]) -> T:
-    """Return a figure that many open dashboards ask for, at most some seconds old; never across rights."""
-    reached = current_caller().list_reached(Resource.EXECUTION)
-    span = view.range or f"{view.start} {view.end}"
-    facts = repr((reached, span, view.namespace, view.flow, view.labels))
-    key = f"ui.dashboard.{name}.{hashlib.sha256(facts.encode()).hexdigest()}"
-    found: T | None = cache.get(key)
-    if found is None:
-        found = make()
-        cache.set(key, found, KEPT_SECONDS)
-    return found
 
 
 def _say_change(now: int, before: int) -> str:

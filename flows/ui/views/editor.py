@@ -27,11 +27,12 @@ from flows.language.text_edits import (
     remove_value,
     set_value,
 )
-from flows.operations import flows as operations
+from flows.operations.flow_checks import check_document
 from flows.operations.playground import start_playground
 from flows.plugin_api.registry import get_registry
 from flows.primitives.errors import FlowsError, InvalidError
 from flows.primitives.problems import Problem
+from flows.primitives.storable import make_storable
 from flows.queries.blueprints import get_blueprint
 from flows.queries.last_runs import LastRun, find_last_run
 from flows.ui.editing.explanations import explain
@@ -54,7 +55,7 @@ def check_source(request: HttpRequest) -> HttpResponse:
     The query is that of the editor's page: what it folds and opens in the picture.
     """
     source = request.body.decode("utf-8", "replace")
-    check = operations.check_document(source)
+    check = check_document(source)
     answer: dict[str, Any] = {
         "problems": _keep_one_fix([present_problem(problem, source) for problem in check.problems]),
         "tasks": [[one.line, one.id, one.section == "triggers"] for one in list_elements(source)],
@@ -110,9 +111,10 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
         body = {"source": source, "flow": request.POST.get("flow", ""), "inputs": request.POST.urlencode()}
     else:
         try:
-            body = json.loads(request.body)
+            # What is sent as an escape may be no character.
+            body = make_storable(json.loads(request.body))
             body["source"] = str(body.get("source", ""))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidError("The body must be JSON with the text of the flow.", code="json-shape") from error
     if len(body["source"]) > LONGEST_SOURCE:
         raise InvalidError("The text is longer than a flow may be.", code="document-too-large")
@@ -211,7 +213,8 @@ def _edit(body: Mapping[str, Any], source: str) -> tuple[str, str, str]:
     item = path[:-1] if path[-1] == "task" else path
     match act:
         case "form":
-            given = {str(key): str(value) for key, value in (body.get("values") or {}).items()}
+            values = body.get("values")
+            given = {str(key): str(value) for key, value in values.items()} if isinstance(values, dict) else {}
             return apply_form(source, element, kind, given, get_registry()), given.get("p.id") or element, f"{element} saved"
         case "duplicate":
             name = choose_id(f"{element}_copy", list_ids(source))
@@ -281,7 +284,7 @@ def _find_position_after(source: str, element: str) -> int:
 def play(request: HttpRequest) -> HttpResponse:
     """Start a playground run of one task, or up to it, and answer where it can be seen."""
     body, at = read_body(request), timezone.now()
-    definition = operations.check_document(body["source"]).definition
+    definition = check_document(body["source"]).definition
     declared = definition.inputs if definition is not None else ()
     try:
         execution = start_playground(

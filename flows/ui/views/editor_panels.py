@@ -12,8 +12,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from flows.models import LogEntry, TaskRun
-from flows.operations import flows as operations
 from flows.operations import namespace_files
+from flows.operations.flow_checks import check_document
 from flows.operations.input_previews import preview_inputs
 from flows.operations.playground import list_playground_runs
 from flows.plugin_api.registry import get_registry
@@ -98,7 +98,7 @@ def _form(body: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _inputs(body: Mapping[str, Any], source: str) -> dict[str, Any]:
-    definition, at = operations.check_document(source).definition, timezone.now()
+    definition, at = check_document(source).definition, timezone.now()
     if definition is None:
         raise NotFoundError("The form is drawn as soon as the text is valid.")
     form = read_form(body)

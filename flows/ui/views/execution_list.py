@@ -24,6 +24,7 @@ from flows.ui.exports import send_table
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.kept_views import find_default_query, keep_view, read_columns, read_saved
 from flows.ui.keyset import count_up_to, take_slice
+from flows.ui.marks import check_mark
 from flows.ui.page import FRAGMENT_HEADER, answer_page
 from flows.ui.painters.execution_rows import COLUMNS, DEFAULT_COLUMNS, Facts, paint_executions
 from flows.ui.wording import split_labels
@@ -32,10 +33,12 @@ PAGE = "executions"
 """The name of this list, under which its reader's choices are kept."""
 
 EXPORTED = ("id", "namespace", "flow", "revision", "state", "started", "ended", "seconds", "trigger", "labels")
-_SHOWN_FIELDS = (
+SHOWN_FIELDS = (
     "id", "namespace", "flow_id", "flow_revision", "state", "created_at", "ended_at", "labels", "trigger", "kind", "parent_id",
     "caller_execution_id",
 )  # fmt: skip
+"""The columns that lists of executions read."""
+
 FILTERS = ("q", "namespace", "flow", "state", "label", "range", "from", "to")
 MOST_FLOWS = 50
 
@@ -50,15 +53,18 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
         return away
     at = timezone.now()
     filters = read_filters(request, names=FILTERS, find_text=find_text)
-    rows = queries.filter_executions(filters.criteria, at=at).only(*_SHOWN_FIELDS)
+    rows = queries.filter_executions(filters.criteria, at=at).only(*SHOWN_FIELDS)
     found = take_slice(request, rows, moment="created_at")
+    total, current_tasks = count_up_to(rows), _list_current_tasks(found.rows)
     medians = median_durations([(row.namespace, row.flow_id) for row in found.rows])
     columns = read_columns(preferences, PAGE, known=COLUMNS, usual=DEFAULT_COLUMNS)
-    facts = Facts(at, medians, _list_current_tasks(found.rows))
+    mark = check_mark(request, found, total, current_tasks, sorted(medians.items()), columns)
+    facts = Facts(at, medians, current_tasks)
     query = request.GET.copy()
     for name in ("before", "after"):
         query.pop(name, None)
     context = {
+        "mark": mark,
         "slice": found,
         "table": paint_executions(found.rows, facts, columns=columns),
         "columns": columns,
@@ -66,7 +72,7 @@ def list_executions(request: HttpRequest) -> HttpResponseBase:
         "filters": filters,
         "saved": saved,
         "query": query.urlencode(),
-        "total": count_up_to(rows),
+        "total": total,
         "states": LISTED_STATES,
         "namespaces": list_flow_namespaces(),
     }
@@ -81,7 +87,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 def export_executions(request: HttpRequest) -> HttpResponseBase:
     """Answer with all executions that match, as CSV or as one JSON object per line, written while they are read."""
     filters = read_filters(request, names=FILTERS, find_text=find_text)
-    rows = queries.filter_executions(filters.criteria, at=timezone.now()).order_by("-created_at", "id").only(*_SHOWN_FIELDS)
+    rows = queries.filter_executions(filters.criteria, at=timezone.now()).order_by("-created_at", "id").only(*SHOWN_FIELDS)
     facts = (_list_facts(row) for row in rows.iterator(chunk_size=1000))
     return send_table(request.GET.get("form", ""), "executions", EXPORTED, facts)
 

@@ -37,7 +37,7 @@ def follow_execution(request: HttpRequest, execution_id: str) -> HttpResponseBas
     tab, seen = request.GET.get("tab", ""), request.GET.get("seen", "")
     tab = tab if tab in dict(TABS) else TABS[0][0]
     # The page's own choices: folds, filters, the part of the axis.
-    request.GET = QueryDict(request.GET.get("query", ""))  # type: ignore[assignment]
+    request.GET = QueryDict(request.GET.get("query", ""))
     sent = SentParts()
     mark: str | None = None
 

@@ -13,8 +13,9 @@ from django.urls import reverse
 from flows.models import Execution
 from flows.primitives.errors import InvalidError
 from flows.queries import executions as queries
+from flows.queries.execution_files import get_readable_address
 from flows.storage import get_storage
-from flows.storage.uri import Address, ForeignFileError, check_may_read, parse_address
+from flows.storage.uri import Address, ForeignFileError, parse_address
 from flows.ui.page import Crumb, answer_page
 from flows.ui.previews import ENCODINGS, MOST_ROWS, ROWS_AT_ONCE, SHOWN_TYPES, make_preview
 from flows.ui.stored_values import plain_name
@@ -73,13 +74,7 @@ def make_file_preview(request: HttpRequest, execution: Execution, uri: str) -> d
 def _find_readable(execution: Execution, uri: str) -> Address:
     """Return the address of a file that belongs to an execution, to one it came from, or to one that it started."""
     try:
-        return check_may_read(
-            uri,
-            namespace=execution.namespace,
-            flow_id=execution.flow_id,
-            execution_id=execution.id,
-            related_execution_ids=queries.list_related_ids(execution),
-        )
+        return get_readable_address(execution, uri)
     except ForeignFileError:
         address = parse_address(uri)
         owner = address.execution_id()

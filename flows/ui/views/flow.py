@@ -13,12 +13,16 @@ from django.utils import timezone
 from flows.models import Flow, FlowRevision
 from flows.operations import flows as operations
 from flows.operations.bulk_acts import restore_flow
+from flows.operations.flow_checks import check_document
 from flows.operations.flow_drafts import discard_draft, publish_draft
+from flows.operations.flow_rewriting import set_flow_disabled
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import ConflictError, FlowsError, InvalidError, NotFoundError
 from flows.primitives.rights import Action, Resource
+from flows.primitives.storable import make_storable
 from flows.queries import executions as execution_queries
 from flows.queries import flows as queries
+from flows.queries.changes import digest_flows
 from flows.queries.criteria import Condition, Operation
 from flows.queries.last_runs import list_last_runs
 from flows.queries.visibility import visible
@@ -28,6 +32,7 @@ from flows.ui.editing.trials import make_trial
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.input_fields import flatten
 from flows.ui.keyset import count_up_to, take_slice
+from flows.ui.marks import check_mark, cut_to_minute
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_run_strip
 from flows.ui.painters.topology import draw_topology
@@ -35,6 +40,7 @@ from flows.ui.views.blueprints import make_new_source
 from flows.ui.views.dependencies import describe_dependencies
 from flows.ui.views.editor import present_problem
 from flows.ui.views.editor_picture import draw_edited
+from flows.ui.views.execution_list import SHOWN_FIELDS
 from flows.ui.views.flow_list import RUNS_IN_STRIP
 from flows.ui.views.flow_logs import send_lines_only, show_logs
 from flows.ui.views.flow_tabs import describe_revisions, list_relations, make_grid, show_concurrency, show_metrics
@@ -133,7 +139,11 @@ def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
     lengths = sorted(run.ended_at - run.created_at for run in runs if run.ended_at)
     good = sum(run.state in ("SUCCESS", "WARNING") for run in ended)
     concurrency = found.definition.concurrency if found.definition else None
+    triggers = list_trigger_lines(found)
+    # Relations stand in the texts of all flows.
+    mark = check_mark(request, flow, runs, triggers, digest_flows(), cut_to_minute(at) if len(ended) < len(runs) else None)
     return {
+        "mark": mark,
         "picture": draw_topology(found.definition) if found.definition else "",
         "strip": draw_run_strip(runs[::-1], at=at),
         "runs": runs[:8],
@@ -141,7 +151,7 @@ def _overview(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
         "ratio": round(100 * good / len(ended)) if ended else None,
         "median": lengths[len(lengths) // 2] if lengths else None,
         "inputs": list(flatten(found.definition.inputs)) if found.definition else [],
-        "triggers": list_trigger_lines(found),
+        "triggers": triggers,
         "behavior": _BEHAVIORS.get(concurrency.behavior, "") if concurrency else "",
         **list_relations(found),
     }
@@ -152,7 +162,7 @@ def _edit(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]:
 
 
 def _editor_context(request: HttpRequest, source: str, revision: int, found: queries.FlowText | None = None) -> dict[str, Any]:
-    definition = found.definition if found else operations.check_document(source).definition
+    definition = found.definition if found else check_document(source).definition
     choices = read_choices(request.user.pk)
     is_read_only = found is not None and not current_caller().may(Action.UPDATE, Resource.FLOW, found.flow.namespace)
     return {
@@ -176,10 +186,12 @@ def _executions(request: HttpRequest, found: queries.FlowText) -> dict[str, Any]
     query = request.GET.copy()
     for name in ("before", "after"):
         query.pop(name, None)
+    taken, total = take_slice(request, rows.only(*SHOWN_FIELDS), moment="created_at"), count_up_to(rows)
     return {
+        "mark": check_mark(request, flow.can_start, taken, total),
         "query": query.urlencode(),
-        "slice": take_slice(request, rows, moment="created_at"),
-        "total": count_up_to(rows),
+        "slice": taken,
+        "total": total,
         "filters": filters,
         "states": LISTED_STATES,
         "is_bound": True,
@@ -238,12 +250,13 @@ def save_source(request: HttpRequest) -> HttpResponse:
     try:
         body = json.loads(request.body)
         source, base = str(body["source"]), int(body["base"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidError("The body must be JSON with a text and the number of its revision.", code="json-shape") from error
     try:
         message = str(body.get("message") or "")
         history: dict[str, Any] = {"message": message, "draft": bool(body.get("draft"))}
-        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=body.get("flow"), **history)
+        address = make_storable(str(body.get("flow") or ""))
+        saved = _save(request, source, base, overwrite=bool(body.get("overwrite")), address=address, **history)
     except InvalidError as error:
         problems = [present_problem(problem, source) for problem in error.problems]
         return JsonResponse({"message": error.message, "problems": problems, "code": error.code}, status=422)
@@ -256,17 +269,13 @@ def save_source(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"revision": saved.revision.revision, "changed": saved.changed, "url": url, "warnings": warnings})
 
 
-def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: Any, **history: Any) -> operations.SavedFlow:
+def _save(request: HttpRequest, source: str, base: int, *, overwrite: bool, address: str, **history: Any) -> operations.SavedFlow:
     history |= {"at": timezone.now(), "actor": name_of(request)}
     if base == 0:
         return operations.save_flow(source, mode="create", **history)
-    namespace, _, flow_id = str(address).partition("/")
-    row = queries.get_flow_row(namespace, flow_id)
-    if row.newest_revision != base and not overwrite:
-        raise ConflictError(
-            f"Somebody saved revision {row.newest_revision} while you were editing revision {base}.", code="edit-conflict"
-        )
-    return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", **history)
+    namespace, _, flow_id = address.partition("/")
+    seen = None if overwrite else base
+    return operations.save_flow(source, namespace=namespace, flow_id=flow_id, mode="update", base=seen, **history)
 
 
 def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> HttpResponse:
@@ -279,7 +288,7 @@ def act(request: HttpRequest, namespace: str, flow_id: str, action: str) -> Http
         restored = restore_flow(namespace, flow_id, at=at, actor=actor)
         return redirect("flow", namespace, flow_id, note=f"Flow restored as revision {restored.revision.revision}")
     if action in ("enable", "disable"):
-        operations.set_flow_disabled(namespace, flow_id, disabled=action == "disable", at=at, actor=actor)
+        set_flow_disabled(namespace, flow_id, disabled=action == "disable", at=at, actor=actor)
         back = "enable" if action == "disable" else "disable"
         return redirect("flow", namespace, flow_id, note=f"Flow {action}d", undo=f"{namespace}/{flow_id}/{back}")
     number = request.POST.get("revision", "")

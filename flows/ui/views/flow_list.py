@@ -19,7 +19,7 @@ from flows.primitives.callers import current_caller
 from flows.primitives.rights import Action, Resource
 from flows.queries import flows as queries
 from flows.queries.criteria import Criteria, CriteriaError
-from flows.queries.last_runs import list_last_runs
+from flows.queries.last_runs import digest_last_runs, list_last_runs
 from flows.queries.pages import Window
 from flows.queries.preferences import find_preferences
 from flows.queries.source_search import search_texts
@@ -29,6 +29,7 @@ from flows.ui.choices import lead_to_defaults
 from flows.ui.exports import send_table
 from flows.ui.filters import read_filters, write_query
 from flows.ui.kept_views import find_default_query, keep_view, read_columns, read_saved
+from flows.ui.marks import check_mark, cut_to_minute
 from flows.ui.page import FRAGMENT_HEADER, Crumb, answer_page
 from flows.ui.painters.flow_rows import COLUMNS, DEFAULT_COLUMNS, FlowRow, TreeHeading, TriggerMark, paint_flows
 from flows.ui.painters.source_hits import paint_hits
@@ -67,9 +68,15 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     sort = None if is_tree else read_sort(request, SORTED)
     order = ((SORTED[sort[0]], sort[1]),) if sort is not None else ()
     page = queries.search_flows(filters.criteria, Window(number, PAGE_SIZE, order))
-    rows = _describe(page.results)
+    names = [(row.namespace, row.flow_id) for row in page.results]
+    states = _list_triggers(names)
+    runs_digest, is_running = digest_last_runs(names, count=RUNS_IN_STRIP)
     counts = queries.count_flows_by_namespace(filters.criteria) if is_tree else {}
     chosen = read_columns(preferences, "flows", known=COLUMNS, usual=DEFAULT_COLUMNS)
+    # What else a row tells stands in the text of its revision.
+    facts = (page, [states[name] for name in names if name in states], runs_digest, counts, chosen)
+    mark = check_mark(request, *facts, cut_to_minute(at) if is_running else None)
+    rows = _describe(page.results, states)
     shown = [name for name in chosen if not (is_tree and name == "namespace")]
     heads = make_heads(
         request,
@@ -82,6 +89,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     query.pop("page", None)
     lines: Sequence[FlowRow | TreeHeading] = _add_headings(request, rows, counts) if is_tree else rows
     context = {
+        "mark": mark,
         "rows": lines,
         "table": paint_flows(lines, at=at, heads=heads, rights=_list_rights(page.results)),
         "is_tree": is_tree,
@@ -98,10 +106,9 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     return answer_page(request, "flows/flow_list.html", context, title="Flows", nav="flows")
 
 
-def _describe(flows: Sequence[Flow]) -> list[FlowRow]:
+def _describe(flows: Sequence[Flow], states: Mapping[tuple[str, str], Sequence[TriggerState]]) -> list[FlowRow]:
     names = [(row.namespace, row.flow_id) for row in flows]
     runs = list_last_runs(names, count=RUNS_IN_STRIP)
-    states = _list_triggers(names)
     definitions = queries.list_definitions(flows)
     return [
         FlowRow(
@@ -159,7 +166,8 @@ def _list_triggers(names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], li
     found: dict[tuple[str, str], list[TriggerState]] = defaultdict(list)
     wanted = set(names)
     rows = visible(TriggerState).filter(namespace__in={name for name, _ in wanted}, flow_id__in={flow for _, flow in wanted})
-    for row in rows.only("namespace", "flow_id", "trigger_id", "family", "type", "next_at", "disabled"):
+    columns = ("namespace", "flow_id", "trigger_id", "family", "type", "next_at", "disabled")
+    for row in rows.only(*columns).order_by("namespace", "flow_id", "trigger_id"):
         if (row.namespace, row.flow_id) in wanted:
             found[row.namespace, row.flow_id].append(row)
     return found

@@ -16,6 +16,7 @@ from flows.models import Execution, FlowRevision, Metric
 from flows.operations import executions as operations
 from flows.operations import flows as flow_operations
 from flows.operations.flow_bundles import list_import_sources
+from flows.operations.flow_checks import check_document
 from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 from flows.primitives.problems import Severity
 from flows.primitives.states import State
@@ -23,6 +24,7 @@ from flows.queries.flows import FlowText, list_flows_by_names, list_newest_sourc
 from flows.queries.last_runs import list_newest_runs, list_task_states
 from flows.queries.topology import find_topology
 from flows.queries.visibility import visible
+from flows.ui.marks import check_mark
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.diff import count_changes, paint_difference, paint_unified
 from flows.ui.painters.run_grid import draw_metric, paint_run_grid
@@ -31,6 +33,7 @@ GRID_RUNS = 30
 MOST_METRICS = 5000
 MOST_FILES = 200
 _SHOWN = 60
+_SLOT_FIELDS = ("id", "namespace", "flow_id", "state", "created_at", "ended_at")
 _BEHAVIORS = {"QUEUE": "wait", "CANCEL": "cancelled", "FAIL": "fail"}
 """What becomes of executions over the limit, in a word."""
 
@@ -90,14 +93,15 @@ def show_concurrency(request: HttpRequest, found: FlowText) -> dict[str, Any]:
     waiting = rows.filter(state=State.QUEUED).order_by("created_at")
     holders = rows.filter(slot_held=True).order_by("created_at")
     concurrency = found.definition.concurrency if found.definition else None
-    return {
+    shown = {
         "limit": flow.concurrency_limit,
         "behavior": _BEHAVIORS.get(concurrency.behavior, "") if concurrency else "",
-        "holders": list(holders[:_SHOWN]),
+        "holders": list(holders.only(*_SLOT_FIELDS)[:_SHOWN]),
         "holder_count": holders.count(),
-        "waiting": list(waiting[:_SHOWN]),
+        "waiting": list(waiting.only(*_SLOT_FIELDS)[:_SHOWN]),
         "waiting_count": waiting.count(),
     }
+    return {**shown, "mark": check_mark(request, shown)}
 
 
 def change_queue(request: HttpRequest, namespace: str, flow_id: str, action: str) -> HttpResponse:
@@ -162,7 +166,7 @@ def _judge(entries: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """Return one row per document. Nothing is written."""
     # A browser sends line breaks in its own way; what is signed must come back the same.
     entries = [(label, "\n".join(text.splitlines()) + "\n") for label, text in entries]
-    checks = [(label, text, flow_operations.check_document(text)) for label, text in entries]
+    checks = [(label, text, check_document(text)) for label, text in entries]
     names = [(check.namespace, check.flow_id) for _, _, check in checks if check.namespace and check.flow_id]
     known = {(row.flow.namespace, row.flow.flow_id): row.source for row in list_newest_sources(list_flows_by_names(names))}
     rows = []

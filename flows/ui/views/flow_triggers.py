@@ -31,6 +31,7 @@ from flows.triggers.backfill import Backfill, load_backfill
 from flows.triggers.conditions import has_filters
 from flows.triggers.flow_entries import read_flow_trigger
 from flows.triggers.flow_words import say_entry, say_window
+from flows.ui.marks import check_mark
 from flows.ui.trigger_facts import ICONS, find_address, read_evaluation
 from flows.ui.wording import short_type, write_value
 
@@ -86,7 +87,8 @@ def show_triggers(request: HttpRequest, found: FlowText) -> dict[str, Any]:
         if dry == view.state.trigger_id:
             row |= _evaluate(view.state, at=at)
         rows.append(row)
-    return {"rows": rows}
+    # What a schedule would do now is another answer each time.
+    return {"rows": rows, "mark": "" if dry else check_mark(request, rows)}
 
 
 def _list_views(found: FlowText) -> list[TriggerView]:

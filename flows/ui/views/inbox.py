@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from flows.primitives.errors import FlowsError, ForbiddenError, InvalidError, No
 from flows.primitives.rights import Action, Resource
 from flows.queries.inbox import Question, list_questions
 from flows.ui.input_fields import InputField, flatten, make_fields, read_inputs
+from flows.ui.marks import check_mark
 from flows.ui.page import answer_page, name_of, redirect
 from flows.ui.tags import count_waiting
 
@@ -52,20 +53,45 @@ def show_inbox(request: HttpRequest) -> HttpResponse:
     """Show the questions; with `?count=1` answer with their number alone, empty for none."""
     if request.GET.get("count"):
         return HttpResponse(count_waiting(), content_type="text/plain; charset=utf-8")
-    return _answer(request)
+    questions = list_questions()
+    mark = check_mark(request, [_list_facts(question) for question in questions])
+    return _answer(request, questions, mark=mark)
+
+
+def _list_facts(question: Question) -> tuple[Any, ...]:
+    """Return what a card tells besides the text of its revision."""
+    execution, run, caller = question.execution, question.run, question.caller
+    return (
+        (execution.id, execution.flow_revision, execution.state),
+        (run.id, run.task_id, run.state) if run is not None else None,
+        question.since,
+        question.goes_on_at,
+        (caller.id, caller.flow_id) if caller is not None else None,
+    )
 
 
 def _answer(
-    request: HttpRequest, *, key: str = "", given: Mapping[str, Any] | None = None, error: FlowsError | None = None
+    request: HttpRequest,
+    questions: Iterable[Question],
+    *,
+    mark: str = "",
+    key: str = "",
+    given: Mapping[str, Any] | None = None,
+    error: FlowsError | None = None,
 ) -> HttpResponse:
     cards = [
         _make_card(question, given=given or {}, error=error, comment=request.POST.get("comment", ""))
         if _key_of(question) == key
         else _make_card(question)
-        for question in list_questions()
+        for question in questions
     ]
     is_told = error is None or any(card.key == key for card in cards)
-    context = {"cards": cards, "fault": "" if is_told or error is None else error.message, "is_refused": error is not None}
+    context = {
+        "cards": cards,
+        "fault": "" if is_told or error is None else error.message,
+        "is_refused": error is not None,
+        "mark": mark,
+    }
     return answer_page(request, "flows/inbox.html", context, title="Inbox", nav="inbox", status=422 if error else 200)
 
 
@@ -120,7 +146,7 @@ def answer_question(request: HttpRequest) -> HttpResponse:
     except FlowsError as error:
         names = {name for name, _ in flatten(inputs)}
         given = {name: value for name, value in supplied.items() if isinstance(value, str) and name in names}
-        return _answer(request, key=key, given=given, error=error)
+        return _answer(request, list_questions(), key=key, given=given, error=error)
     return redirect("inbox", note=f"{_NOTES[decision]}: {question.execution.flow_id}")
 
 

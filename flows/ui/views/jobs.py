@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from flows.models import BulkJob, BulkResult
 from flows.operations import bulk_jobs as operations
 from flows.operations.bulk_acts import EXECUTION, get_act
 from flows.primitives.errors import ConflictError, NotFoundError
+from flows.ui.marks import check_mark
 from flows.ui.page import Crumb, answer_page, redirect
 from flows.ui.views.bulk import describe_act, describe_count
 
@@ -49,20 +51,25 @@ class JobCard:
 
 def list_jobs(request: HttpRequest) -> HttpResponse:
     """Show the newest jobs of the person."""
-    cards = [make_card(job) for job in operations.list_jobs()[:MOST_JOBS]]
-    context = {"cards": cards, "is_moving": any(not card.job.ended_at for card in cards)}
+    jobs = list(operations.list_jobs()[:MOST_JOBS])
+    mark = check_mark(request, [_list_facts(job) for job in jobs])
+    cards = [make_card(job) for job in jobs]
+    context = {"mark": mark, "cards": cards, "is_moving": any(not card.job.ended_at for card in cards)}
     return answer_page(request, "flows/jobs.html", context, title="Jobs", nav="executions")
 
 
 def show_job(request: HttpRequest, job_id: str) -> HttpResponse:
     """Show how far a job is, and what became of each object."""
     job = operations.get_job(job_id)
+    # A result is stored together with its count.
+    mark = check_mark(request, _list_facts(job))
     card = make_card(job)
     counts = {"SKIPPED": job.skipped_count, "FAILED": job.failed_count, "DONE": job.done_count}
     wanted = request.GET.get("show", "")
     shown = wanted if counts.get(wanted) else next((name for name, _ in _TABS if counts[name]), BulkResult.Outcome.DONE)
     rows = list(job.results.filter(outcome=shown).order_by("id")[:SHOWN_RESULTS])
     context = {
+        "mark": mark,
         "card": card,
         "job": job,
         "tabs": [(name.value, word, counts[name]) for name, word in _TABS],
@@ -76,6 +83,12 @@ def show_job(request: HttpRequest, job_id: str) -> HttpResponse:
     title = f"{get_act(job.kind, job.act).label}: {job.kind}s"
     crumbs = [Crumb("Jobs", reverse("ui:jobs")), Crumb(title)]
     return answer_page(request, "flows/job.html", context, title=title, nav=f"{job.kind}s", crumbs=crumbs)
+
+
+def _list_facts(job: BulkJob) -> tuple[Any, ...]:
+    """Return what changes of a job while it goes on, without the names that it works on."""
+    counts = (job.total, job.done_count, job.skipped_count, job.failed_count)
+    return (job.id, job.phase, job.must_stop, job.ended_at, job.undone, job.problem, *counts)
 
 
 def act(request: HttpRequest, job_id: str, action: str) -> HttpResponse:

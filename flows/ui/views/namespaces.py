@@ -32,9 +32,11 @@ from flows.queries.last_runs import list_last_runs
 from flows.queries.namespaces import RECENT, count_recent_failures, find_secret_uses, list_known_secrets
 from flows.ui.filters import LISTED_STATES, read_filters
 from flows.ui.keyset import take_slice
+from flows.ui.marks import check_mark
 from flows.ui.page import Crumb, answer_page, name_of, redirect
 from flows.ui.painters.charts import draw_history
 from flows.ui.views.dependencies import describe_dependencies
+from flows.ui.views.execution_list import SHOWN_FIELDS
 from flows.ui.views.roles import describe_access
 
 TABS = (
@@ -119,7 +121,8 @@ def answer_namespace(
     maker = makers.get(tab)
     if maker is None:
         raise NotFoundError(f'A namespace has no tab "{tab}".', code="unknown-tab")
-    info, owned = operations.get_namespace(namespace), operations.count_owned(namespace)
+    info, made = operations.get_namespace(namespace), maker(request, namespace)
+    owned = operations.count_owned(namespace)
     context = {
         "info": info,
         "row": Namespace(pk=namespace) if info.is_described else None,
@@ -128,7 +131,7 @@ def answer_namespace(
         "namespace_url": reverse("ui:namespace", args=[namespace]),
         "owned": owned,
         "key_count": owned["key-value pairs"],
-        **maker(request, namespace),
+        **made,
         **(changes or {}),
     }
     crumbs = [Crumb("Namespaces", reverse("ui:namespaces")), Crumb(namespace, copies=namespace)]
@@ -277,7 +280,8 @@ def _executions(request: HttpRequest, namespace: str) -> dict[str, Any]:
     fixed = (Condition("namespace", Operation.PREFIX, namespace),)
     filters = read_filters(request, names=("state", "range", "label"), fixed=fixed)
     rows = filter_executions(filters.criteria, at=timezone.now())
-    return {"slice": take_slice(request, rows, moment="created_at"), "filters": filters, "states": LISTED_STATES}
+    taken = take_slice(request, rows.only(*SHOWN_FIELDS), moment="created_at")
+    return {"mark": check_mark(request, taken), "slice": taken, "filters": filters, "states": LISTED_STATES}
 
 
 def _dependencies(request: HttpRequest, namespace: str) -> dict[str, Any]:

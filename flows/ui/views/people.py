@@ -13,6 +13,7 @@ from flows.models import Account
 from flows.operations import account_acts, accounts, bindings, groups, passwords, roles, second_factor, service_accounts
 from flows.operations import sessions as session_operations
 from flows.operations import tokens as token_operations
+from flows.operations.account_rows import account_of, get_user
 from flows.operations.acts import check_right
 from flows.primitives.errors import FlowsError, InvalidError, NotFoundError
 from flows.primitives.rights import Action, Resource
@@ -38,8 +39,8 @@ def list_users(request: HttpRequest) -> HttpResponse:
 
 
 def _describe(user: User) -> dict[str, Any]:
-    account = accounts.account_of(user)
-    held = list(user.bindings.all())  # type: ignore[attr-defined]
+    account = account_of(user)
+    held = list(user.bindings.all())
     return {
         "user": user,
         "account": account,
@@ -77,11 +78,11 @@ def create_user(request: HttpRequest) -> HttpResponse:
 def show_user(request: HttpRequest, name: str) -> HttpResponse:
     """Show one account with everything that it may do."""
     check_right(Action.READ, Resource.USER)
-    return _answer_user(request, accounts.get_user(name))
+    return _answer_user(request, get_user(name))
 
 
 def _answer_user(request: HttpRequest, user: User, **extra: Any) -> HttpResponse:
-    is_service = accounts.account_of(user).kind == Account.Kind.SERVICE
+    is_service = account_of(user).kind == Account.Kind.SERVICE
     facts = _describe(user)
     context = {
         **facts,
@@ -106,7 +107,7 @@ def _answer_user(request: HttpRequest, user: User, **extra: Any) -> HttpResponse
 def act_on_user(request: HttpRequest, name: str, action: str) -> HttpResponse:
     """Change an account, then back to its page."""
     check_right(Action.READ, Resource.USER)
-    user = accounts.get_user(name)
+    user = get_user(name)
     try:
         if action == "token-create":
             return _answer_user(request, user, new_token=make_token(request, user))
@@ -236,11 +237,11 @@ def _change_group(request: HttpRequest, group: Group, action: str) -> str:
             groups.delete_group(group)
             return f"Group {name} deleted"
         case "add":
-            user = accounts.get_user(sent.get("user", ""))
+            user = get_user(sent.get("user", ""))
             groups.add_member(group, user)
             return f"{user.username} joined {name}"
         case "remove":
-            user = accounts.get_user(sent.get("user", ""))
+            user = get_user(sent.get("user", ""))
             groups.remove_member(group, user)
             return f"{user.username} left {name}"
     return change_bindings(request, group, action)

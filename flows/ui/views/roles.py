@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from flows.operations import accounts, bindings, groups, roles
+from flows.operations.account_rows import get_user
 from flows.operations.acts import check_right
 from flows.primitives.callers import current_caller
 from flows.primitives.errors import FlowsError, NotFoundError
@@ -176,4 +177,4 @@ def _subject_of(request: HttpRequest, action: str) -> User | Group:
         assert subject is not None
         return subject
     kind, _, key = request.POST.get("subject", "").partition(":")
-    return groups.get_group(key) if kind == "group" else accounts.get_user(key)
+    return groups.get_group(key) if kind == "group" else get_user(key)

@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from flows.conf import get_settings
 from flows.operations import second_factor, sessions, sign_in
-from flows.operations.accounts import account_of
+from flows.operations.account_rows import account_of
 from flows.operations.callers import caller_of
 from flows.operations.oidc import is_configured
 from flows.operations.set_up import is_set_up

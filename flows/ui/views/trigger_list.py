@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from flows.models import TriggerState
+from flows.models import Execution, TriggerState
 from flows.queries import triggers as queries
 from flows.queries.criteria import Condition, Operation
 from flows.queries.flows import list_flow_namespaces
@@ -23,6 +23,7 @@ from flows.ui.choices import lead_to_defaults
 from flows.ui.exports import send_table
 from flows.ui.filters import Chip, Filters, read_filters, write_query
 from flows.ui.kept_views import find_default_query, keep_view, read_columns, read_saved
+from flows.ui.marks import check_mark
 from flows.ui.page import FRAGMENT_HEADER, answer_page
 from flows.ui.sorting import make_heads, paint_heads, read_sort
 from flows.ui.trigger_facts import ICONS, KINDS, find_address, read_evaluation
@@ -80,19 +81,23 @@ def list_triggers(request: HttpRequest) -> HttpResponse:
     order = ((SORTED[sort[0]], sort[1]),) if sort is not None else ()
     page = queries.search_triggers(filters.criteria, Window(number, PAGE_SIZE, order), at=timezone.now(), with_events=True)
     columns = read_columns(preferences, PAGE, known=COLUMNS, usual=DEFAULT_COLUMNS)
+    executions = queries.list_last_executions(page.results)
+    # What else a row tells stands in the text of its revision.
+    mark = check_mark(request, page, sorted(executions.items()), columns)
     heads = make_heads(
         request, [("trigger", "Trigger"), *((name, COLUMNS[name]) for name in columns)], sort=sort, sortable=SORTED
     )
     query = request.GET.copy()
     query.pop("page", None)
     context = {
+        "mark": mark,
         "heads": SafeString(paint_heads(heads)),
         "query": query.urlencode(),
         "saved": saved,
         "columns": columns,
         "span": len(columns) + 3,
         "all_columns": [(name, COLUMNS[name]) for name in dict.fromkeys((*columns, *COLUMNS))],
-        "rows": _describe(request, page.results),
+        "rows": _describe(request, page.results, executions),
         "total": page.total,
         "filters": filters,
         "state": request.GET.get("is", ""),
@@ -106,8 +111,7 @@ def list_triggers(request: HttpRequest) -> HttpResponse:
     return answer_page(request, "flows/trigger_list.html", context, title="Triggers", nav="triggers")
 
 
-def _describe(request: HttpRequest, rows: Sequence[TriggerState]) -> list[dict[str, Any]]:
-    executions = queries.list_last_executions(rows)
+def _describe(request: HttpRequest, rows: Sequence[TriggerState], executions: Mapping[int, Execution]) -> list[dict[str, Any]]:
     return [
         {
             "state": view.state,

@@ -37,7 +37,7 @@ class _Lenient:
 
     def load(self, data: Any) -> Any:
         try:
-            return super().load(data)  # type: ignore[misc]
+            return super().load(data)  # type: ignore[misc]  # stands before a loader
         except psycopg.DataError:
             return bytes(data).decode()
 

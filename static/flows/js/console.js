@@ -160,7 +160,7 @@ function writeDuration(ms) {
 const skew = Date.now() - Date.parse(document.body.dataset.now || new Date().toISOString());
 export const serverNow = () => Date.now() - skew;
 
-function writeAge(ms) {
+export function writeAge(ms) {
   const s = Math.abs(ms) / 1000;
   if (s < 5) return "just now";
   const [size, unit] = s < 60 ? [1, "s"] : s < 3600 ? [60, "min"] : s < 86400 ? [3600, "h"] : [86400, "d"];

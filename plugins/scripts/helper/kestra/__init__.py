@@ -117,7 +117,7 @@ class ExecutionContext(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         return self._values == (other._values if isinstance(other, ExecutionContext) else other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # Python's way to say no
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_values":

@@ -1,6 +1,6 @@
 """
-Rows as commands show them. `present_*` makes the documents that `-o json` writes, in the field names of the REST API;
-`describe_*` takes such a document, from here or from another installation, and returns the short columns of tables.
+Rows as the JSON that commands write with `-o json`, in the field names of the REST API. `columns` makes the short columns of
+tables from it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from flows.operations.namespaces import NamespaceInfo
 from flows.operations.triggers import is_locked
 from flows.primitives.durations import format_duration
 from flows.primitives.problems import Severity
-from flows.primitives.states import TERMINAL
 from flows.queries.flows import UNUSABLE_DRAFT
 
 Json = dict[str, Any]
@@ -27,8 +26,6 @@ Shape = Mapping[str, Any]
 """Which keys of a document are shown, in order; the value is None for all that stands there, or the shape of what does."""
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
-EXECUTION_COLUMNS = ("id", "namespace", "flow", "state", "started", "duration")
-TASK_RUN_COLUMNS = ("task", "value", "state", "started", "duration", "attempts")
 
 _STATE: Shape = dict.fromkeys(("current", "histories", "startDate", "duration"))
 _TASK_RUN: Shape = {
@@ -93,27 +90,6 @@ def format_moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def format_seconds(length: timedelta) -> str:
-    """Return a length of time for people: `0.42s`, `1m 05s`, `2h 03m`."""
-    seconds = length.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.2f}s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m {rest:02d}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02d}m"
-
-
-def describe_execution(execution: Json, *, at: datetime) -> Json:
-    """Return the columns of one execution."""
-    return {
-        "id": execution["id"],
-        "namespace": execution["namespace"],
-        "flow": execution["flowId"],
-        "state": execution["state"]["current"],
-        "started": _shorten(execution["state"].get("startDate")),
-        "duration": format_seconds(_length(execution["state"], at)),
-    }
-
-
 def present_execution(row: Execution, task_runs: Sequence[TaskRun] | None = None) -> Json:
     """Return an execution; without task runs it is the light row. Source: REST API, 9.2."""
     data: Json = {
@@ -138,18 +114,6 @@ def present_execution(row: Execution, task_runs: Sequence[TaskRun] | None = None
     if task_runs is not None:
         data["taskRunList"] = [_present_task_run(run, row) for run in task_runs]
     return narrow(data, EXECUTION)
-
-
-def describe_task_run(run: Json, *, at: datetime) -> Json:
-    """Return the columns of one task run."""
-    return {
-        "task": run["taskId"],
-        "value": run.get("value"),
-        "state": run["state"]["current"],
-        "started": _shorten(run["state"].get("startDate")),
-        "duration": format_seconds(_length(run["state"], at)),
-        "attempts": len(run.get("attempts") or ()),
-    }
 
 
 def _present_task_run(run: TaskRun, execution: Execution) -> Json:
@@ -178,18 +142,6 @@ def _present_attempt(attempt: Mapping[str, Any]) -> Json:
         steps.append((current, start))
     noted = {key: attempt.get(key) or None for key in ("workerId", "logFile", "cached")}
     return {"state": _present_state(current, steps), **noted}
-
-
-def describe_flow(flow: Json) -> Json:
-    """Return the columns of one flow."""
-    return {
-        "namespace": flow["namespace"],
-        "id": flow["id"],
-        "revision": flow["revision"],
-        "disabled": flow["disabled"],
-        "updated": _shorten(flow.get("updated")),
-        "problem": flow.get("exception"),
-    }
 
 
 def present_flow(row: Flow) -> Json:
@@ -226,17 +178,6 @@ def present_revision(row: FlowRevision, flow: Flow, definition: TypedFlow | None
     return narrow({**present_flow(flow), **written}, FLOW, drop_empty=True)
 
 
-def describe_revision(flow: Json) -> Json:
-    """Return the columns of one revision."""
-    return {
-        "revision": flow["revision"],
-        "saved": _shorten(flow.get("updated")),
-        "draft": flow["draft"],
-        "deleted": flow["deleted"],
-        "lines": flow["source"].count("\n") + 1,
-    }
-
-
 def present_check(check: DocumentCheck) -> Json:
     """Return what validation says about one document; `constraints` is absent when it is valid. Source: REST API, 9.9."""
     deprecations = check.list_problems(Severity.DEPRECATION)
@@ -253,11 +194,6 @@ def present_check(check: DocumentCheck) -> Json:
         "deprecationPaths": list(dict.fromkeys(paths)),
     }
     return narrow(data, CHECK)
-
-
-def format_log(entry: Json) -> str:
-    """Return `TIMESTAMP LEVEL MESSAGE`. Source: command line, 2.3."""
-    return f"{entry['timestamp']} {entry['level']:5} {entry.get('message', '')}"
 
 
 def present_log(entry: LogEntry) -> Json:
@@ -301,32 +237,6 @@ def present_value(row: KeyValue) -> Json:
         "value": row.value,
         "revision": row.revision,
         "updated": format_moment(row.updated_at),
-    }
-
-
-def describe_key(pair: Json) -> Json:
-    """Return the columns of one key."""
-    return {
-        "namespace": pair["namespace"],
-        "key": pair["key"],
-        "revision": pair["revision"],
-        "updated": _shorten(pair.get("updateDate")),
-        "expires": pair.get("expirationDate"),
-        "description": pair.get("description"),
-    }
-
-
-def describe_trigger(trigger: Json) -> Json:
-    """Return the columns of one trigger."""
-    return {
-        "namespace": trigger["namespace"],
-        "flow": trigger["flowId"],
-        "trigger": trigger["triggerId"],
-        "kind": trigger["kind"],
-        "disabled": trigger["disabled"],
-        "next": trigger.get("nextEvaluationDate"),
-        "last": trigger.get("lastTriggeredDate"),
-        "locked_by": trigger.get("executionId"),
     }
 
 
@@ -404,15 +314,3 @@ def _present_state(current: str, histories: Sequence[Sequence[str]]) -> Json:
         state["startDate"] = steps[0][1]
     state["duration"] = format_duration(length)
     return state
-
-
-def _shorten(moment: str | None) -> str:
-    return moment[:19].replace("T", " ") if moment else ""
-
-
-def _length(state: Json, at: datetime) -> timedelta:
-    histories = state["histories"]
-    if not histories:
-        return timedelta(0)
-    end = datetime.fromisoformat(histories[-1]["date"]) if state["current"] in TERMINAL else at
-    return end - datetime.fromisoformat(histories[0]["date"])
