@@ -114,27 +114,34 @@ class WakeUps:
     async def _read(self) -> None:
         """Hand messages to the streams until the last one is gone; a broken connection is opened again."""
         client = Redis.from_url(str(get_settings().redis_url))
+        mine: Any = None
         try:
-            while True:
+            # A connection that fails while it is closed hides the cancellation with its own error.
+            while not _is_cancelled():
                 try:
-                    async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                        await pubsub.subscribe(*self._waiting)
-                        self._pubsub = pubsub
+                    async with client.pubsub(ignore_subscribe_messages=True) as mine:
+                        await mine.subscribe(*self._waiting)
+                        self._pubsub = mine
                         # What happened before the subscription was in place was not heard.
                         self._wake(list(self._waiting))
-                        while True:
-                            message = await pubsub.get_message(timeout=KEEP_ALIVE_SECONDS)
+                        while not _is_cancelled():
+                            message = await mine.get_message(timeout=KEEP_ALIVE_SECONDS)
                             if message is not None:
                                 self._wake([message["channel"].decode()])
                 except (RedisError, OSError) as error:
-                    self._pubsub = None
+                    self._forget(mine)
                     # From now on they look by themselves.
                     self._wake(list(self._waiting))
                     log.warning("stream.wake_ups_lost", extra={"reason": str(error)})
-                    await asyncio.sleep(RECONNECT_SECONDS)
+                    await asyncio.sleep(0 if _is_cancelled() else RECONNECT_SECONDS)
         finally:
-            self._pubsub = None
+            self._forget(mine)
             await client.aclose()
+
+    def _forget(self, pubsub: Any) -> None:
+        # The next reader may have begun before this one was told to end.
+        if self._pubsub is pubsub:
+            self._pubsub = None
 
     async def _watch(self) -> None:
         """Wake the streams of executions that changed without a word: their worker died between writing and telling."""
@@ -153,6 +160,11 @@ class WakeUps:
         for channel in channels:
             for event in self._waiting.get(channel, ()):
                 event.set()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Listening:

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import AsyncClient
 from redis import Redis
+from redis.asyncio.client import PubSub
 
 from flows import streams
 from flows.api.sse import follow
@@ -216,3 +217,44 @@ def test_relatives_are_followed_one_by_one(client: Reader, make_execution: MakeE
 
     assert {data["executionId"] for name, data in frames if name == "progress"} == {parent.id, child.id}
     assert frames[-1][0] == "end"
+
+
+async def _count_readers_after(hub: streams.WakeUps, seconds: float) -> int:
+    before = asyncio.all_tasks()
+    async with hub.listen("one"):
+        await _until_connected(hub)
+    async with asyncio.timeout(seconds):
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
+    return len(left)
+
+
+async def _until_connected(hub: streams.WakeUps) -> None:
+    async with asyncio.timeout(10):
+        while not hub.is_connected:
+            await asyncio.sleep(0.01)
+
+
+def test_nothing_goes_on_after_the_last_stream_although_the_connection_breaks_while_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(_: PubSub) -> None:
+        raise ConnectionResetError("gone")
+
+    monkeypatch.setattr(PubSub, "aclose", fail)
+
+    assert asyncio.run(_count_readers_after(streams.WakeUps(), 5)) == 0
+
+
+def test_a_stream_that_comes_when_the_last_one_leaves_is_still_woken() -> None:
+    async def change_over() -> bool:
+        hub = streams.WakeUps()
+        async with hub.listen("one"):
+            await _until_connected(hub)
+        async with hub.listen("two"):
+            await _until_connected(hub)
+            # The reader of before is gone by now, and took nothing with it.
+            await asyncio.sleep(0.2)
+            return hub.is_connected
+
+    assert asyncio.run(change_over())
