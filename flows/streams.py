@@ -116,7 +116,7 @@ class WakeUps:
         client = Redis.from_url(str(get_settings().redis_url))
         mine: Any = None
         try:
-            # A connection that fails while it is closed hides the cancellation with its own error.
+            # A connection that fails while it is closed hides the cancellation, and one that is being opened may swallow it.
             while not _is_cancelled():
                 try:
                     async with client.pubsub(ignore_subscribe_messages=True) as mine:
@@ -197,7 +197,9 @@ class Listening:
         left = self._due_at - now
         timeout = min(left, at_most)
         try:
-            await asyncio.wait_for(self._event.wait(), None if math.isinf(timeout) else timeout)
+            # Not `wait_for`, which up to Python 3.11 may swallow that the browser is gone.
+            async with asyncio.timeout(None if math.isinf(timeout) else timeout):
+                await self._event.wait()
         except TimeoutError:
             if at_most < left:
                 return False

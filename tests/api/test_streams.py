@@ -219,14 +219,15 @@ def test_relatives_are_followed_one_by_one(client: Reader, make_execution: MakeE
     assert frames[-1][0] == "end"
 
 
-async def _count_readers_after(hub: streams.WakeUps, seconds: float) -> int:
+async def _end_within(seconds: float, stays: Callable[[streams.WakeUps], Any]) -> bool:
+    """Open the first stream and end it after a while; tell whether all that was begun for it ends, too."""
     before = asyncio.all_tasks()
+    hub = streams.WakeUps()
     async with hub.listen("one"):
-        await _until_connected(hub)
-    async with asyncio.timeout(seconds):
-        while left := asyncio.all_tasks() - before:
-            await asyncio.wait(left)
-    return len(left)
+        await stays(hub)
+    if begun := asyncio.all_tasks() - before:
+        await asyncio.wait(begun, timeout=seconds)
+    return not asyncio.all_tasks() - before
 
 
 async def _until_connected(hub: streams.WakeUps) -> None:
@@ -243,7 +244,15 @@ def test_nothing_goes_on_after_the_last_stream_although_the_connection_breaks_wh
 
     monkeypatch.setattr(PubSub, "aclose", fail)
 
-    assert asyncio.run(_count_readers_after(streams.WakeUps(), 5)) == 0
+    assert asyncio.run(_end_within(5, _until_connected))
+
+
+def test_nothing_goes_on_after_a_stream_that_ends_while_it_is_connected() -> None:
+    async def open_and_leave() -> list[bool]:
+        # From before the connection is there until the first message may come.
+        return [await _end_within(5, lambda _, step=step: asyncio.sleep(step * 0.0001)) for step in range(80)]  # type: ignore[misc]
+
+    assert all(asyncio.run(open_and_leave()))
 
 
 def test_a_stream_that_comes_when_the_last_one_leaves_is_still_woken() -> None:
